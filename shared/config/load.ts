@@ -1,0 +1,56 @@
+/** Reads the environment once, at start, and fails closed with a sentence that says what to change. */
+
+import { type Service, type Settings, type VariableName, VARIABLES } from "./variables.ts";
+
+/** One or more variables are wrong. The message has a line for each. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}
+
+/** Parses `env` (such as `Deno.env.toObject()`). Throws a ConfigError that names every wrong variable. */
+export function loadSettings(env: Readonly<Record<string, string>>): Settings {
+  const settings: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const [name, variable] of Object.entries(VARIABLES)) {
+    const result = variable.schema.safeParse(env[name]);
+    if (result.success) {
+      settings[name] = result.data;
+    } else {
+      const shown = variable.isSecret ? "***" : env[name];
+      problems.push(
+        `Cannot use ${name}="${shown}": ${result.error.issues[0]?.message ?? "invalid value"}`,
+      );
+    }
+  }
+  if (problems.length === 0) problems.push(...crossProblems(settings as unknown as Settings));
+  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+  return Object.freeze(settings) as unknown as Settings;
+}
+
+function crossProblems(settings: Settings): string[] {
+  const problems: string[] = [];
+  if (settings.OTEL_BSP_MAX_EXPORT_BATCH_SIZE > settings.OTEL_BSP_MAX_QUEUE_SIZE) {
+    problems.push(
+      `Cannot use OTEL_BSP_MAX_EXPORT_BATCH_SIZE=${settings.OTEL_BSP_MAX_EXPORT_BATCH_SIZE}: ` +
+        `it must not exceed OTEL_BSP_MAX_QUEUE_SIZE (${settings.OTEL_BSP_MAX_QUEUE_SIZE})`,
+    );
+  }
+  return problems;
+}
+
+/** `DYN_*` variables that are set and that no service reads: misspelt, or of another version. */
+export function unknownVariables(env: Readonly<Record<string, string>>): string[] {
+  return Object.keys(env).filter((name) => name.startsWith("DYN_") && !(name in VARIABLES)).sort();
+}
+
+/** The settings of one service with secrets masked, for logs and dumps. */
+export function redactedSettings(settings: Settings, service: Service): Record<string, unknown> {
+  const shown: Record<string, unknown> = {};
+  for (const [name, variable] of Object.entries(VARIABLES)) {
+    if (!variable.services.includes(service)) continue;
+    const value = settings[name as VariableName];
+    const isEmpty = value === "" || (typeof value === "object" && Object.keys(value).length === 0);
+    shown[name] = variable.isSecret && !isEmpty ? "***" : value;
+  }
+  return shown;
+}

@@ -1,0 +1,3 @@
+import { configurationPage } from "./table.ts";
+
+await Deno.stdout.write(new TextEncoder().encode(configurationPage()));

