@@ -1,0 +1,60 @@
+/** What a worker says of itself: heartbeats, and the model card that a frontend serves from. */
+
+import type { TokenizerData } from "../tokenizer/tokenizer_data.ts";
+import type { Role } from "./subjects.ts";
+
+export interface InstanceLoad {
+  readonly runningSequences: number;
+  readonly waitingSequences: number;
+  /** Prompt tokens that wait or are being computed. */
+  readonly pendingPromptTokens: number;
+  readonly usedBlocks: number;
+  readonly totalBlocks: number;
+  /** Waiting sequences beyond which the instance answers `overloaded`. */
+  readonly queueLimit: number;
+}
+
+export interface InstanceModel {
+  readonly name: string;
+  /** sha256 of the encoded model card. */
+  readonly cardDigest: string;
+  readonly contextLength: number;
+  readonly blockTokens: number;
+  /** Bytes of one KV block of all layers. */
+  readonly blockBytes: number;
+}
+
+export interface InstanceDevice {
+  readonly backend: string;
+  readonly adapter: string;
+  readonly isSoftware: boolean;
+}
+
+/** One heartbeat. Missing heartbeats remove the instance; the next one brings it back. */
+export interface InstanceRecord {
+  readonly instanceId: string;
+  readonly namespace: string;
+  readonly role: Role;
+  readonly host: string;
+  readonly pid: number;
+  readonly startedAtMs: number;
+  readonly sentAtMs: number;
+  readonly isDraining: boolean;
+  readonly model: InstanceModel;
+  readonly device: InstanceDevice;
+  readonly load: InstanceLoad;
+}
+
+/** All that a frontend needs to serve a model without its file. */
+export interface ModelCard {
+  readonly name: string;
+  /** sha256 of the weights' file. */
+  readonly fileDigest: string;
+  readonly architecture: string;
+  readonly parameterCount: number;
+  readonly contextLength: number;
+  readonly blockTokens: number;
+  readonly tokenizer: TokenizerData;
+  /** Jinja source; absent for base models. */
+  readonly chatTemplate?: string;
+}

@@ -1,0 +1,6 @@
+/** Every message that crosses the bus: types, subjects and nothing that does I/O. */
+export * from "./instance.ts";
+export * from "./kv_transfer.ts";
+export * from "./subjects.ts";
+export * from "./work.ts";
+export * from "./work_request.ts";
