@@ -1,0 +1,104 @@
+/** Opens GGUF files: the header is checked at once, tensors are read piece by piece on demand. */
+
+import { readModelShape } from "./architectures.ts";
+import { ModelFileError } from "./errors.ts";
+import { type GgufHeader, readGgufHeader } from "./gguf_header.ts";
+import type { ModelFile, ModelShape, TensorInfo } from "./model_file.ts";
+
+/**
+ * Opens a GGUF file and checks its header, its metadata and the place and shape of every tensor.
+ *
+ * Throws a ModelFileError that says what is wrong and where. Dispose the result to close the file.
+ */
+export async function openGguf(path: string): Promise<ModelFile> {
+  const file = await openFile(path);
+  try {
+    const { size } = await file.stat();
+    const header = readGgufHeader(file, { path, fileBytes: size });
+    return new GgufFile(file, { path, header, shape: readModelShape(header, path) });
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+async function openFile(path: string): Promise<Deno.FsFile> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path, { read: true });
+  } catch (error) {
+    const problem = error instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : error instanceof Error
+      ? error.message
+      : String(error);
+    throw new ModelFileError(path, problem, { cause: error });
+  }
+  const { isFile } = await file.stat();
+  if (isFile) return file;
+  file.close();
+  throw new ModelFileError(path, "it is not a regular file");
+}
+
+class GgufFile implements ModelFile {
+  readonly path: string;
+  readonly shape: ModelShape;
+  readonly parameterCount: number;
+  readonly metadata: ReadonlyMap<string, unknown>;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly #file: Deno.FsFile;
+  /** A file has one position: reads that overlap in time take turns. */
+  #lastRead: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(
+    file: Deno.FsFile,
+    { path, header, shape }: { path: string; header: GgufHeader; shape: ModelShape },
+  ) {
+    this.#file = file;
+    this.path = path;
+    this.shape = shape;
+    this.metadata = header.metadata;
+    this.tensors = header.tensors;
+    this.parameterCount = [...header.tensors.values()]
+      .reduce((sum, tensor) => sum + tensor.shape.reduce((product, size) => product * size, 1), 0);
+  }
+
+  read(tensor: TensorInfo, byteOffset: number, into: Uint8Array): Promise<void> {
+    if (byteOffset < 0 || byteOffset + into.length > tensor.byteLength) {
+      throw new RangeError(
+        `Cannot read bytes ${byteOffset} to ${
+          byteOffset + into.length
+        } of tensor "${tensor.name}": ` +
+          `it has ${tensor.byteLength} bytes`,
+      );
+    }
+    const turn = this.#lastRead.then(() => this.#readAt(tensor.fileOffset + byteOffset, into));
+    this.#lastRead = turn.catch(() => {
+      // The caller of this read gets the error; the next read starts afresh.
+    });
+    return turn;
+  }
+
+  async #readAt(fileOffset: number, into: Uint8Array): Promise<void> {
+    await this.#file.seek(fileOffset, Deno.SeekMode.Start);
+    let filled = 0;
+    while (filled < into.length) {
+      const read = await this.#file.read(into.subarray(filled));
+      if (read === null) {
+        throw new ModelFileError(
+          this.path,
+          `it became shorter while it was read (at byte ${fileOffset + filled})`,
+        );
+      }
+      filled += read;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lastRead;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#file.close();
+  }
+}

@@ -1,0 +1,295 @@
+/**
+ * The GGUF header: metadata and the table of tensors. Versions 2 and 3, little-endian.
+ *
+ * A header comes from a stranger, so every count is checked against a limit and against the bytes
+ * that are left before anything is allocated for it. Refused: other versions and byte orders,
+ * nested arrays, duplicate names, tensor types that Baton cannot read, rows that are not whole
+ * blocks, tensors that are misaligned, overlap or lie outside the file.
+ *
+ * Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+ */
+
+import { GgufBytes } from "./gguf_bytes.ts";
+import type { TensorInfo } from "./model_file.ts";
+import {
+  supportedTensorTypes,
+  TENSOR_TYPES,
+  tensorTypeOfGgufId,
+  unsupportedTypeName,
+} from "./tensor_types.ts";
+
+/** Real files have 20 to 100 keys. */
+const MAX_METADATA_KEYS = 4096;
+/** The specification's limit is 65,535; real keys are under 100 bytes. */
+const MAX_KEY_BYTES = 65_535;
+/** The longest real strings are chat templates, about 20 kB. Must fit the reader's buffer. */
+const MAX_STRING_BYTES = 1 << 20;
+/** The largest known vocabularies have 262,144 tokens and 600,000 merges. */
+const MAX_ARRAY_LENGTH = 1 << 21;
+/** The largest known header (a vocabulary of 262,144 tokens) has 16 MB. Bounds memory. */
+const MAX_HEADER_BYTES = 64 << 20;
+/** A 128-layer model has about 1,200 tensors. */
+const MAX_TENSORS = 65_536;
+/** GGML's own limit, its final zero byte included. */
+const MAX_TENSOR_NAME_BYTES = 63;
+/** GGML's own limit. */
+const MAX_DIMENSIONS = 4;
+const DEFAULT_ALIGNMENT = 32;
+
+const MAGIC = 0x46554747; // "GGUF"
+/** Fewest bytes of a tensor entry: name length, dimension count, one dimension, type, offset. */
+const MIN_TENSOR_ENTRY_BYTES = 8 + 4 + 8 + 4 + 8;
+
+export const GGUF_VALUE_TYPES = {
+  u8: 0,
+  i8: 1,
+  u16: 2,
+  i16: 3,
+  u32: 4,
+  i32: 5,
+  f32: 6,
+  bool: 7,
+  string: 8,
+  array: 9,
+  u64: 10,
+  i64: 11,
+  f64: 12,
+} as const;
+
+export interface GgufHeader {
+  readonly metadata: ReadonlyMap<string, unknown>;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+}
+
+/** Reads the header of an open file that is positioned at its first byte. */
+export function readGgufHeader(
+  file: Deno.FsFile,
+  options: { path: string; fileBytes: number },
+): GgufHeader {
+  const bytes = new GgufBytes(file, { ...options, maxBytes: MAX_HEADER_BYTES });
+  readVersion(bytes);
+  const tensorCount = bytes.size("the tensor count", MAX_TENSORS);
+  const keyCount = bytes.size("the metadata key count", MAX_METADATA_KEYS);
+  const metadata = readMetadata(bytes, keyCount);
+  const entries = readTensorEntries(bytes, tensorCount);
+  const alignment = alignmentOf(bytes, metadata);
+  const dataStart = Math.ceil(bytes.offset / alignment) * alignment;
+  const tensors = new Map<string, TensorInfo>();
+  for (const entry of entries) {
+    const tensor = placed(bytes, entry, { alignment, dataStart, fileBytes: options.fileBytes });
+    tensors.set(tensor.name, tensor);
+  }
+  refuseOverlaps(bytes, tensors);
+  return { metadata, tensors };
+}
+
+function readVersion(bytes: GgufBytes): void {
+  if (bytes.remainingBytes < 24) throw bytes.error("it is too short to be a GGUF file");
+  const magic = bytes.u32();
+  if (magic !== MAGIC) throw bytes.error('it does not start with "GGUF"');
+  const version = bytes.u32();
+  if (version === 2 || version === 3) return;
+  const isBigEndian = (version & 0xffff) === 0;
+  throw bytes.error(
+    isBigEndian
+      ? "it is a big-endian GGUF file, only little-endian is read"
+      : `its GGUF version is ${version}, only 2 and 3 are read`,
+  );
+}
+
+function readMetadata(bytes: GgufBytes, keyCount: number): Map<string, unknown> {
+  const metadata = new Map<string, unknown>();
+  for (let index = 0; index < keyCount; index++) {
+    const key = bytes.string(`metadata key ${index}`, MAX_KEY_BYTES);
+    if (metadata.has(key)) throw bytes.error(`metadata key "${key}" stands twice`);
+    metadata.set(key, readValue(bytes, { key, type: bytes.u32() }));
+  }
+  return metadata;
+}
+
+function readValue(bytes: GgufBytes, { key, type }: { key: string; type: number }): unknown {
+  return type === GGUF_VALUE_TYPES.array ? readArray(bytes, key) : scalarReader(bytes, key, type)();
+}
+
+function readArray(bytes: GgufBytes, key: string): unknown[] {
+  const type = bytes.u32();
+  if (type === GGUF_VALUE_TYPES.array) {
+    throw bytes.error(`metadata key "${key}" is an array of arrays, which no known key is`);
+  }
+  const readElement = scalarReader(bytes, key, type);
+  const length = bytes.size(`the array length of metadata key "${key}"`, MAX_ARRAY_LENGTH);
+  if (length * minElementBytes(type) > bytes.remainingBytes) {
+    throw bytes.error(
+      `metadata key "${key}" says ${length} elements, more than the header can hold`,
+    );
+  }
+  const values: unknown[] = [];
+  for (let index = 0; index < length; index++) values.push(readElement());
+  return values;
+}
+
+function scalarReader(bytes: GgufBytes, key: string, type: number): () => unknown {
+  switch (type) {
+    case GGUF_VALUE_TYPES.u8:
+      return () => bytes.u8();
+    case GGUF_VALUE_TYPES.i8:
+      return () => bytes.i8();
+    case GGUF_VALUE_TYPES.u16:
+      return () => bytes.u16();
+    case GGUF_VALUE_TYPES.i16:
+      return () => bytes.i16();
+    case GGUF_VALUE_TYPES.u32:
+      return () => bytes.u32();
+    case GGUF_VALUE_TYPES.i32:
+      return () => bytes.i32();
+    case GGUF_VALUE_TYPES.f32:
+      return () => bytes.f32();
+    case GGUF_VALUE_TYPES.bool:
+      return () => readBoolean(bytes, key);
+    case GGUF_VALUE_TYPES.string:
+      return () => bytes.string(`metadata key "${key}"`, MAX_STRING_BYTES);
+    case GGUF_VALUE_TYPES.u64:
+      return () => bytes.u64();
+    case GGUF_VALUE_TYPES.i64:
+      return () => bytes.i64();
+    case GGUF_VALUE_TYPES.f64:
+      return () => bytes.f64();
+    default:
+      throw bytes.error(`metadata key "${key}" has the unknown value type ${type}`);
+  }
+}
+
+function minElementBytes(type: number): number {
+  switch (type) {
+    case GGUF_VALUE_TYPES.u8:
+    case GGUF_VALUE_TYPES.i8:
+    case GGUF_VALUE_TYPES.bool:
+      return 1;
+    case GGUF_VALUE_TYPES.u16:
+    case GGUF_VALUE_TYPES.i16:
+      return 2;
+    case GGUF_VALUE_TYPES.u32:
+    case GGUF_VALUE_TYPES.i32:
+    case GGUF_VALUE_TYPES.f32:
+      return 4;
+    default:
+      return 8;
+  }
+}
+
+function readBoolean(bytes: GgufBytes, key: string): boolean {
+  const value = bytes.u8();
+  if (value > 1) throw bytes.error(`metadata key "${key}" is a boolean with the value ${value}`);
+  return value === 1;
+}
+
+interface TensorEntry {
+  readonly name: string;
+  /** Contiguous dimension first, as in the file. */
+  readonly dimensions: readonly number[];
+  readonly typeId: number;
+  /** Bytes from the start of the tensor data. */
+  readonly dataOffset: number;
+  /** Where this entry stands in the file. */
+  readonly entryOffset: number;
+}
+
+function readTensorEntries(bytes: GgufBytes, tensorCount: number): TensorEntry[] {
+  if (tensorCount * MIN_TENSOR_ENTRY_BYTES > bytes.remainingBytes) {
+    throw bytes.error(`it says ${tensorCount} tensors, more than the file can hold`);
+  }
+  const names = new Set<string>();
+  const entries: TensorEntry[] = [];
+  for (let index = 0; index < tensorCount; index++) {
+    const entryOffset = bytes.offset;
+    const name = bytes.string(`the name of tensor ${index}`, MAX_TENSOR_NAME_BYTES);
+    if (names.has(name)) throw bytes.error(`tensor "${name}" stands twice`);
+    names.add(name);
+    const dimensionCount = bytes.u32();
+    if (dimensionCount < 1 || dimensionCount > MAX_DIMENSIONS) {
+      throw bytes.error(
+        `tensor "${name}" has ${dimensionCount} dimensions, 1 to ${MAX_DIMENSIONS} are accepted`,
+      );
+    }
+    const dimensions: number[] = [];
+    for (let axis = 0; axis < dimensionCount; axis++) {
+      const size = bytes.size(`dimension ${axis} of tensor "${name}"`, Number.MAX_SAFE_INTEGER);
+      if (size === 0) throw bytes.error(`dimension ${axis} of tensor "${name}" is 0`);
+      dimensions.push(size);
+    }
+    const typeId = bytes.u32();
+    const dataOffset = bytes.size(`the offset of tensor "${name}"`, Number.MAX_SAFE_INTEGER);
+    entries.push({ name, dimensions, typeId, dataOffset, entryOffset });
+  }
+  return entries;
+}
+
+function alignmentOf(bytes: GgufBytes, metadata: ReadonlyMap<string, unknown>): number {
+  const alignment = metadata.get("general.alignment") ?? DEFAULT_ALIGNMENT;
+  const isPowerOfTwo = typeof alignment === "number" && alignment >= 8 && alignment <= 1 << 20 &&
+    Number.isInteger(Math.log2(alignment));
+  if (!isPowerOfTwo) {
+    throw bytes.error(
+      `metadata key "general.alignment" is ${alignment}, a power of two from 8 to 1048576 is needed`,
+    );
+  }
+  return alignment;
+}
+
+/** Checks an entry and computes where its tensor lies in the file. */
+function placed(
+  bytes: GgufBytes,
+  { name, dimensions, typeId, dataOffset, entryOffset }: TensorEntry,
+  region: { alignment: number; dataStart: number; fileBytes: number },
+): TensorInfo {
+  const type = tensorTypeOfGgufId(typeId);
+  if (type === undefined) {
+    throw bytes.error(
+      `tensor "${name}" has the type ${unsupportedTypeName(typeId)}, ` +
+        `supported are ${supportedTensorTypes().join(", ")}`,
+      entryOffset,
+    );
+  }
+  const { blockSize, bytesPerBlock } = TENSOR_TYPES[type];
+  if (dimensions[0] % blockSize !== 0) {
+    throw bytes.error(
+      `tensor "${name}" has rows of ${
+        dimensions[0]
+      } weights, ${type} needs a multiple of ${blockSize}`,
+      entryOffset,
+    );
+  }
+  const elements = dimensions.reduce((product, size) => product * size, 1);
+  const byteLength = (elements / blockSize) * bytesPerBlock;
+  const fileOffset = region.dataStart + dataOffset;
+  const end = fileOffset + byteLength;
+  if (!Number.isSafeInteger(elements) || !Number.isSafeInteger(end)) {
+    const shape = dimensions.toReversed().join(", ");
+    throw bytes.error(`tensor "${name}" of shape [${shape}] is too large`, entryOffset);
+  }
+  if (dataOffset % region.alignment !== 0) {
+    throw bytes.error(
+      `tensor "${name}" starts at offset ${dataOffset}, which is not a multiple of ${region.alignment}`,
+      entryOffset,
+    );
+  }
+  if (end > region.fileBytes) {
+    throw bytes.error(
+      `tensor "${name}" ends at byte ${end} and the file at ${region.fileBytes}: ` +
+        `the file is truncated or damaged`,
+      entryOffset,
+    );
+  }
+  return { name, type, shape: dimensions.toReversed(), fileOffset, byteLength };
+}
+
+function refuseOverlaps(bytes: GgufBytes, tensors: ReadonlyMap<string, TensorInfo>): void {
+  const inFileOrder = [...tensors.values()].sort((a, b) => a.fileOffset - b.fileOffset);
+  for (let index = 1; index < inFileOrder.length; index++) {
+    const before = inFileOrder[index - 1];
+    const tensor = inFileOrder[index];
+    if (before.fileOffset + before.byteLength > tensor.fileOffset) {
+      throw bytes.error(`tensors "${before.name}" and "${tensor.name}" overlap`, tensor.fileOffset);
+    }
+  }
+}
