@@ -1,0 +1,63 @@
+import { assertEquals, assertRejects } from "@std/assert/mod.js";
+import { join } from "@std/path/mod.js";
+import { withFileLock } from "./file_lock.ts";
+
+Deno.test("withFileLock lets one body at a time in", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = join(folder, "new", "x");
+  const order: string[] = [];
+  const entered = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const first = withFileLock(path, async () => {
+    order.push("first in");
+    entered.resolve();
+    await release.promise;
+    order.push("first out");
+  });
+  await entered.promise;
+  const second = withFileLock(path, async () => void order.push("second in"));
+  release.resolve();
+  await Promise.all([first, second]);
+  assertEquals(order, ["first in", "first out", "second in"]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("withFileLock frees the lock of a body that throws, and of a process that dies", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = join(folder, "x");
+  await assertRejects(
+    () => withFileLock(path, () => Promise.reject(new Error("oops"))),
+    Error,
+    "oops",
+  );
+  const holder = new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      `const f = await Deno.open(${JSON.stringify(`${path}.lock`)}, { write: true, create: true });
+       await f.lock(true);
+       console.log("locked");
+       setInterval(() => {}, 1000);`,
+    ],
+    stdout: "piped",
+  }).spawn();
+  const reader = holder.stdout.getReader();
+  await reader.read();
+  const waiting = withFileLock(path, () => Promise.resolve("free"));
+  holder.kill("SIGKILL");
+  assertEquals(await waiting, "free");
+  await holder.status;
+  await reader.cancel();
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("withFileLock stops waiting when its signal aborts", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = join(folder, "x");
+  const abort = new AbortController();
+  await withFileLock(path, async () => {
+    const waiting = withFileLock(path, () => Promise.resolve(), { signal: abort.signal });
+    abort.abort(new Error("enough"));
+    await assertRejects(() => waiting, Error);
+  });
+  await Deno.remove(folder, { recursive: true });
+});
