@@ -1,0 +1,19 @@
+/**
+ * Prints the WebGPU adapter that Deno finds, as one JSON line: `{"adapter": {…} | null}`.
+ *
+ * Run as a child process: a process that has looked for a Vulkan loader once does not look again,
+ * so only a new process sees a driver that was just installed.
+ */
+
+import type { AdapterSummary } from "./adapter.ts";
+
+if (import.meta.main) {
+  const adapter = await navigator.gpu?.requestAdapter() ?? null;
+  const summary: AdapterSummary | null = adapter === null ? null : {
+    description: adapter.info.description || adapter.info.vendor || "unnamed adapter",
+    isSoftware: adapter.info.isFallbackAdapter ||
+      /llvmpipe|swiftshader|software|lavapipe/i.test(adapter.info.description),
+  };
+  await Deno.stdout.write(new TextEncoder().encode(JSON.stringify({ adapter: summary }) + "\n"));
+  Deno.exit(0);
+}
