@@ -1,0 +1,90 @@
+/**
+ * A bus message on the wire: a NATS message whose headers carry what the bus itself needs beside
+ * what the sender passed on.
+ *
+ * | header          | value                                                   |
+ * |-----------------|---------------------------------------------------------|
+ * | `baton-kind`    | what the message is                                     |
+ * | `baton-seq`     | its place in the stream it belongs to, or a count       |
+ * | `baton-call`    | the call it is about, on a control subject              |
+ * | `baton-deadline`| epoch milliseconds, on a call                           |
+ *
+ * Header keys are case-sensitive in the NATS clients; here they are lower-case on both sides. Keys
+ * that begin with `baton-` or `nats-` belong to the transport and never reach a handler: copied into
+ * an answer, `Nats-Trace-*` would make the server trace that answer under a wrong hop.
+ */
+
+import { headers as natsHeaders, type Msg, type MsgHdrs } from "@nats-io/nats-core";
+import type { Headers } from "./bus.ts";
+
+/** A message to send. */
+export interface OutgoingMessage {
+  readonly kind: string;
+  readonly sequence?: number;
+  readonly callId?: string;
+  readonly deadlineAtMs?: number;
+  readonly headers?: Headers;
+  readonly data?: Uint8Array;
+  /** Where answers go, and the server's word that nobody listens. */
+  readonly replyTo?: string;
+}
+
+/** A message that came. `data` views a shared buffer and is valid during the callback only. */
+export interface IncomingMessage {
+  readonly subject: string;
+  readonly replyTo: string;
+  /** `no_responders` is the server's: nobody listens where the message was sent to. */
+  readonly kind: string;
+  readonly sequence: number;
+  readonly callId: string;
+  readonly deadlineAtMs?: number;
+  readonly headers: Headers;
+  readonly data: Uint8Array;
+}
+
+/** Kind of the NATS server's own answer when nobody listens. */
+export const NO_RESPONDERS = "no_responders";
+
+const KIND = "baton-kind";
+const SEQUENCE = "baton-seq";
+const CALL = "baton-call";
+const DEADLINE = "baton-deadline";
+const TRANSPORT_KEY = /^(baton|nats)-/i;
+
+/** Throws when a header value holds a line break. */
+export function encodeHeaders(message: OutgoingMessage): MsgHdrs {
+  const encoded = natsHeaders();
+  for (const [key, value] of Object.entries(message.headers ?? {})) {
+    if (!TRANSPORT_KEY.test(key)) encoded.set(key.toLowerCase(), value);
+  }
+  encoded.set(KIND, message.kind);
+  if (message.sequence !== undefined) encoded.set(SEQUENCE, String(message.sequence));
+  if (message.callId !== undefined) encoded.set(CALL, message.callId);
+  if (message.deadlineAtMs !== undefined) encoded.set(DEADLINE, String(message.deadlineAtMs));
+  return encoded;
+}
+
+/** Reads a NATS message. What is missing or malformed becomes an empty kind, id or `NaN`. */
+export function decodeMessage(message: Msg): IncomingMessage {
+  const { headers } = message;
+  const isNoResponders = headers?.code === 503 && message.data.byteLength === 0;
+  const deadlineAtMs = Number(headers?.get(DEADLINE) || NaN);
+  return {
+    subject: message.subject,
+    replyTo: message.reply ?? "",
+    kind: isNoResponders ? NO_RESPONDERS : headers?.get(KIND) ?? "",
+    sequence: Number(headers?.get(SEQUENCE) || NaN),
+    callId: headers?.get(CALL) ?? "",
+    ...(Number.isFinite(deadlineAtMs) ? { deadlineAtMs } : {}),
+    headers: headers ? senderHeaders(headers) : {},
+    data: message.data,
+  };
+}
+
+function senderHeaders(headers: MsgHdrs): Headers {
+  const record: Record<string, string> = {};
+  for (const [key, values] of headers) {
+    if (!TRANSPORT_KEY.test(key)) record[key.toLowerCase()] = values[0] ?? "";
+  }
+  return record;
+}

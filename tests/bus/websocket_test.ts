@@ -1,0 +1,56 @@
+import { assert, assertEquals } from "@std/assert/mod.js";
+import { connectTestBus, generateSubject } from "./bus_kit.ts";
+import { NatsServer } from "./nats_server_kit.ts";
+
+// Both ends use WebSockets: a process has one transport (see nats_connection.ts).
+
+Deno.test("calls and transfers pass over WebSockets", async () => {
+  await using server = await NatsServer.start({ hasWebSocket: true });
+  await using caller = await connectTestBus({ url: server.webSocketUrl });
+  await using worker = await connectTestBus({ url: server.webSocketUrl });
+  worker.serve("decode", "generate", "w", async (call) => {
+    for (let n = 0; n < 100; n++) call.send(n);
+    const transfer = worker.send(String(call.payload));
+    await transfer.write(null, new Uint8Array(3_000_000).fill(7));
+    await transfer.finish(null);
+  });
+  await worker.ping();
+  const subject = caller.transferSubject("t");
+  const incoming = caller.receive(subject);
+  const bodies: unknown[] = [];
+  for await (const frame of caller.call(generateSubject("w"), subject)) bodies.push(frame.body);
+  assertEquals(bodies, Array.from({ length: 100 }, (_, n) => n));
+  const [part, finished] = await Array.fromAsync(incoming);
+  assert(part?.kind === "part" && part.data.length === 3_000_000 && part.data.at(-1) === 7);
+  assertEquals(finished?.kind, "finished");
+});
+
+Deno.test("a WebSocket connection comes back after the server restarted", async () => {
+  await using server = await NatsServer.start({ hasWebSocket: true });
+  const reconnected = Promise.withResolvers<void>();
+  await using bus = await connectTestBus({ url: server.webSocketUrl }, {
+    onStatus: (status) => status.kind === "reconnected" && reconnected.resolve(),
+  });
+  await server.kill();
+  await server.restart();
+  await reconnected.promise;
+  assert(await bus.ping() >= 0);
+});
+
+Deno.test("a first frame over WebSockets does not wait for a delayed acknowledgement", async () => {
+  await using server = await NatsServer.start({ hasWebSocket: true });
+  await using caller = await connectTestBus({ url: server.webSocketUrl });
+  await using worker = await connectTestBus({ url: server.webSocketUrl });
+  worker.serve("decode", "generate", "w", async (call) => call.send("answer"));
+  await worker.ping();
+  const latenciesMs: number[] = [];
+  for (let n = 0; n < 21; n++) {
+    const startMs = performance.now();
+    for await (const _ of caller.call(generateSubject("w"), null)) {
+      latenciesMs.push(performance.now() - startMs);
+    }
+  }
+  // With Nagle's algorithm on, half of them take over 40 ms.
+  const median = latenciesMs.sort((a, b) => a - b)[10] ?? Infinity;
+  assert(median < 30, `the median first frame took ${median} ms`);
+});

@@ -1,0 +1,303 @@
+/**
+ * The worker's handlers on a real bus and a fake device: phases, hand-over of KV, failures, and the
+ * spans that they leave.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert/mod.js";
+import { type Bus, CallError, type Headers } from "../../shared/bus/mod.ts";
+import type { Engine } from "../../shared/engine/engine.ts";
+import {
+  type FakeEngineOptions,
+  startFakeEngine,
+} from "../../shared/engine_thread/testing/fake_engine.ts";
+import {
+  endpointSubject,
+  type Phase,
+  type Role,
+  type TransferTicket,
+  type WorkFrame,
+  type WorkRequest,
+} from "../../shared/messages/mod.ts";
+import { createWorkerMetrics } from "../../shared/telemetry/metrics/mod.ts";
+import { startTelemetry, type Telemetry } from "../../shared/telemetry/mod.ts";
+import { generateHandler } from "../../shared/worker/generate_handler.ts";
+import { type OtlpSink, renderTree, startOtlpSink } from "../kit/otlp_sink.ts";
+import { telemetryTestOptions } from "../kit/telemetry_options.ts";
+import { connectTestBus, NAMESPACE } from "./bus_kit.ts";
+import { NatsServer } from "./nats_server_kit.ts";
+
+const MODEL = "fake";
+const PROMPT = Array.from({ length: 37 }, (_, i) => 100 + i);
+
+interface TestWorker extends AsyncDisposable {
+  readonly engine: Engine;
+  readonly telemetry: Telemetry;
+  readonly bus: Bus;
+}
+
+async function startWorker(
+  server: NatsServer,
+  sink: OtlpSink,
+  role: Role,
+  engineOptions: FakeEngineOptions = {},
+): Promise<TestWorker> {
+  const bus = await connectTestBus(server);
+  const engine = startFakeEngine(engineOptions);
+  const telemetry = startTelemetry(
+    telemetryTestOptions(sink.tracesUrl, { serviceName: role, level: 2 }),
+  );
+  bus.serve(
+    role,
+    "generate",
+    role,
+    generateHandler({
+      role,
+      namespace: NAMESPACE,
+      instanceId: role,
+      modelName: MODEL,
+      bus,
+      engine,
+      telemetry,
+      metrics: createWorkerMetrics({
+        namespace: NAMESPACE,
+        component: role,
+        endpoint: "generate",
+        workerId: role,
+      }),
+      transferTimeoutMs: 1_000,
+    }),
+  );
+  return {
+    engine,
+    telemetry,
+    bus,
+    async [Symbol.asyncDispose]() {
+      await bus[Symbol.asyncDispose]();
+      await engine[Symbol.asyncDispose]();
+      await telemetry.shutdown("test", 1_000);
+    },
+  };
+}
+
+function workRequest(phase: Phase, overrides: Partial<WorkRequest> = {}): WorkRequest {
+  return {
+    phase,
+    requestId: "r-1",
+    attempt: 1,
+    model: MODEL,
+    promptTokens: PROMPT,
+    sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 },
+    maxTokens: 8,
+    stopTokenIds: [],
+    ...overrides,
+  };
+}
+
+function ticket(bus: Bus): TransferTicket {
+  const transferId = crypto.randomUUID();
+  return { transferId, subject: bus.transferSubject(transferId) };
+}
+
+async function collect(
+  bus: Bus,
+  role: Role,
+  request: WorkRequest,
+  options: { headers?: Headers; signal?: AbortSignal; onFrame?: (frame: WorkFrame) => void } = {},
+): Promise<WorkFrame[]> {
+  const frames: WorkFrame[] = [];
+  const subject = endpointSubject(NAMESPACE, role, "generate", role);
+  for await (const { body } of bus.call<WorkFrame>(subject, request, options)) {
+    frames.push(body);
+    options.onFrame?.(body);
+  }
+  return frames;
+}
+
+function tokensOf(frames: readonly WorkFrame[]): number[] {
+  const tokens: number[] = [];
+  for (const frame of frames) {
+    if (frame.kind === "tokens") frame.ids.forEach((id, i) => tokens[frame.index + i] = id);
+  }
+  return tokens;
+}
+
+function endOf(frames: readonly WorkFrame[]): Extract<WorkFrame, { kind: "end" }> {
+  const last = frames.at(-1);
+  if (last?.kind !== "end") throw new Error(`the last frame is ${last?.kind}`);
+  return last;
+}
+
+Deno.test("generateHandler: prefill and decode together give what aggregated serving gives", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  await using prefill = await startWorker(server, sink, "prefill", { maxRows: 17, maxSlices: 1 });
+  await using decode = await startWorker(server, sink, "decode");
+  await using caller = await connectTestBus(server);
+
+  const whole = await collect(caller, "decode", workRequest("aggregate"));
+  assertEquals(tokensOf(whole).length, 8);
+  assertEquals(endOf(whole).finishReason, "length");
+  assertEquals(endOf(whole).usage, { promptTokens: 37, cachedTokens: 0, completionTokens: 8 });
+
+  const transfer = ticket(caller);
+  const [first, rest] = await Promise.all([
+    collect(caller, "prefill", workRequest("prefill", { transfer })),
+    collect(caller, "decode", workRequest("decode", { transfer })),
+  ]);
+  assertEquals(endOf(first).finishReason, "handed_off");
+  assertEquals(tokensOf(first), tokensOf(whole).slice(0, 1));
+  assertEquals(tokensOf(rest).slice(1), tokensOf(whole).slice(1));
+  assert((endOf(rest).timings.kvTransferMs ?? -1) >= 0);
+  assertEquals(prefill.engine.load.runningSequences, 0);
+  assertEquals(decode.engine.load.runningSequences, 0);
+});
+
+Deno.test("generateHandler: a first token that ends the text leaves nothing to decode", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  await using _prefill = await startWorker(server, sink, "prefill");
+  await using _decode = await startWorker(server, sink, "decode");
+  await using caller = await connectTestBus(server);
+  const transfer = ticket(caller);
+  const [first, rest] = await Promise.all([
+    collect(caller, "prefill", workRequest("prefill", { transfer, maxTokens: 1 })),
+    collect(caller, "decode", workRequest("decode", { transfer, maxTokens: 1 })),
+  ]);
+  assertEquals(endOf(first).finishReason, "length");
+  assertEquals(tokensOf(rest), []);
+  assertEquals(endOf(rest).usage.completionTokens, 0);
+});
+
+Deno.test("generateHandler: the spans of a hand-over are one tree over both workers", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  await using _prefill = await startWorker(server, sink, "prefill", { maxRows: 17, maxSlices: 1 });
+  await using _decode = await startWorker(server, sink, "decode");
+  await using caller = await connectTestBus(server);
+  const transfer = ticket(caller);
+  const traceId = "1".repeat(32);
+  const headers = {
+    traceparent: `00-${traceId}-${"2".repeat(16)}-01`,
+    "request-id": "r-1",
+    "x-request-id": "x-1",
+  };
+  await Promise.all([
+    collect(caller, "prefill", workRequest("prefill", { transfer }), { headers }),
+    collect(caller, "decode", workRequest("decode", { transfer }), { headers }),
+  ]);
+  const spans = await sink.waitForTrace(
+    traceId,
+    (list) => list.filter((span) => span.name === "handle_payload").length === 2,
+  );
+  const tree = renderTree(spans.filter((span) => span.service === "prefill"));
+  assertEquals(
+    tree.split("\n").map((line) => line.trim().split(" [")[0]),
+    [
+      "handle_payload",
+      "engine.queue",
+      "engine.prefill",
+      "engine.prefill_chunk",
+      "engine.prefill_chunk",
+      "engine.prefill_chunk",
+      "kv.send",
+    ].sort((a, b) => order(a) - order(b)),
+    tree,
+  );
+  const receive = spans.find((span) => span.name === "kv.receive");
+  const send = spans.find((span) => span.name === "kv.send");
+  assertEquals(receive?.parentSpanId, send?.spanId);
+  assertEquals(receive?.service, "decode");
+  assertEquals(receive?.attributes["kv.bytes"], send?.attributes["kv.bytes"]);
+  const wait = spans.find((span) => span.name === "kv.wait");
+  assertEquals(wait?.links, [{ traceId, spanId: receive?.spanId ?? "" }]);
+  for (const span of spans) assertEquals(span.hasError, false, span.name);
+
+  function order(name: string): number {
+    return tree.indexOf(name);
+  }
+});
+
+Deno.test("generateHandler: a caller that leaves frees the sequence and is not an error", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  const held = Promise.withResolvers<void>();
+  await using decode = await startWorker(server, sink, "decode", {
+    onStep: (slices) => slices[0]?.startPosition === 40 ? held.promise : undefined,
+  });
+  await using caller = await connectTestBus(server);
+  const controller = new AbortController();
+  const traceId = "3".repeat(32);
+  const call = collect(caller, "decode", workRequest("aggregate", { maxTokens: 64 }), {
+    headers: { traceparent: `00-${traceId}-${"2".repeat(16)}-01`, "request-id": "r-2" },
+    signal: controller.signal,
+    onFrame: (frame) => frame.kind === "tokens" && controller.abort(new Error("left")),
+  });
+  await assertRejects(() => call, Error, "left");
+  // Pings in turn: the cancel has reached the server, then the worker.
+  await caller.ping();
+  await decode.bus.ping();
+  held.resolve();
+  const spans = await sink.waitForTrace(
+    traceId,
+    (list) => list.some((span) => span.name === "handle_payload"),
+  );
+  const request = spans.find((span) => span.name === "handle_payload");
+  assertEquals(request?.attributes["request.outcome"], "cancelled");
+  assertEquals(request?.hasError, false);
+  assertEquals(decode.engine.load.runningSequences, 0);
+});
+
+Deno.test("generateHandler: decode without its KV fails as transfer_failed below its own span", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  await using decode = await startWorker(server, sink, "decode");
+  await using caller = await connectTestBus(server);
+  const traceId = "4".repeat(32);
+  const error = await assertRejects(
+    () =>
+      collect(caller, "decode", workRequest("decode", { transfer: ticket(caller) }), {
+        headers: { traceparent: `00-${traceId}-${"2".repeat(16)}-01`, "request-id": "r-3" },
+      }),
+    CallError,
+  );
+  assertEquals(error.remoteCode, "transfer_failed");
+  const spans = await sink.waitForTrace(
+    traceId,
+    (list) => list.some((span) => span.name === "handle_payload"),
+  );
+  const request = spans.find((span) => span.name === "handle_payload");
+  const receive = spans.find((span) => span.name === "kv.receive");
+  assertEquals(receive?.parentSpanId, request?.spanId);
+  assertEquals(request?.attributes["error.type"], "transfer_failed");
+  assertEquals(decode.engine.load.usedBlocks, 0);
+});
+
+Deno.test("generateHandler: wrong messages, models and tokens are bad requests, and a full queue says so", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  const running = Promise.withResolvers<void>();
+  const block = Promise.withResolvers<void>();
+  await using decode = await startWorker(server, sink, "decode", {
+    queueLimit: 0,
+    maxSlices: 1,
+    onStep: () => {
+      running.resolve();
+      return block.promise;
+    },
+  });
+  await using caller = await connectTestBus(server);
+  const code = async (request: WorkRequest) =>
+    (await assertRejects(() => collect(caller, "decode", request), CallError)).remoteCode;
+  assertEquals(await code({ ...workRequest("aggregate"), model: "other" }), "bad_request");
+  assertEquals(await code({ ...workRequest("aggregate"), promptTokens: [] }), "bad_request");
+  assertEquals(await code(workRequest("aggregate", { promptTokens: [1e9] })), "bad_request");
+  assertEquals(await code({ ...workRequest("aggregate"), phase: "prefill" }), "bad_request");
+  const first = collect(caller, "decode", workRequest("aggregate"));
+  await running.promise;
+  const second = code(workRequest("aggregate"));
+  await caller.ping();
+  await decode.bus.ping();
+  block.resolve();
+  assertEquals(await second, "overloaded");
+  assertEquals(endOf(await first).finishReason, "length");
+});
