@@ -1,0 +1,269 @@
+/** The spans that callers hold: recorded by the SDK, told to the log, ended exactly once. */
+
+import {
+  type Context,
+  type Link,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+  type Tracer,
+} from "@opentelemetry/api";
+import { epochMs } from "../../clock/epoch_clock.ts";
+import type { LineLogger, LogIds } from "../log/mod.ts";
+import { formatTraceparent } from "../propagate/mod.ts";
+import {
+  attributeSpec,
+  type AttributeValues,
+  type SpanKindName,
+  type SpanRole,
+  SPANS,
+} from "../registry/mod.ts";
+import type {
+  ActiveSpan,
+  Headers,
+  Logger,
+  RequestIds,
+  SpanOptions,
+  SpanReference,
+} from "../telemetry.ts";
+import type { AcceptedAttributes, AttributeGuard } from "./attribute_guard.ts";
+import { coveredMs, type Interval } from "./own_time.ts";
+import { type RequestSpans, type SpanGroup, withGroup } from "./request_spans.ts";
+import { UnrecordedSpan } from "./unrecorded_span.ts";
+
+/** What all spans of one `Telemetry` share. */
+export interface SpanRuntime {
+  readonly tracer: Pick<Tracer, "startSpan">;
+  readonly requests: RequestSpans;
+  readonly guard: AttributeGuard;
+  readonly level: number;
+  readonly log: LineLogger;
+  /** Writes SPAN_FIRST_ENTRY and SPAN_CLOSED; null when they are off. */
+  readonly spanEventLog: LineLogger | null;
+  /** In the order of their start. */
+  readonly openSpans: Set<OpenSpan>;
+}
+
+/** What all spans of one request in this process share. */
+export interface RequestScope {
+  readonly group: SpanGroup;
+  readonly ids: RequestIds | null;
+  /** Header value to forward, or an empty string. */
+  readonly baggage: string;
+  readonly isRandom: boolean;
+}
+
+interface OpenSpanParts {
+  readonly sdkSpan: Span;
+  readonly runtime: SpanRuntime;
+  readonly scope: RequestScope;
+  readonly startMs: number;
+  readonly attributes: AcceptedAttributes;
+  readonly parentSpanId?: string;
+  readonly parent?: OpenSpan;
+}
+
+const KINDS: Readonly<Record<SpanKindName, SpanKind>> = {
+  INTERNAL: SpanKind.INTERNAL,
+  SERVER: SpanKind.SERVER,
+  CLIENT: SpanKind.CLIENT,
+  PRODUCER: SpanKind.PRODUCER,
+  CONSUMER: SpanKind.CONSUMER,
+};
+const MAX_STATUS_CHARS = 1024;
+
+export interface OpenOptions<R extends SpanRole> {
+  readonly runtime: SpanRuntime;
+  readonly scope: RequestScope;
+  readonly span: SpanOptions<R>;
+  /** The remote parent of a local root. */
+  readonly remote?: SpanContext;
+  readonly parent?: OpenSpan;
+}
+
+export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
+  readonly role: R;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly isSampled: boolean;
+  readonly #parts: OpenSpanParts;
+  /** Kept for the SPAN_CLOSED line only. */
+  readonly #loggedAttributes: AcceptedAttributes;
+  readonly #children: Interval[] = [];
+  #log: LineLogger | null = null;
+  #isEnded = false;
+  #hasFailed = false;
+
+  constructor(role: R, parts: OpenSpanParts) {
+    const context = parts.sdkSpan.spanContext();
+    this.role = role;
+    this.traceId = context.traceId;
+    this.spanId = context.spanId;
+    this.isSampled = (context.traceFlags & TraceFlags.SAMPLED) !== 0;
+    this.#parts = parts;
+    this.#loggedAttributes = parts.attributes;
+    parts.runtime.openSpans.add(this);
+    this.#spanEventLog?.write("info", "SPAN_FIRST_ENTRY", parts.attributes);
+  }
+
+  headers(): Headers {
+    const { sdkSpan, scope } = this.#parts;
+    const tracestate = sdkSpan.spanContext().traceState?.serialize() ?? "";
+    return {
+      traceparent: formatTraceparent({ ...this, isRandom: scope.isRandom }),
+      ...(tracestate === "" ? {} : { tracestate }),
+      ...(scope.baggage === "" ? {} : { baggage: scope.baggage }),
+      ...(scope.ids === null
+        ? {}
+        : { "x-request-id": scope.ids.xRequestId, "request-id": scope.ids.requestId }),
+    };
+  }
+
+  child<C extends SpanRole>(role: C, options: SpanOptions<C> = {}): ActiveSpan<C> {
+    const { runtime, scope } = this.#parts;
+    if (SPANS[role].level > runtime.level) return new UnrecordedSpan(role, this);
+    return openSpan(role, { runtime, scope, span: options, parent: this });
+  }
+
+  set(attributes: Partial<AttributeValues<R>>): void {
+    this.#set(attributes);
+  }
+
+  event(
+    name: string,
+    attributes?: Record<string, string | number | boolean>,
+    atMs: number = epochMs(),
+  ): void {
+    if (this.#isEnded || !this.#parts.runtime.guard.acceptsEvent(this.role, name)) return;
+    this.#parts.sdkSpan.addEvent(name, attributes, atMs);
+  }
+
+  link(reference: SpanReference): void {
+    if (!this.#isEnded) this.#parts.sdkSpan.addLink(toLink(reference));
+  }
+
+  fail(errorType: string, message: string): void {
+    if (this.#isEnded) return;
+    this.#hasFailed = true;
+    this.#set({ "error.type": errorType });
+    this.#parts.sdkSpan.setStatus({
+      code: SpanStatusCode.ERROR,
+      message: message.slice(0, MAX_STATUS_CHARS),
+    });
+  }
+
+  end(endMs: number = epochMs()): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    const { sdkSpan, runtime, scope, startMs, parent } = this.#parts;
+    const interval = { startMs, endMs: Math.max(endMs, startMs) };
+    sdkSpan.end(interval.endMs);
+    runtime.openSpans.delete(this);
+    if (this.#spanEventLog !== null) {
+      if (parent !== undefined) parent.#children.push(interval);
+      this.#logClosed(interval);
+    }
+    if (parent === undefined) runtime.requests.close(scope.group);
+  }
+
+  /** Ends it because its process goes away. */
+  abandon(reason: string): void {
+    if (!this.#hasFailed) {
+      this.fail("shutdown", `Cannot finish ${SPANS[this.role].name}: ${reason}`);
+    }
+    this.#set({ "shutdown.reason": reason });
+    this.end();
+  }
+
+  get log(): Logger {
+    return this.#log ??= this.#parts.runtime.log.withIds(this.#ids());
+  }
+
+  /** The SDK's context in which a child is made. */
+  get context(): Context {
+    return trace.setSpan(ROOT_CONTEXT, this.#parts.sdkSpan);
+  }
+
+  get #spanEventLog(): LineLogger | null {
+    return this.#parts.runtime.spanEventLog?.withIds(this.#ids()) ?? null;
+  }
+
+  #set(attributes: Readonly<Record<string, unknown>>): void {
+    if (this.#isEnded) return;
+    const { sdkSpan, runtime } = this.#parts;
+    const accepted = runtime.guard.accept(this.role, attributes);
+    sdkSpan.setAttributes(accepted);
+    if (runtime.spanEventLog !== null) Object.assign(this.#loggedAttributes, accepted);
+  }
+
+  #logClosed(interval: Interval): void {
+    const durationMs = interval.endMs - interval.startMs;
+    const durationUs = Math.round(durationMs * 1000);
+    const idleUs = Math.min(durationUs, Math.round(coveredMs(interval, this.#children) * 1000));
+    this.#spanEventLog?.write("info", "SPAN_CLOSED", {
+      ...this.#loggedAttributes,
+      "time.busy_us": durationUs - idleUs,
+      "time.idle_us": idleUs,
+      "time.duration_us": durationUs,
+    });
+  }
+
+  #ids(): LogIds {
+    const { parentSpanId, scope } = this.#parts;
+    return {
+      trace_id: this.traceId,
+      span_id: this.spanId,
+      parent_id: parentSpanId,
+      span_name: SPANS[this.role].name,
+      x_request_id: scope.ids?.xRequestId,
+      request_id: scope.ids?.requestId,
+    };
+  }
+}
+
+/** Opens a span below `parent`, or as a local root of its request. */
+export function openSpan<R extends SpanRole>(role: R, options: OpenOptions<R>): OpenSpan<R> {
+  const { runtime, scope, span, remote, parent } = options;
+  const { name, kind } = SPANS[role];
+  const startMs = span.startMs ?? epochMs();
+  const attributes = runtime.guard.accept(role, {
+    ...span.attributes,
+    ...idAttributes(role, scope.ids),
+  });
+  const base = parent?.context ??
+    (remote === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, remote));
+  const sdkSpan = runtime.tracer.startSpan(name, {
+    kind: KINDS[kind],
+    startTime: startMs,
+    attributes: { ...attributes },
+    links: (span.links ?? []).map(toLink),
+  }, withGroup(base, scope.group));
+  const { spanId } = sdkSpan.spanContext();
+  const parentSpanId = parent?.spanId ?? remote?.spanId;
+  return new OpenSpan(role, {
+    sdkSpan,
+    runtime,
+    scope,
+    startMs,
+    attributes,
+    parentSpanId: parentSpanId === spanId ? undefined : parentSpanId,
+    parent,
+  });
+}
+
+/** The request's ids, where the role declares them. */
+function idAttributes(role: SpanRole, ids: RequestIds | null): Record<string, string> {
+  if (ids === null) return {};
+  const values = { x_request_id: ids.xRequestId, request_id: ids.requestId };
+  return Object.fromEntries(
+    Object.entries(values).filter(([name]) => attributeSpec(role, name) !== null),
+  );
+}
+
+function toLink({ traceId, spanId }: SpanReference): Link {
+  return { context: { traceId, spanId, traceFlags: TraceFlags.SAMPLED } };
+}

@@ -1,0 +1,56 @@
+/**
+ * The cheap check at emission: an attribute or event that the registry does not have, or a value of
+ * another type, is left out, counted, and told once at debug. It never throws.
+ */
+
+import type { LogValue } from "../log/mod.ts";
+import { attributeSpec, isOfType, type SpanRole, SPANS } from "../registry/mod.ts";
+import type { Logger } from "../telemetry.ts";
+
+export type AcceptedAttributes = Record<string, Exclude<LogValue, null | undefined>>;
+
+export interface AttributeGuardOptions {
+  readonly level: number;
+  readonly log: Logger;
+}
+
+export class AttributeGuard {
+  readonly #options: AttributeGuardOptions;
+  readonly #told = new Set<string>();
+  /** Attributes and events left out since the start. */
+  rejected = 0;
+
+  constructor(options: AttributeGuardOptions) {
+    this.#options = options;
+  }
+
+  /** The attributes that may be recorded on a span of the role, without those of deeper levels. */
+  accept(role: SpanRole, attributes: Readonly<Record<string, unknown>>): AcceptedAttributes {
+    const accepted: AcceptedAttributes = {};
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === undefined) continue;
+      const spec = attributeSpec(role, name);
+      if (spec === null || !isOfType(spec, value)) {
+        this.#reject(role, `attribute ${name}`, spec === null ? "unknown" : `not ${spec.type}`);
+      } else if ((spec.level ?? 1) <= this.#options.level) {
+        accepted[name] = value as AcceptedAttributes[string];
+      }
+    }
+    return accepted;
+  }
+
+  /** Whether the role has the event. */
+  acceptsEvent(role: SpanRole, event: string): boolean {
+    const isKnown = Object.hasOwn(SPANS[role].events ?? {}, event);
+    if (!isKnown) this.#reject(role, `event ${event}`, "unknown");
+    return isKnown;
+  }
+
+  #reject(role: SpanRole, what: string, why: string): void {
+    this.rejected += 1;
+    const key = `${role} ${what}`;
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
+    this.#options.log.debug("left out of a span, once told", { role, what, why });
+  }
+}

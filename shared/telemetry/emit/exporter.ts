@@ -1,0 +1,148 @@
+/**
+ * Delivery to the collector: the SDK's OTLP exporter with what it lacks.
+ *
+ * - One batch at a time, so that a flush of many batches does not meet the SDK's concurrency limit.
+ * - A batch that fails is kept and tried again, further apart each time, until it is too old or the
+ *   collector refuses it for what it is (4xx). Behind it spans wait in the bounded queue, and what
+ *   finds that queue full is dropped and counted. A collector that starts late misses nothing that fits.
+ * - An outage is one log line when it begins and one when it ends, not one a batch.
+ * - At shutdown every batch has one more attempt, within the time that shutdown has.
+ */
+
+import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
+import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
+import { delay } from "@std/async/delay.js";
+import type { ExporterHealth, Logger } from "../telemetry.ts";
+
+export class ExportStats implements ExporterHealth {
+  exportedSpans = 0;
+  droppedSpans = 0;
+  failedBatches = 0;
+  queuedSpans = 0;
+}
+
+export interface RetryPolicy {
+  /** Pause after the first failure; doubles with each. */
+  readonly firstMs: number;
+  readonly longestMs: number;
+  /** Age at which a batch is given up. */
+  readonly giveUpMs: number;
+}
+
+export interface ReliableExporterOptions {
+  /** The exporter below. An error with a `code` of 4xx says that trying again is useless. */
+  readonly exporter: SpanExporter;
+  readonly stats: ExportStats;
+  readonly log: Logger;
+  /** Where it sends to, for the log. */
+  readonly tracesUrl: string;
+  readonly retry: RetryPolicy;
+}
+
+export class ReliableExporter implements SpanExporter {
+  readonly #options: ReliableExporterOptions;
+  readonly #draining = new AbortController();
+  /** The batch before: batches go one after the other. */
+  #last: Promise<void> = Promise.resolve();
+  #outage: { readonly sinceMs: number; readonly droppedBefore: number } | null = null;
+  #drainError: Error | null = null;
+
+  constructor(options: ReliableExporterOptions) {
+    this.#options = options;
+  }
+
+  export(spans: ReadableSpan[], onResult: (result: ExportResult) => void): void {
+    this.#last = this.#last.then(async () => {
+      const error = await this.#deliver(spans);
+      onResult(
+        error === null
+          ? { code: ExportResultCode.SUCCESS }
+          : { code: ExportResultCode.FAILED, error },
+      );
+    });
+  }
+
+  /** From now on nothing is tried again, and the first failure ends it for what is left. */
+  drain(): void {
+    this.#draining.abort();
+  }
+
+  async forceFlush(): Promise<void> {
+    await this.#last;
+  }
+
+  async shutdown(): Promise<void> {
+    this.drain();
+    await this.#last;
+    await this.#options.exporter.shutdown();
+  }
+
+  /** Resolves with the error for which it gave the batch up, or null when it arrived. */
+  async #deliver(spans: ReadableSpan[]): Promise<Error | null> {
+    const { stats, retry } = this.#options;
+    const giveUpAtMs = performance.now() + retry.giveUpMs;
+    let error = this.#drainError ?? await this.#attempt(spans);
+    for (let pauseMs = retry.firstMs; error !== null; pauseMs *= 2) {
+      if (isRefusal(error) || performance.now() > giveUpAtMs) break;
+      if (this.#draining.signal.aborted) {
+        this.#drainError = error;
+        break;
+      }
+      await this.#pause(Math.min(pauseMs, retry.longestMs));
+      error = await this.#attempt(spans);
+    }
+    stats.queuedSpans -= spans.length;
+    if (error === null) stats.exportedSpans += spans.length;
+    else stats.droppedSpans += spans.length;
+    return error;
+  }
+
+  async #attempt(spans: ReadableSpan[]): Promise<Error | null> {
+    const { exporter } = this.#options;
+    const result = await new Promise<ExportResult>((resolve) => exporter.export(spans, resolve));
+    if (result.code === ExportResultCode.SUCCESS) {
+      this.#noteSuccess();
+      return null;
+    }
+    const error = result.error ?? new Error("The export failed");
+    this.#noteFailure(error);
+    return error;
+  }
+
+  async #pause(pauseMs: number): Promise<void> {
+    try {
+      await delay(pauseMs, { signal: this.#draining.signal, persistent: false });
+    } catch {
+      // Draining began: the next attempt is made now.
+    }
+  }
+
+  #noteFailure(error: Error): void {
+    const { stats, log, tracesUrl } = this.#options;
+    stats.failedBatches += 1;
+    if (this.#outage !== null) return;
+    this.#outage = { sinceMs: performance.now(), droppedBefore: stats.droppedSpans };
+    log.warn("cannot export spans; they are kept while the queue has room", {
+      url: tracesUrl,
+      error: error.message,
+      status: "code" in error ? String(error.code) : undefined,
+    });
+  }
+
+  #noteSuccess(): void {
+    if (this.#outage === null) return;
+    const { stats, log, tracesUrl } = this.#options;
+    log.info("span export works again", {
+      url: tracesUrl,
+      outage_ms: Math.round(performance.now() - this.#outage.sinceMs),
+      dropped_spans: stats.droppedSpans - this.#outage.droppedBefore,
+    });
+    this.#outage = null;
+  }
+}
+
+/** Whether the collector answered that this batch will never do. */
+function isRefusal(error: Error): boolean {
+  const status = "code" in error ? Number(error.code) : NaN;
+  return status >= 400 && status < 500 && status !== 408 && status !== 429;
+}

@@ -1,0 +1,115 @@
+import { assertEquals } from "@std/assert/mod.js";
+import { ROOT_CONTEXT, type Span, trace } from "@opentelemetry/api";
+import {
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace";
+import { ExportStats } from "./exporter.ts";
+import { RequestSpans, type SpanGroup, withGroup } from "./request_spans.ts";
+
+/** Spans that were let go, by name, and the processor that held them. */
+function createRequests(queueSize = 10_000) {
+  const exporter = new InMemorySpanExporter();
+  const stats = new ExportStats();
+  const processor = new SimpleSpanProcessor({ exporter });
+  const requests = new RequestSpans({ processor, stats, queueSize });
+  const tracer = new TracerProvider({ spanProcessors: [requests] }).getTracer("test");
+  return {
+    requests,
+    stats,
+    left: () => exporter.getFinishedSpans().map((span) => span.name),
+    start(name: string, group: SpanGroup, parent?: Span): Span {
+      const context = parent === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, parent);
+      return tracer.startSpan(name, {}, withGroup(context, group));
+    },
+  };
+}
+
+Deno.test("RequestSpans holds ended children until their root has ended", () => {
+  const { requests, start, left, stats } = createRequests();
+  const group = requests.open("r1");
+  const root = start("root", group);
+  start("child", group, root).end();
+  assertEquals(left(), []);
+  root.end();
+  requests.close(group);
+  assertEquals(left(), ["child", "root"]);
+  assertEquals(stats.queuedSpans, 2);
+});
+
+Deno.test("RequestSpans keeps requests apart", () => {
+  const { requests, start, left } = createRequests();
+  const first = requests.open("r1");
+  const second = requests.open("r2");
+  start("of first", first).end();
+  start("of second", second).end();
+  requests.close(second);
+  assertEquals(left(), ["of second"]);
+});
+
+Deno.test("RequestSpans waits for the last of several local roots of a request", () => {
+  const { requests, start, left } = createRequests();
+  const payload = requests.open("r1");
+  const receive = requests.open("r1");
+  start("kv.receive", receive).end();
+  requests.close(receive);
+  assertEquals(left(), []);
+  start("handle_payload", payload).end();
+  requests.close(payload);
+  assertEquals(left(), ["kv.receive", "handle_payload"]);
+});
+
+Deno.test("RequestSpans lets a span that outlives its root go at once", () => {
+  const { requests, start, left } = createRequests();
+  const group = requests.open("r1");
+  const late = start("late", group);
+  requests.close(group);
+  assertEquals(left(), []);
+  late.end();
+  assertEquals(left(), ["late"]);
+});
+
+Deno.test("RequestSpans drops a request as a whole when the queue has no room for it", () => {
+  const { requests, start, left, stats } = createRequests(3);
+  for (const key of ["r1", "r2"]) {
+    const group = requests.open(key);
+    start(`${key} a`, group).end();
+    start(`${key} b`, group).end();
+    requests.close(group);
+  }
+  assertEquals(left(), ["r1 a", "r1 b"]);
+  assertEquals([stats.queuedSpans, stats.droppedSpans], [2, 2]);
+});
+
+Deno.test("RequestSpans stops holding a request whose spans are very many", () => {
+  const { requests, start, left } = createRequests();
+  const group = requests.open("r1");
+  for (let i = 0; i < 1000; i++) start("chunk", group).end();
+  assertEquals(left().length, 1000);
+  start("one more", group).end();
+  assertEquals(left().at(-1), "one more");
+});
+
+Deno.test("RequestSpans stops holding when held spans of all requests would not fit the queue", () => {
+  const { requests, start, left } = createRequests(4);
+  const groups = ["r1", "r2", "r3"].map((key) => requests.open(key));
+  for (const group of groups.slice(0, 2)) {
+    start("held", group).end();
+    start("held", group).end();
+  }
+  assertEquals(left(), []);
+  start("too many", groups[2]!).end();
+  assertEquals(left(), ["too many"]);
+});
+
+Deno.test("RequestSpans lets everything go at shutdown and counts what comes later as dropped", async () => {
+  const { requests, start, stats } = createRequests();
+  const group = requests.open("r1");
+  start("held", group).end();
+  const open = start("open", group);
+  await requests.shutdown();
+  assertEquals([stats.queuedSpans, stats.droppedSpans], [1, 0]);
+  open.end();
+  assertEquals([stats.queuedSpans, stats.droppedSpans], [1, 1]);
+});

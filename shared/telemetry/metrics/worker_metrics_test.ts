@@ -1,0 +1,76 @@
+import { assertEquals, assertExists } from "@std/assert/mod.js";
+import { createWorkerMetrics, type WorkerMetrics } from "./mod.ts";
+
+const LABELS = { namespace: "dynamo", component: "decode", endpoint: "generate", workerId: "w-1" };
+const OWN = 'dynamo_namespace="dynamo",dynamo_component="decode",dynamo_endpoint="generate",' +
+  'worker_id="w-1"';
+
+/** The sample with this name, the worker's own labels and these. */
+async function value(metrics: WorkerMetrics, name: string, labels = ""): Promise<number> {
+  const { body } = await metrics.render("");
+  const line = body.split("\n").find((line) =>
+    line.startsWith(`${name}{`) && line.includes(OWN) && line.includes(labels)
+  );
+  assertExists(line, `${name} ${labels} is not in\n${body}`);
+  return Number(line!.slice(line!.lastIndexOf(" ")));
+}
+
+Deno.test("requestStarted counts a request and ends it once", async () => {
+  const metrics = createWorkerMetrics(LABELS);
+  const end = metrics.requestStarted();
+  assertEquals(await value(metrics, "dynamo_component_inflight_requests"), 1);
+  end("success");
+  end("engine_failed");
+  assertEquals(await value(metrics, "dynamo_component_inflight_requests"), 0);
+  assertEquals(await value(metrics, "dynamo_component_requests_total"), 1);
+  assertEquals(await value(metrics, "dynamo_component_request_duration_seconds_count"), 1);
+});
+
+Deno.test("requestStarted tells errors by code and cancellations apart", async () => {
+  const metrics = createWorkerMetrics(LABELS);
+  for (const outcome of ["overloaded", "overloaded", "cancelled", 'not a "code"']) {
+    metrics.requestStarted()(outcome);
+  }
+  const errors = "dynamo_component_errors_total";
+  assertEquals(await value(metrics, errors, 'error_type="overloaded"'), 2);
+  assertEquals(await value(metrics, errors, 'error_type="other"'), 1);
+  assertEquals(await value(metrics, "dynamo_component_cancellation_total"), 1);
+});
+
+Deno.test("kvTransferred adds bytes and seconds by direction", async () => {
+  const metrics = createWorkerMetrics(LABELS);
+  metrics.kvTransferred("received", 1000, 20);
+  metrics.kvTransferred("received", 500, 30);
+  const direction = 'direction="received"';
+  assertEquals(await value(metrics, "dynamo_component_kv_transfer_bytes_total", direction), 1500);
+  assertEquals(await value(metrics, "dynamo_component_kv_transfer_seconds_sum", direction), 0.05);
+});
+
+Deno.test("stepDone measures the step and the rows of each kind that it had", async () => {
+  const metrics = createWorkerMetrics(LABELS);
+  metrics.stepDone({ startMs: 10, endMs: 30, prefillRows: 0, decodeRows: 4 });
+  metrics.stepDone({ startMs: 30, endMs: 60, prefillRows: 128, decodeRows: 4 });
+  const rows = "dynamo_component_engine_step_rows_count";
+  assertEquals(await value(metrics, rows, 'kind="decode"'), 2);
+  assertEquals(await value(metrics, rows, 'kind="prefill"'), 1);
+  assertEquals(await value(metrics, "dynamo_component_engine_step_seconds_sum"), 0.05);
+});
+
+Deno.test("observe shows the load as it is at the scrape", async () => {
+  const metrics = createWorkerMetrics(LABELS);
+  const load = {
+    runningSequences: 2,
+    waitingSequences: 1,
+    pendingPromptTokens: 77,
+    usedBlocks: 5,
+    totalBlocks: 64,
+  };
+  const exporter = { exportedSpans: 0, droppedSpans: 3, failedBatches: 0, queuedSpans: 0 };
+  assertEquals(await value(metrics, "dynamo_component_used_blocks"), 0);
+  metrics.observe(() => ({ load, exporter }));
+  load.usedBlocks = 6;
+  assertEquals(await value(metrics, "dynamo_component_used_blocks"), 6);
+  assertEquals(await value(metrics, "dynamo_component_total_blocks"), 64);
+  assertEquals(await value(metrics, "dynamo_work_handler_queue_depth"), 1);
+  assertEquals(await value(metrics, "dynamo_telemetry_dropped_spans_total"), 3);
+});

@@ -1,0 +1,201 @@
+/** Spans of the frontend: from the HTTP request to the last byte of its answer. */
+
+import { MESSAGING, MODEL, OUTCOME, REQUEST_IDS, USAGE } from "./shared_attributes.ts";
+import type { SpanSpec } from "./spec.ts";
+
+export const FRONTEND_SPANS = {
+  http_request: {
+    name: "http-request",
+    kind: "SERVER",
+    parents: ["root", "remote"],
+    level: 1,
+    description: "One API request, until the last byte of its body was written or given up",
+    attributes: {
+      ...REQUEST_IDS,
+      ...OUTCOME,
+      ...MODEL,
+      ...USAGE,
+      "http.request.method": { type: "string", description: "HTTP method", isRequired: true },
+      "http.route": { type: "string", description: "Route template", isRequired: true },
+      "url.path": { type: "string", description: "Path of the request" },
+      "url.scheme": { type: "string", description: "http or https" },
+      "user_agent.original": { type: "string", description: "The client's user agent" },
+      "http.request.body.size": { type: "int", unit: "By", description: "Bytes of the body" },
+      "http.response.status_code": {
+        type: "int",
+        description: "Status of the response; absent when the client left before it",
+      },
+      "gen_ai.operation.name": { type: "string", description: "chat or text_completion" },
+      "gen_ai.provider.name": { type: "string", description: "baton" },
+      "gen_ai.request.stream": { type: "boolean", description: "Whether the answer is streamed" },
+      "gen_ai.request.max_tokens": {
+        type: "int",
+        unit: "tokens",
+        description: "Most tokens to generate",
+      },
+      "gen_ai.request.temperature": { type: "double", description: "Sampling temperature" },
+      "gen_ai.request.top_p": { type: "double", description: "Nucleus probability" },
+      "gen_ai.request.top_k": { type: "int", description: "Candidates kept; 0 keeps all" },
+      "gen_ai.request.seed": { type: "int", description: "Sampling seed" },
+      "gen_ai.response.id": { type: "string", description: "Id in the response body" },
+      "gen_ai.response.finish_reasons": {
+        type: "string[]",
+        description: "Why generation ended, one a choice",
+      },
+      ttft_ms: {
+        type: "double",
+        unit: "ms",
+        description: "Arrival of the request to the first token's write",
+      },
+      avg_itl_ms: { type: "double", unit: "ms", description: "Mean time between tokens" },
+      prefill_worker_id: { type: "string", description: "Instance that computed the prompt" },
+      decode_worker_id: { type: "string", description: "Instance that generated the tokens" },
+      attempts: { type: "int", description: "Attempts, the first included" },
+    },
+    events: {
+      first_token: { description: "The first token's bytes were handed to the connection" },
+      client_disconnected: { description: "The client closed the connection" },
+      migrated: {
+        description: "Generation moves to another instance",
+        attributes: {
+          attempt: { type: "int", description: "Number of the new attempt" },
+          "migration.tokens_completed": { type: "int", description: "Tokens kept" },
+          "error.type": { type: "string", description: "What ended the attempt before" },
+        },
+      },
+    },
+  },
+  preprocess: {
+    name: "preprocess",
+    kind: "INTERNAL",
+    parents: ["http_request"],
+    level: 1,
+    description: "Validation, chat template and tokenisation",
+    attributes: {
+      "prompt.tokens": { type: "int", unit: "tokens", description: "Tokens of the prompt" },
+      "prompt.bytes": { type: "int", unit: "By", description: "UTF-8 bytes of the prompt" },
+      "prompt.messages": { type: "int", description: "Chat messages" },
+    },
+  },
+  template: {
+    name: "template",
+    kind: "INTERNAL",
+    parents: ["preprocess"],
+    level: 2,
+    description: "Rendering the chat template",
+    attributes: {
+      "prompt.messages": { type: "int", description: "Chat messages" },
+      "prompt.bytes": { type: "int", unit: "By", description: "UTF-8 bytes it made" },
+    },
+  },
+  tokenize: {
+    name: "tokenize",
+    kind: "INTERNAL",
+    parents: ["preprocess"],
+    level: 2,
+    description: "Text to token ids",
+    attributes: {
+      "prompt.bytes": { type: "int", unit: "By", description: "UTF-8 bytes in" },
+      "prompt.tokens": { type: "int", unit: "tokens", description: "Tokens out" },
+    },
+  },
+  prefill_routing: {
+    name: "prefill_routing",
+    kind: "INTERNAL",
+    parents: ["http_request"],
+    level: 1,
+    description: "Choosing a prefill worker and its work on the prompt",
+    attributes: {
+      attempt: { type: "int", description: "Attempt of the request, from 1" },
+    },
+  },
+  decode_routing: {
+    name: "decode_routing",
+    kind: "INTERNAL",
+    parents: ["http_request"],
+    level: 1,
+    description: "Choosing a decode worker and its work until the last token",
+    attributes: {
+      attempt: { type: "int", description: "Attempt of the request, from 1" },
+    },
+  },
+  select_worker: {
+    name: "kv_router.select_worker",
+    kind: "INTERNAL",
+    parents: ["prefill_routing", "decode_routing"],
+    level: 1,
+    description: "The router's decision",
+    attributes: {
+      worker_id: { type: "string", description: "Instance chosen; absent when none could be" },
+      "router.candidates": { type: "int", description: "Instances considered", isRequired: true },
+      "router.skipped": { type: "int", description: "Instances full or draining" },
+      "router.cost": { type: "double", description: "Cost of the chosen instance" },
+      "router.overlap_blocks": { type: "int", description: "Prompt blocks it already holds" },
+      "router.candidate_ids": { type: "string[]", level: 2, description: "Instances, by cost" },
+      "router.candidate_costs": {
+        type: "string[]",
+        level: 2,
+        description: "Their costs, in the same order",
+      },
+    },
+  },
+  route_request: {
+    name: "router.route_request",
+    kind: "PRODUCER",
+    parents: ["prefill_routing", "decode_routing"],
+    level: 1,
+    description: "One attempt on one worker: from publishing the request to the end of its stream",
+    attributes: {
+      ...OUTCOME,
+      ...MODEL,
+      ...MESSAGING,
+      request_id: { type: "string", description: "Baton's id of the request, a UUID" },
+      phase: { type: "string", description: "prefill, decode or aggregate", isRequired: true },
+      worker_id: { type: "string", description: "Instance asked", isRequired: true },
+      attempt: { type: "int", description: "Attempt of the request, from 1", isRequired: true },
+      "migration.is_retry": { type: "boolean", description: "Whether another attempt came before" },
+      "migration.tokens_completed": {
+        type: "int",
+        unit: "tokens",
+        description: "Tokens that earlier attempts had generated",
+      },
+      "cancellation.signal": {
+        type: "string",
+        description:
+          "What cancelled it: client_disconnect, stop_string, superseded, deadline, shutdown",
+      },
+      "worker.stage": {
+        type: "string",
+        description:
+          "Last stage that the worker had reported: sent, accepted, scheduled, tokens, end",
+      },
+      "worker.queue_depth": { type: "int", description: "Requests ahead of it at the worker" },
+      "stream.frames": { type: "int", description: "Frames received" },
+      first_frame_ms: {
+        type: "double",
+        unit: "ms",
+        description: "Publishing to the worker's first frame",
+      },
+    },
+    events: {
+      first_token: { description: "The attempt's first token arrived" },
+      cancel_sent: { description: "The worker was told to stop" },
+    },
+  },
+  http_stream: {
+    name: "http.stream",
+    kind: "INTERNAL",
+    parents: ["http_request"],
+    level: 1,
+    description: "First to last byte of the response body",
+    attributes: {
+      "http.response.body.size": { type: "int", unit: "By", description: "Bytes written" },
+      "stream.chunks": { type: "int", description: "Writes" },
+      "stream.first_write_ms": {
+        type: "double",
+        unit: "ms",
+        description: "First token's arrival at the frontend to its write",
+      },
+    },
+  },
+} as const satisfies Record<string, SpanSpec>;

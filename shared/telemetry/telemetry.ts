@@ -1,0 +1,117 @@
+/**
+ * What services use of telemetry. The OpenTelemetry SDK stays behind this file: callers name a span's
+ * role, give times where they have them, and never build a context by hand.
+ *
+ * Everything fails open: a dead collector, a full queue or a bad attribute never fails a request.
+ */
+
+import type { AttributeValues, SpanRole } from "./registry/mod.ts";
+
+/** Lower-case header keys to values, as they cross HTTP and NATS. */
+export type Headers = Readonly<Record<string, string>>;
+
+/** The ids that logs and headers carry. */
+export interface RequestIds {
+  /** The client's `x-request-id`, or a generated one. */
+  readonly xRequestId: string;
+  /** Ours, a UUID. */
+  readonly requestId: string;
+}
+
+export interface SpanOptions<R extends SpanRole> {
+  readonly attributes?: Partial<AttributeValues<R>>;
+  /** Epoch milliseconds with fractions; now when left out. */
+  readonly startMs?: number;
+  /** Spans this one relates to without being their child. */
+  readonly links?: readonly SpanReference[];
+}
+
+export interface SpanReference {
+  readonly traceId: string;
+  readonly spanId: string;
+}
+
+/** An open span. Ending twice is harmless; a span that is never ended ends with its process's drain. */
+export interface ActiveSpan<R extends SpanRole = SpanRole> extends SpanReference {
+  readonly role: R;
+  readonly isSampled: boolean;
+  /** `traceparent`, `tracestate` and baggage that make a remote span a child of this one, and the ids. */
+  headers(): Headers;
+  /** Opens a child. Below the configured level the child is this span itself, and ending it is a no-op. */
+  child<C extends SpanRole>(role: C, options?: SpanOptions<C>): ActiveSpan<C>;
+  set(attributes: Partial<AttributeValues<R>>): void;
+  event(name: string, attributes?: Record<string, string | number | boolean>, atMs?: number): void;
+  link(reference: SpanReference): void;
+  /** Marks the span as failed. A client that leaves is not a failure: set its outcome instead. */
+  fail(errorType: string, message: string): void;
+  end(endMs?: number): void;
+  /** A logger whose lines carry this span's ids. */
+  readonly log: Logger;
+}
+
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+/** One JSON object (or readable line) on stderr a call. `target` is the module, such as `frontend`. */
+export interface Logger {
+  trace(message: string, fields?: LogFields): void;
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+export interface TelemetryOptions {
+  /** Resource `service.name`. */
+  readonly serviceName: string;
+  readonly serviceVersion: string;
+  readonly serviceInstanceId: string;
+  /** More resource attributes, OTEL_RESOURCE_ATTRIBUTES parsed included. */
+  readonly resource: Readonly<Record<string, string | number | boolean>>;
+  readonly exportEnabled: boolean;
+  /** Full URL of the traces endpoint, `…/v1/traces`. */
+  readonly tracesUrl: string;
+  readonly exportHeaders: Headers;
+  readonly exportTimeoutMs: number;
+  readonly queueSize: number;
+  readonly batchSize: number;
+  readonly scheduleDelayMs: number;
+  /** 0 propagate only, 1 stages, 2 sub-stages, 3 steps. */
+  readonly level: 0 | 1 | 2 | 3;
+  readonly logJsonl: boolean;
+  readonly logSpanEvents: boolean;
+  readonly logUseLocalTz: boolean;
+  /** `info`, or `info,bus=debug`. */
+  readonly logFilter: string;
+}
+
+/** Counts since the start; `queuedSpans` is now. */
+export interface ExporterHealth {
+  readonly exportedSpans: number;
+  /** Lost for any reason: a full queue, a batch that the collector refused, an outage that lasted. */
+  readonly droppedSpans: number;
+  /** Export attempts that failed; most are tried again. */
+  readonly failedBatches: number;
+  /** Ended spans that wait for the collector, those under way included. */
+  readonly queuedSpans: number;
+}
+
+export interface Telemetry {
+  readonly log: Logger;
+  /** A logger for one module. */
+  logger(target: string): Logger;
+  /** Opens a span whose parent is in `headers` when they hold a valid traceparent, else a root. */
+  serverSpan<R extends SpanRole>(
+    role: R,
+    headers: Headers,
+    ids: RequestIds,
+    options?: SpanOptions<R>,
+  ): ActiveSpan<R>;
+  /** Opens a span that belongs to no request and has no parent, such as `worker_start`. */
+  rootSpan<R extends SpanRole>(role: R, options?: SpanOptions<R>): ActiveSpan<R>;
+  /** The span reference that `headers` carry, for links; null when there is none. */
+  reference(headers: Headers): SpanReference | null;
+  /** Exporter health for /metrics and /health. */
+  readonly exporter: ExporterHealth;
+  /** Ends open spans with the reason, exports what is queued within the time, resolves always. */
+  shutdown(reason: string, timeoutMs: number): Promise<void>;
+}

@@ -1,0 +1,229 @@
+/**
+ * A collector for tests: takes OTLP/HTTP JSON and keeps the spans. Answers can be scripted, so that a
+ * test can play a collector that hangs, refuses or comes late.
+ */
+
+import type { SpanKindName } from "../../shared/telemetry/registry/mod.ts";
+
+export interface SinkSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  /** Absent on a root. */
+  readonly parentSpanId?: string;
+  readonly traceState: string;
+  readonly service: string;
+  readonly resource: Readonly<Record<string, unknown>>;
+  readonly name: string;
+  readonly kind: SpanKindName;
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly events: readonly SinkEvent[];
+  readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
+  readonly hasError: boolean;
+  readonly statusMessage: string;
+}
+
+export interface SinkEvent {
+  readonly name: string;
+  readonly timeNs: bigint;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+export interface OtlpSinkOptions {
+  /** A free one when left out. */
+  readonly port?: number;
+  /**
+   * Answers instead of 200 when it returns a response; its spans are then not kept. A promise that
+   * stays pending is a collector that hangs.
+   */
+  readonly respond?: (spans: readonly SinkSpan[]) => Response | null | Promise<Response | null>;
+}
+
+export interface OtlpSink extends AsyncDisposable {
+  readonly port: number;
+  /** `http://…/v1/traces`. */
+  readonly tracesUrl: string;
+  spans(): readonly SinkSpan[];
+  /** Resolves with the spans so far once `isComplete` holds; rejects with their tree after the time. */
+  waitFor(
+    isComplete: (spans: readonly SinkSpan[]) => boolean,
+    timeoutMs?: number,
+  ): Promise<readonly SinkSpan[]>;
+  /** The same for the spans of one trace. */
+  waitForTrace(
+    traceId: string,
+    isComplete: (spans: readonly SinkSpan[]) => boolean,
+    timeoutMs?: number,
+  ): Promise<readonly SinkSpan[]>;
+}
+
+const KINDS: readonly SpanKindName[] = ["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
+const DEFAULT_TIMEOUT_MS = 15_000;
+
+/** Starts a sink on the loopback interface. */
+export function startOtlpSink(options: OtlpSinkOptions = {}): OtlpSink {
+  const spans: SinkSpan[] = [];
+  const arrivals = new EventTarget();
+  const server = Deno.serve({
+    hostname: "127.0.0.1",
+    port: options.port ?? 0,
+    onListen: () => {},
+  }, async (request) => {
+    if (new URL(request.url).pathname !== "/v1/traces") return new Response(null, { status: 404 });
+    const batch = readBatch(await request.json());
+    const answer = await options.respond?.(batch) ?? null;
+    if (answer !== null) return answer;
+    spans.push(...batch);
+    arrivals.dispatchEvent(new Event("spans"));
+    return Response.json({ partialSuccess: {} });
+  });
+
+  async function waitFor(
+    select: () => readonly SinkSpan[],
+    isComplete: (spans: readonly SinkSpan[]) => boolean,
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+  ): Promise<readonly SinkSpan[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const check = () => isComplete(select()) && resolve();
+    const timer = setTimeout(
+      () => reject(new Error(`Spans did not arrive in ${timeoutMs} ms:\n${renderTree(select())}`)),
+      timeoutMs,
+    );
+    arrivals.addEventListener("spans", check);
+    try {
+      check();
+      await promise;
+      return [...select()];
+    } finally {
+      clearTimeout(timer);
+      arrivals.removeEventListener("spans", check);
+    }
+  }
+
+  return {
+    port: server.addr.port,
+    tracesUrl: `http://127.0.0.1:${server.addr.port}/v1/traces`,
+    spans: () => [...spans],
+    waitFor: (isComplete, timeoutMs) => waitFor(() => spans, isComplete, timeoutMs),
+    waitForTrace: (traceId, isComplete, timeoutMs) =>
+      waitFor(() => spans.filter((span) => span.traceId === traceId), isComplete, timeoutMs),
+    async [Symbol.asyncDispose]() {
+      await server.shutdown();
+    },
+  };
+}
+
+/** Spans whose parent is not among them, apart from the allowed remote parents. */
+export function findOrphans(
+  spans: readonly SinkSpan[],
+  remoteParentIds: readonly string[] = [],
+): SinkSpan[] {
+  const ids = new Set([...spans.map((span) => span.spanId), ...remoteParentIds]);
+  return spans.filter(({ parentSpanId }) => parentSpanId !== undefined && !ids.has(parentSpanId));
+}
+
+/**
+ * The spans as indented lines, `name [service] KIND status`, children by start time. Says which spans
+ * are orphans and when a trace has several tops, so that a failed assertion shows what is wrong.
+ */
+export function renderTree(spans: readonly SinkSpan[]): string {
+  const ids = new Set(spans.map((span) => span.spanId));
+  const byStart = [...spans].sort((a, b) => Number(a.startNs - b.startNs));
+  const tops = byStart.filter(({ parentSpanId: id }) => id === undefined || !ids.has(id));
+  const lines: string[] = [];
+  const add = (span: SinkSpan, depth: number) => {
+    lines.push("  ".repeat(depth) + describe(span, ids));
+    for (const child of byStart) {
+      if (child.parentSpanId === span.spanId) add(child, depth + 1);
+    }
+  };
+  for (const traceId of new Set(tops.map((span) => span.traceId))) {
+    const ofTrace = tops.filter((span) => span.traceId === traceId);
+    if (ofTrace.length > 1) lines.push(`trace ${traceId} has ${ofTrace.length} tops:`);
+    for (const top of ofTrace) add(top, 0);
+  }
+  return lines.join("\n");
+}
+
+function describe(span: SinkSpan, ids: ReadonlySet<string>): string {
+  const isOrphan = span.parentSpanId !== undefined && !ids.has(span.parentSpanId);
+  return `${span.name} [${span.service}] ${span.kind}` +
+    (span.hasError ? ` ERROR "${span.statusMessage}"` : "") +
+    (isOrphan ? ` (parent ${span.parentSpanId} is not here)` : "");
+}
+
+interface OtlpAttribute {
+  readonly key: string;
+  readonly value: Readonly<Record<string, unknown>>;
+}
+
+interface OtlpSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly traceState?: string;
+  readonly name: string;
+  readonly kind: number;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly attributes?: readonly OtlpAttribute[];
+  readonly events?: readonly {
+    readonly name: string;
+    readonly timeUnixNano: string;
+    readonly attributes?: readonly OtlpAttribute[];
+  }[];
+  readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
+  readonly status?: { readonly code?: number; readonly message?: string };
+}
+
+interface OtlpBatch {
+  readonly resourceSpans: readonly {
+    readonly resource: { readonly attributes: readonly OtlpAttribute[] };
+    readonly scopeSpans: readonly { readonly spans: readonly OtlpSpan[] }[];
+  }[];
+}
+
+function readBatch(batch: OtlpBatch): SinkSpan[] {
+  return batch.resourceSpans.flatMap(({ resource, scopeSpans }) => {
+    const attributes = readAttributes(resource.attributes);
+    return scopeSpans.flatMap(({ spans }) => spans.map((span) => readSpan(span, attributes)));
+  });
+}
+
+function readSpan(span: OtlpSpan, resource: Record<string, unknown>): SinkSpan {
+  return {
+    traceId: span.traceId,
+    spanId: span.spanId,
+    ...(span.parentSpanId ? { parentSpanId: span.parentSpanId } : {}),
+    traceState: span.traceState ?? "",
+    service: String(resource["service.name"]),
+    resource,
+    name: span.name,
+    kind: KINDS[span.kind - 1]!,
+    startNs: BigInt(span.startTimeUnixNano),
+    endNs: BigInt(span.endTimeUnixNano),
+    attributes: readAttributes(span.attributes),
+    events: (span.events ?? []).map((event) => ({
+      name: event.name,
+      timeNs: BigInt(event.timeUnixNano),
+      attributes: readAttributes(event.attributes),
+    })),
+    links: (span.links ?? []).map(({ traceId, spanId }) => ({ traceId, spanId })),
+    hasError: span.status?.code === 2,
+    statusMessage: span.status?.message ?? "",
+  };
+}
+
+function readAttributes(attributes: readonly OtlpAttribute[] = []): Record<string, unknown> {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, readValue(value)]));
+}
+
+function readValue(value: Readonly<Record<string, unknown>>): unknown {
+  if ("intValue" in value) return Number(value.intValue);
+  if ("arrayValue" in value) {
+    const { values = [] } = value.arrayValue as { values?: Record<string, unknown>[] };
+    return values.map(readValue);
+  }
+  return value.stringValue ?? value.doubleValue ?? value.boolValue;
+}

@@ -1,0 +1,29 @@
+/** Telemetry options for tests: fast export, quiet logs. */
+
+import type { TelemetryOptions } from "../../shared/telemetry/mod.ts";
+
+/** Options that export to `tracesUrl`; a test overrides what it is about. */
+export function telemetryTestOptions(
+  tracesUrl: string,
+  overrides: Partial<TelemetryOptions> = {},
+): TelemetryOptions {
+  return {
+    serviceName: "frontend",
+    serviceVersion: "1.0.0",
+    serviceInstanceId: "i-1",
+    resource: {},
+    exportEnabled: true,
+    tracesUrl,
+    exportHeaders: {},
+    exportTimeoutMs: 5_000,
+    queueSize: 2048,
+    batchSize: 512,
+    scheduleDelayMs: 20,
+    level: 1,
+    logJsonl: true,
+    logSpanEvents: false,
+    logUseLocalTz: false,
+    logFilter: "off",
+    ...overrides,
+  };
+}
