@@ -1,0 +1,59 @@
+/** The engine thread: opens the model and the device, then runs the step loop until it is closed. */
+
+import { openGguf } from "../weights/gguf.ts";
+import { openWebgpuBackend } from "../engine/webgpu/backend.ts";
+import { CommandTurns } from "./command_counter.ts";
+import { StepLoop } from "./step_loop.ts";
+import { toThreadErrorMessage } from "./thread_error.ts";
+import type { EngineCommand, EngineMessage, OpenRequest } from "./thread_messages.ts";
+
+/** The globals of a Worker, which the project's window types lack. */
+interface ThreadScope {
+  onmessage: ((event: MessageEvent) => void) | null;
+  postMessage(message: EngineMessage, transfer?: ArrayBuffer[]): void;
+}
+
+const scope = self as unknown as ThreadScope;
+
+scope.onmessage = async ({ data: request }: MessageEvent<OpenRequest>) => {
+  scope.onmessage = null;
+  try {
+    await serve(request);
+    scope.postMessage({ type: "closed" });
+  } catch (error) {
+    scope.postMessage(toThreadErrorMessage(error));
+  }
+};
+
+async function serve({ options, commandCount }: OpenRequest): Promise<void> {
+  const startMs = now();
+  await using file = await openGguf(options.modelPath);
+  await using backend = await openWebgpuBackend(file, {
+    kvCacheTokens: options.kvCacheTokens,
+    maxRows: options.maxBatchTokens,
+    maxSlices: options.maxSequences,
+    onProgress: (share) => scope.postMessage({ type: "progress", share }),
+  });
+  const turns = new CommandTurns(commandCount);
+  const loop = new StepLoop(backend, {
+    maxBatchTokens: options.maxBatchTokens,
+    maxSequences: options.maxSequences,
+    queueLimit: options.queueLimit,
+    post: (report, transfer) => scope.postMessage(report, transfer),
+    takeTurn: () => turns.take(),
+    now,
+  });
+  scope.onmessage = ({ data: command }: MessageEvent<EngineCommand>) => {
+    turns.received();
+    loop.receive(command);
+  };
+  const { device, shape, kv, limits } = backend;
+  const info = { device, shape, kv, limits, loadMs: now() - startMs };
+  scope.postMessage({ type: "ready", info, load: loop.load });
+  // Said before the device closes: a lost one may never do.
+  await loop.run().catch((error) => scope.postMessage(toThreadErrorMessage(error)));
+}
+
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}

@@ -1,0 +1,45 @@
+/** Starts the engine thread and waits until its model is loaded. */
+
+import { checkStepRows } from "../scheduler/limits.ts";
+import type { Engine, EngineOptions } from "../engine/engine.ts";
+import { CommandCounter } from "./command_counter.ts";
+import { ThreadEngine } from "./thread_engine.ts";
+import { threadError } from "./thread_error.ts";
+import type { EngineMessage, OpenRequest } from "./thread_messages.ts";
+
+/**
+ * Starts an engine in a thread of its own. Rejects with a RangeError when the options contradict each
+ * other, and with the thread's own error (by name and message) when the model or the device does not
+ * open.
+ */
+export function startEngine(options: EngineOptions): Promise<Engine> {
+  const { onStep, onProgress, ...cloneable } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<Engine>();
+  checkStepRows(options);
+  const worker = new Worker(new URL("./engine_thread.ts", import.meta.url), { type: "module" });
+  const commandCounter = new CommandCounter();
+  let engine: ThreadEngine | null = null;
+
+  const fail = (error: Error) => {
+    if (engine !== null) return engine.end(error);
+    worker.terminate();
+    reject(error);
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    fail(new Error(`The engine thread failed: ${event.message}`));
+  };
+  worker.onmessage = ({ data: message }: MessageEvent<EngineMessage>) => {
+    if (engine !== null) return engine.receive(message);
+    if (message.type === "progress") onProgress?.(message.share);
+    else if (message.type === "failed") fail(threadError(message));
+    else if (message.type === "ready") {
+      const { info, load } = message;
+      engine = new ThreadEngine({ thread: worker, commandCounter, info, load, onStep });
+      resolve(engine);
+    }
+  };
+  const request: OpenRequest = { options: cloneable, commandCount: commandCounter.buffer };
+  worker.postMessage(request);
+  return promise;
+}

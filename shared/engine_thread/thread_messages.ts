@@ -1,0 +1,54 @@
+/**
+ * What the main thread and the engine thread say to each other.
+ *
+ * `open` comes first and is answered by `progress` and then `ready` or `failed`. Commands follow, and are
+ * answered by one `report` for each step or change of the queue. `closed` or `failed` is last.
+ */
+
+import type {
+  EngineInfo,
+  EngineLoad,
+  EngineOptions,
+  SequenceEvent,
+  SequenceJob,
+  StepReport,
+} from "../engine/engine.ts";
+
+export interface OpenRequest {
+  readonly options: Omit<EngineOptions, "onStep" | "onProgress">;
+  /** Counts the commands posted after this message. See command_counter.ts. */
+  readonly commandCount: SharedArrayBuffer;
+}
+
+/** Main thread to engine thread. */
+export type EngineCommand =
+  | { readonly type: "submit"; readonly job: SequenceJob }
+  | {
+    readonly type: "import";
+    readonly sequenceId: string;
+    readonly firstBlock: number;
+    readonly data: Uint8Array<ArrayBuffer>;
+  }
+  | { readonly type: "begin"; readonly sequenceId: string; readonly firstToken: number }
+  | { readonly type: "cancel"; readonly sequenceId: string }
+  | { readonly type: "close" };
+
+export interface AddressedEvent {
+  readonly sequenceId: string;
+  readonly event: SequenceEvent;
+}
+
+export interface EngineReport {
+  readonly type: "report";
+  readonly events: readonly AddressedEvent[];
+  readonly load: EngineLoad;
+  readonly step?: StepReport;
+}
+
+/** Engine thread to main thread. */
+export type EngineMessage =
+  | { readonly type: "progress"; readonly share: number }
+  | { readonly type: "ready"; readonly info: EngineInfo; readonly load: EngineLoad }
+  | EngineReport
+  | { readonly type: "failed"; readonly name: string; readonly message: string }
+  | { readonly type: "closed" };
