@@ -1,0 +1,137 @@
+/**
+ * The engine as the main thread of a worker sees it: sequences go in, events come out.
+ *
+ * The device, the scheduler and the step loop live in a thread of their own, since a WebGPU call
+ * blocks its JS thread for the whole device time. KV bytes cross by transfer, not by copy. Times are
+ * epoch milliseconds with fractions (`performance.timeOrigin + performance.now()`), so that both
+ * threads share one clock.
+ */
+
+import type { BackendLimits, DeviceInfo, KvLayout, SampleParameters } from "./backend.ts";
+import type { ModelShape } from "../weights/model_file.ts";
+
+/**
+ * - `generate`: compute the prompt, then generate to the end.
+ * - `prefill`: compute the prompt, report the KV blocks of each finished chunk, sample one token, end.
+ * - `decode`: blocks are reserved, filled by `importKv`, and generation goes on after `begin`.
+ */
+export type SequenceKind = "generate" | "prefill" | "decode";
+
+export interface SequenceJob {
+  readonly kind: SequenceKind;
+  readonly sequenceId: string;
+  readonly promptTokens: readonly number[];
+  readonly sampling: SampleParameters;
+  /** Tokens to generate at most, at least 1. In `decode`, the first token counts. */
+  readonly maxTokens: number;
+  readonly stopTokenIds: readonly number[];
+}
+
+/** What happens to a sequence, in order. `finished` and `failed` are last, and one of them comes. */
+export type SequenceEvent =
+  /** Blocks are reserved and, for `decode`, KV may be imported. The queue wait ends here. */
+  | { readonly type: "scheduled"; readonly atMs: number; readonly cachedTokens: number }
+  /**
+   * The cache ran out and an older sequence took the blocks: computed again later, from KV of its own.
+   * Imports that are still under way are ignored.
+   */
+  | { readonly type: "preempted"; readonly atMs: number }
+  /** A prefill chunk ran; after a preemption, one that computes earlier tokens again. */
+  | {
+    readonly type: "chunk";
+    readonly startPosition: number;
+    readonly tokens: number;
+    readonly step: number;
+    readonly startMs: number;
+    readonly endMs: number;
+  }
+  /** KV of prompt blocks, for `prefill` sequences: whole blocks, the last one possibly part-filled. */
+  | {
+    readonly type: "kv";
+    readonly firstBlock: number;
+    readonly blocks: number;
+    readonly data: Uint8Array<ArrayBuffer>;
+  }
+  /**
+   * `index` counts generated tokens from 0; the first of a `decode` sequence is 1, since `begin` gave
+   * it token 0. Stop tokens are reported too, `finished` follows.
+   */
+  | {
+    readonly type: "token";
+    readonly index: number;
+    readonly id: number;
+    readonly step: number;
+    readonly batchRows: number;
+    readonly atMs: number;
+  }
+  | {
+    readonly type: "finished";
+    readonly reason: "stop" | "length" | "cancelled";
+    readonly atMs: number;
+    /** This sequence's share of device or step time, by rows. */
+    readonly computeMs: number;
+  }
+  | { readonly type: "failed"; readonly code: SequenceFailure; readonly message: string };
+
+export type SequenceFailure = "overloaded" | "too_long" | "engine_failed";
+
+/** A sequence in the engine. Iterating gives its events; leaving the loop early cancels it. */
+export interface EngineSequence extends AsyncIterable<SequenceEvent> {
+  /**
+   * Writes whole KV blocks at `firstBlock`; the buffer is transferred and unusable afterwards. Blocks
+   * that the prefix cache holds (`cachedTokens` of `scheduled`) need not come and are not written.
+   * An import before `scheduled`, or outside the prompt's blocks, fails the sequence.
+   */
+  importKv(firstBlock: number, data: Uint8Array<ArrayBuffer>): void;
+  /** All prompt KV is in: go on from the first token, which the prefill worker sampled. */
+  begin(firstToken: number): void;
+  /** Ends the sequence within one step and frees its blocks; `finished: cancelled` follows. */
+  cancel(): void;
+}
+
+export interface EngineLoad {
+  readonly runningSequences: number;
+  readonly waitingSequences: number;
+  readonly pendingPromptTokens: number;
+  readonly usedBlocks: number;
+  readonly totalBlocks: number;
+}
+
+export interface EngineInfo {
+  readonly device: DeviceInfo;
+  readonly shape: ModelShape;
+  readonly kv: KvLayout;
+  readonly limits: BackendLimits;
+  readonly loadMs: number;
+}
+
+/** One step of the engine, for metrics. */
+export interface StepReport {
+  readonly step: number;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly prefillRows: number;
+  readonly decodeRows: number;
+}
+
+export interface Engine extends AsyncDisposable {
+  readonly info: EngineInfo;
+  /** The newest load, refreshed after every step and change of the queue. */
+  readonly load: EngineLoad;
+  /** Throws a RangeError when the job itself is wrong: an empty prompt, ids outside the vocabulary. */
+  submit(job: SequenceJob): EngineSequence;
+  /** Resolves when the engine thread is gone: the reason where it failed, null after a close. */
+  readonly closed: Promise<Error | null>;
+}
+
+export interface EngineOptions {
+  readonly modelPath: string;
+  readonly kvCacheTokens: number;
+  /** Rows of one step: bounds the prefill chunk that shares a step with decode rows. */
+  readonly maxBatchTokens: number;
+  readonly maxSequences: number;
+  /** Sequences that may wait; one more fails with `overloaded`. */
+  readonly queueLimit: number;
+  readonly onStep?: (report: StepReport) => void;
+  readonly onProgress?: (share: number) => void;
+}
