@@ -1,0 +1,138 @@
+/**
+ * The routes as OpenAPI describes them. Bodies are validated by shared/openai and not by the router:
+ * its validator answers before a request has its span, and in plain text.
+ */
+
+import { createRoute } from "@hono/zod-openapi";
+import { z } from "zod";
+import {
+  chatChunkSchema,
+  chatRequestSchema,
+  chatResponseSchema,
+  completionRequestSchema,
+  completionResponseSchema,
+  ERROR_KINDS,
+  errorBodySchema,
+  modelListSchema,
+  modelSchema,
+} from "../../shared/openai/mod.ts";
+
+const JSON_TYPE = "application/json";
+
+function jsonOf<S extends z.ZodType>(schema: S, description: string) {
+  return { description, content: { [JSON_TYPE]: { schema } } };
+}
+
+/** Every error status of the API, with the codes that come with it. */
+function errorResponses(): Record<number, ReturnType<typeof jsonOf>> {
+  const codes = new Map<number, string[]>();
+  for (const [code, { status }] of Object.entries(ERROR_KINDS)) {
+    if (status === 499) continue;
+    codes.set(status, [...(codes.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...codes].map(([status, names]) => [status, jsonOf(errorBodySchema, names.join(", "))]),
+  );
+}
+
+const ERRORS = errorResponses();
+
+function completionRoute<P extends string>(
+  path: P,
+  schemas: { request: z.ZodType; whole: z.ZodType; chunk: z.ZodType },
+) {
+  return createRoute({
+    method: "post",
+    path,
+    request: { body: { required: true, content: { [JSON_TYPE]: { schema: schemas.request } } } },
+    responses: {
+      200: {
+        description: "The answer: whole, or with `stream` as events that end with `[DONE]`",
+        content: {
+          [JSON_TYPE]: { schema: schemas.whole },
+          "text/event-stream": { schema: schemas.chunk },
+        },
+      },
+      ...ERRORS,
+    },
+  });
+}
+
+export const CHAT_ROUTE = completionRoute("/v1/chat/completions", {
+  request: chatRequestSchema,
+  whole: chatResponseSchema,
+  chunk: chatChunkSchema,
+});
+
+export const COMPLETION_ROUTE = completionRoute("/v1/completions", {
+  request: completionRequestSchema,
+  whole: completionResponseSchema,
+  chunk: completionResponseSchema,
+});
+
+export const MODELS_ROUTE = createRoute({
+  method: "get",
+  path: "/v1/models",
+  responses: { 200: jsonOf(modelListSchema, "Models that can be asked for now") },
+});
+
+export const MODEL_ROUTE = createRoute({
+  method: "get",
+  path: "/v1/models/{model}",
+  request: { params: z.object({ model: z.string() }) },
+  responses: {
+    200: jsonOf(modelSchema, "The model"),
+    404: jsonOf(errorBodySchema, "model_not_found"),
+  },
+});
+
+export const healthSchema = z.object({
+  status: z.enum(["healthy", "no_workers", "not_ready"]),
+  stage: z.enum(["ready", "draining", "stopping"]),
+  models: z.array(z.string()),
+  endpoints: z.array(z.string()),
+  instances: z.array(z.object({
+    namespace: z.string(),
+    component: z.string(),
+    endpoint: z.string(),
+    instance_id: z.string(),
+    model: z.string(),
+    host: z.string(),
+    is_draining: z.boolean(),
+    device: z.object({ backend: z.string(), adapter: z.string(), is_software: z.boolean() }),
+    running: z.int(),
+    waiting: z.int(),
+  })),
+  bus: z.object({ is_connected: z.boolean() }),
+  telemetry: z.object({
+    exported_spans: z.int(),
+    dropped_spans: z.int(),
+    failed_batches: z.int(),
+    queued_spans: z.int(),
+  }),
+});
+
+export type Health = z.infer<typeof healthSchema>;
+
+export const HEALTH_ROUTE = createRoute({
+  method: "get",
+  path: "/health",
+  responses: {
+    200: jsonOf(healthSchema, "A decode worker serves a model"),
+    503: jsonOf(healthSchema, "No decode worker serves a model, or the frontend drains"),
+  },
+});
+
+export const LIVE_ROUTE = createRoute({
+  method: "get",
+  path: "/live",
+  responses: { 200: jsonOf(z.object({ status: z.literal("live") }), "The process answers") },
+});
+
+export const METRICS_ROUTE = createRoute({
+  method: "get",
+  path: "/metrics",
+  responses: {
+    200: { description: "Prometheus or OpenMetrics text", content: { "text/plain": {} } },
+  },
+});

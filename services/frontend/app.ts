@@ -1,0 +1,105 @@
+/** The frontend's HTTP surface: the OpenAI API, its description, health and metrics. */
+
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { ApiError, modelObject, toApiError } from "../../shared/openai/mod.ts";
+import {
+  CHAT_ROUTE,
+  COMPLETION_ROUTE,
+  HEALTH_ROUTE,
+  LIVE_ROUTE,
+  METRICS_ROUTE,
+  MODEL_ROUTE,
+  MODELS_ROUTE,
+} from "./api_document.ts";
+import { CHAT_COMPLETIONS, COMPLETIONS } from "./endpoint.ts";
+import { errorResponse } from "./error_response.ts";
+import { health, type HealthDeps } from "./health.ts";
+import { type InferenceDeps, inferenceHandler } from "./inference.ts";
+import type { ListedModel } from "./models.ts";
+
+export interface AppDeps extends InferenceDeps, HealthDeps {
+  /** Version in the OpenAPI document. */
+  readonly version: string;
+}
+
+export function createApp(deps: AppDeps): OpenAPIHono {
+  const app = new OpenAPIHono();
+  addInference(app, deps);
+  addModels(app, deps);
+  addOperations(app, deps);
+  app.doc31("/openapi.json", {
+    openapi: "3.1.0",
+    info: {
+      title: "Baton",
+      version: deps.version,
+      description:
+        "OpenAI-compatible completions. Parameters that are not listed are refused by name.",
+    },
+  });
+  app.notFound((c) =>
+    errorResponse(
+      new ApiError("not_found", `Unknown request URL: ${c.req.method} ${c.req.path}`),
+    )
+  );
+  app.onError((thrown) => {
+    const error = toApiError(thrown);
+    deps.telemetry.log.error("request failed outside the completion endpoints", {
+      error: thrown.stack ?? thrown.message,
+    });
+    return errorResponse(error);
+  });
+  return app;
+}
+
+function addInference(app: OpenAPIHono, deps: AppDeps): void {
+  const endpoints = [[CHAT_ROUTE, CHAT_COMPLETIONS], [COMPLETION_ROUTE, COMPLETIONS]] as const;
+  for (const [route, endpoint] of endpoints) {
+    app.openAPIRegistry.registerPath(route);
+    app.post(endpoint.route, inferenceHandler(deps, endpoint));
+    app.all(endpoint.route, refuseMethod);
+  }
+}
+
+function refuseMethod(c: Context): Response {
+  const error = new ApiError(
+    "method_not_allowed",
+    `Cannot ${c.req.method} ${c.req.path}: use POST`,
+  );
+  return errorResponse(error, { allow: "POST" });
+}
+
+function addModels(app: OpenAPIHono, { catalogue }: AppDeps): void {
+  app.openapi(
+    MODELS_ROUTE,
+    (c) => c.json({ object: "list" as const, data: catalogue.list().map(describeModel) }, 200),
+  );
+  app.openAPIRegistry.registerPath(MODEL_ROUTE);
+  // Names may hold slashes, as in `org/model`.
+  app.get("/v1/models/:model{.+}", (c) => {
+    const name = c.req.param("model");
+    const found = catalogue.list().find(({ model }) => model.card.name === name);
+    if (found !== undefined) return c.json(describeModel(found));
+    return errorResponse(
+      new ApiError("model_not_found", `The model ${name} does not exist`, { param: "model" }),
+    );
+  });
+}
+
+function describeModel({ model, servedSinceMs }: ListedModel) {
+  const { name, contextLength, parameterCount } = model.card;
+  return modelObject({ name, contextLength, parameterCount, createdAtMs: servedSinceMs });
+}
+
+function addOperations(app: OpenAPIHono, deps: AppDeps): void {
+  app.openapi(LIVE_ROUTE, (c) => c.json({ status: "live" as const }, 200));
+  app.openapi(HEALTH_ROUTE, (c) => {
+    const body = health(deps);
+    return c.json(body, body.status === "healthy" ? 200 : 503);
+  });
+  app.openAPIRegistry.registerPath(METRICS_ROUTE);
+  app.get(METRICS_ROUTE.path, async (c) => {
+    const { body, contentType } = await deps.metrics.render(c.req.header("accept") ?? "");
+    return c.body(body, 200, { "content-type": contentType });
+  });
+}

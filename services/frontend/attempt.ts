@@ -1,0 +1,181 @@
+/**
+ * One attempt at a generation: a prefill and a decode call whose frames are merged, or one call that
+ * does both.
+ *
+ * Which failures end the attempt: any failure of the call that decodes; a failure of the prefill call
+ * unless decoding has begun, since then the KV has arrived and the prefill worker is not needed.
+ */
+
+import type { Bus } from "../../shared/bus/bus.ts";
+import type { FinishReason, PhaseTimings, WorkFrame } from "../../shared/messages/mod.ts";
+import { ArrivalQueue } from "./arrival_queue.ts";
+import { TokenOrder } from "./token_order.ts";
+import {
+  type CancellationSignal,
+  failureOf,
+  WorkerCall,
+  type WorkerCallOptions,
+} from "./worker_call.ts";
+
+export interface AttemptPlan {
+  /** Absent when the decode worker computes the prompt too. */
+  readonly prefill?: WorkerCallOptions;
+  readonly decode: WorkerCallOptions;
+}
+
+export interface GenerationEnd {
+  readonly kind: "end";
+  readonly finishReason: FinishReason;
+  readonly cachedTokens: number;
+  readonly prefillTimings?: PhaseTimings;
+  readonly decodeTimings?: PhaseTimings;
+}
+
+/** Token ids in order, stop token included, then one end. */
+export type GenerationEvent =
+  | { readonly kind: "tokens"; readonly ids: readonly number[] }
+  | GenerationEnd;
+
+/** The attempt failed; what it generated before stays valid. */
+export class AttemptFailure extends Error {
+  override name = "AttemptFailure";
+  constructor(
+    /** Bus failure or worker error code. */
+    readonly failure: string,
+    readonly failedInstanceId: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+type Source = "prefill" | "decode";
+
+type Arrival =
+  | { readonly source: Source; readonly frame: WorkFrame }
+  | { readonly source: Source; readonly error: unknown };
+
+export class Attempt {
+  readonly #prefill: WorkerCall | null;
+  readonly #decode: WorkerCall;
+  readonly #arrivals = new ArrivalQueue<Arrival>();
+  readonly #order = new TokenOrder();
+  #cachedTokens = 0;
+  #prefillTimings: PhaseTimings | undefined;
+  #decodeEnd: Extract<WorkFrame, { kind: "end" }> | null = null;
+  #hasDecoded = false;
+
+  constructor(bus: Bus, plan: AttemptPlan) {
+    this.#prefill = plan.prefill === undefined ? null : new WorkerCall(bus, plan.prefill);
+    this.#decode = new WorkerCall(bus, plan.decode);
+  }
+
+  /** Generates. Throws an AttemptFailure, or the reason of `abort`; leaving early stops the workers. */
+  async *run(): AsyncGenerator<GenerationEvent> {
+    if (this.#prefill !== null) this.#pump("prefill", this.#prefill);
+    this.#pump("decode", this.#decode);
+    try {
+      for (;;) {
+        const arrival = await this.#arrivals.next();
+        if ("error" in arrival) {
+          this.#judge(arrival.source, arrival.error);
+          continue;
+        }
+        const ids = this.#take(arrival.source, arrival.frame);
+        if (ids.length > 0) yield { kind: "tokens", ids };
+        const end = this.#endAfter(arrival);
+        if (end === null) continue;
+        this.cancel("superseded");
+        yield end;
+        return;
+      }
+    } catch (error) {
+      this.cancel("superseded");
+      throw error;
+    } finally {
+      // Calls are still open here only when the reader left: the text met a stop string.
+      this.cancel("stop_string");
+    }
+  }
+
+  /** Cancels the calls at once, whatever the reader waits for, and makes `run` throw `reason`. */
+  abort(signal: CancellationSignal, reason: unknown): void {
+    this.cancel(signal);
+    this.#arrivals.fail(reason);
+  }
+
+  /** Cancels the calls that are still open. */
+  cancel(signal: CancellationSignal): void {
+    this.#prefill?.cancel(signal);
+    this.#decode.cancel(signal);
+  }
+
+  async #pump(source: Source, call: WorkerCall): Promise<void> {
+    try {
+      for await (const frame of call.frames()) this.#arrivals.push({ source, frame });
+    } catch (error) {
+      this.#arrivals.push({ source, error });
+    }
+  }
+
+  #take(source: Source, frame: WorkFrame): readonly number[] {
+    switch (frame.kind) {
+      case "accepted":
+        return [];
+      case "scheduled":
+        if (this.#computesPrompt(source)) this.#cachedTokens = frame.cachedTokens;
+        return [];
+      case "tokens":
+        if (source === "decode") this.#hasDecoded = true;
+        return this.#order.push(frame.index, frame.ids);
+      case "end":
+        if (source === "prefill") this.#prefillTimings = frame.timings;
+        else this.#decodeEnd = frame;
+        return [];
+    }
+  }
+
+  #computesPrompt(source: Source): boolean {
+    return source === "prefill" || this.#prefill === null;
+  }
+
+  /** The attempt's end, once a call said so and no token is on its way. */
+  #endAfter({ source, frame }: Extract<Arrival, { frame: WorkFrame }>): GenerationEnd | null {
+    if (source === "prefill" && frame.kind === "end" && frame.finishReason !== "handed_off") {
+      return this.#end(frame.finishReason);
+    }
+    const decodeEnd = this.#decodeEnd;
+    const isWhole = this.#order.nextIndex > 0 && !this.#order.hasGap;
+    if (decodeEnd === null || !isWhole) return null;
+    if (decodeEnd.finishReason === "handed_off") {
+      throw new AttemptFailure(
+        "internal",
+        this.#decode.instance.instanceId,
+        "Cannot finish the request: the decode worker handed it off",
+      );
+    }
+    return this.#end(decodeEnd.finishReason);
+  }
+
+  #end(finishReason: FinishReason): GenerationEnd {
+    return {
+      kind: "end",
+      finishReason,
+      cachedTokens: this.#cachedTokens,
+      ...(this.#prefillTimings && { prefillTimings: this.#prefillTimings }),
+      ...(this.#decodeEnd && { decodeTimings: this.#decodeEnd.timings }),
+    };
+  }
+
+  #judge(source: Source, error: unknown): void {
+    if (source === "prefill" && this.#hasDecoded && this.#order.nextIndex > 0) return;
+    const call = source === "prefill" && this.#prefill !== null ? this.#prefill : this.#decode;
+    throw new AttemptFailure(
+      failureOf(error),
+      call.instance.instanceId,
+      error instanceof Error ? error.message : String(error),
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Fetches a model card from a worker: the worker sends it as one part of a bulk transfer to a subject
+ * that we name in the call.
+ *
+ * The card is believed only when its sha256 is the digest that the worker's heartbeats announce, and
+ * when it has the fields that this version reads.
+ */
+
+import { decode } from "@msgpack/msgpack";
+import { z } from "zod";
+import type { Bus, IncomingTransfer } from "../../shared/bus/bus.ts";
+import { endpointSubject, type InstanceRecord, type ModelCard } from "../../shared/messages/mod.ts";
+
+/** A 256k-token vocabulary with merges is below 16 MiB. */
+const MAX_CARD_BYTES = 64 * 1024 * 1024;
+
+const tokenizerSchema = z.looseObject({
+  model: z.enum(["llama", "gpt2"]),
+  pre: z.string(),
+  tokens: z.array(z.string()),
+  scores: z.array(z.number()).optional(),
+  types: z.array(z.number()),
+  merges: z.array(z.string()).optional(),
+  bosTokenId: z.int().optional(),
+  eosTokenId: z.int().optional(),
+  unknownTokenId: z.int().optional(),
+  paddingTokenId: z.int().optional(),
+  addBos: z.boolean(),
+  addEos: z.boolean(),
+  addSpacePrefix: z.boolean(),
+  endOfGenerationIds: z.array(z.int()),
+});
+
+const cardSchema = z.looseObject({
+  name: z.string().min(1),
+  fileDigest: z.string(),
+  architecture: z.string(),
+  parameterCount: z.number(),
+  contextLength: z.int().min(2),
+  blockTokens: z.int().min(1),
+  tokenizer: tokenizerSchema,
+  chatTemplate: z.string().optional(),
+});
+
+export interface CardFetchOptions {
+  readonly timeoutMs: number;
+}
+
+/** Throws when the worker does not send the card in time, or sends another one than it announced. */
+export async function fetchModelCard(
+  bus: Bus,
+  instance: InstanceRecord,
+  { timeoutMs }: CardFetchOptions,
+): Promise<ModelCard> {
+  const transferId = crypto.randomUUID();
+  const subject = bus.transferSubject(transferId);
+  const signal = AbortSignal.timeout(timeoutMs);
+  const transfer = bus.receive(subject, { leaseMs: timeoutMs, signal });
+  try {
+    const [bytes] = await Promise.all([
+      receiveCard(transfer),
+      callCard(bus, instance, { ticket: { transferId, subject }, signal, timeoutMs }),
+    ]);
+    await verifyDigest(bytes, instance);
+    return readCard(bytes, instance);
+  } finally {
+    transfer.close();
+  }
+}
+
+async function callCard(
+  bus: Bus,
+  { namespace, role, instanceId }: InstanceRecord,
+  options: {
+    ticket: { transferId: string; subject: string };
+    signal: AbortSignal;
+    timeoutMs: number;
+  },
+): Promise<void> {
+  const call = bus.call(endpointSubject(namespace, role, "card", instanceId), options.ticket, {
+    signal: options.signal,
+    deadlineAtMs: Date.now() + options.timeoutMs,
+  });
+  for await (const _frame of call) { /* The card travels in the transfer; the call only ends. */ }
+}
+
+async function receiveCard(transfer: IncomingTransfer): Promise<Uint8Array<ArrayBuffer>> {
+  let card: Uint8Array<ArrayBuffer> | null = null;
+  for await (const part of transfer) {
+    if (part.kind === "finished") break;
+    if (card !== null) throw new TypeError("Cannot read the model card: it came in several parts");
+    if (part.data.byteLength > MAX_CARD_BYTES) {
+      throw new RangeError(
+        `Cannot read the model card: ${part.data.byteLength} bytes exceed ${MAX_CARD_BYTES}`,
+      );
+    }
+    card = part.data;
+  }
+  if (card === null) throw new TypeError("Cannot read the model card: the transfer was empty");
+  return card;
+}
+
+async function verifyDigest(
+  bytes: Uint8Array<ArrayBuffer>,
+  { instanceId, model }: InstanceRecord,
+): Promise<void> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+  if (digest !== model.cardDigest) {
+    throw new TypeError(
+      `Cannot use the model card of instance ${instanceId}: its sha256 is ${digest}, ` +
+        `its heartbeats announce ${model.cardDigest}`,
+    );
+  }
+}
+
+function readCard(bytes: Uint8Array, { instanceId }: InstanceRecord): ModelCard {
+  const result = cardSchema.safeParse(decode(bytes));
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new TypeError(
+    `Cannot read the model card of instance ${instanceId}: ${issue?.path.join(".")}: ` +
+      `${issue?.message}; run the same version of Baton everywhere`,
+  );
+}

@@ -1,0 +1,165 @@
+/**
+ * The body of a streamed answer: chunks as tokens arrive, comments in silence, then `[DONE]`.
+ *
+ * However the stream ends, it closes the record: at its last byte, at an error (which is written as an
+ * event), when the client leaves, or at the deadline when the client neither reads nor leaves.
+ */
+
+import { epochMs } from "../../shared/clock/epoch_clock.ts";
+import {
+  ApiError,
+  type ChunkWriter,
+  sseData,
+  sseDone,
+  sseError,
+  sseKeepAlive,
+  toApiError,
+  usageOf,
+} from "../../shared/openai/mod.ts";
+import type { ActiveSpan } from "../../shared/telemetry/telemetry.ts";
+import type { AnswerEnd, AnswerPiece } from "./answer.ts";
+import type { RequestRecord } from "./request_record.ts";
+
+type Pieces = AsyncGenerator<AnswerPiece | AnswerEnd>;
+type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+
+export interface EventStreamOptions {
+  readonly pieces: Pieces;
+  /** The first result of `pieces`, awaited before the headers were sent. */
+  readonly first: IteratorResult<AnswerPiece | AnswerEnd>;
+  readonly chunks: ChunkWriter;
+  readonly includeUsage: boolean;
+  readonly record: RequestRecord;
+  /** Aborting ends the generation at once. */
+  readonly abort: AbortController;
+  readonly keepAliveIntervalMs: number;
+  readonly deadlineAtMs: number;
+  /** Called once, after the record was closed. */
+  readonly onEnd: () => void;
+}
+
+const STATUS = 200;
+
+export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
+  readonly #options: EventStreamOptions;
+  #next: Promise<IteratorResult<AnswerPiece | AnswerEnd>>;
+  #span: ActiveSpan<"http_stream"> | null = null;
+  #deadlineTimer: ReturnType<typeof setTimeout> | undefined;
+  #bytes = 0;
+  #writes = 0;
+  #isEnded = false;
+
+  constructor(options: EventStreamOptions) {
+    this.#options = options;
+    this.#next = Promise.resolve(options.first);
+  }
+
+  start(controller: Controller): void {
+    const { deadlineAtMs, keepAliveIntervalMs } = this.#options;
+    this.#deadlineTimer = setTimeout(
+      () => this.#expire(controller),
+      deadlineAtMs + keepAliveIntervalMs - Date.now(),
+    );
+  }
+
+  /** Writes what comes next; waits until there is something to write. */
+  async pull(controller: Controller): Promise<void> {
+    const writesBefore = this.#writes;
+    try {
+      while (this.#writes === writesBefore && !this.#isEnded) {
+        const result = await this.#nextOrSilence();
+        if (this.#isEnded) return;
+        if (result === null) this.#write(controller, sseKeepAlive());
+        else if (result.done) throw new TypeError("Cannot go on: the answer has no end");
+        else this.#take(controller, result.value);
+      }
+    } catch (error) {
+      if (this.#isEnded) return;
+      const failure = toApiError(error);
+      this.#write(controller, sseError(failure.body()));
+      controller.close();
+      this.#end(failure);
+    }
+  }
+
+  /** The client left. */
+  cancel(): void {
+    if (this.#isEnded) return;
+    const reason = new ApiError("client_closed_request", "The client closed the connection");
+    this.#options.abort.abort(reason);
+    this.#end(reason);
+  }
+
+  /** Null when nothing came for the keep-alive interval. */
+  async #nextOrSilence(): Promise<IteratorResult<AnswerPiece | AnswerEnd> | null> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const silence = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), this.#options.keepAliveIntervalMs);
+    });
+    try {
+      const result = await Promise.race([this.#next, silence]);
+      if (result !== null && !result.done) this.#advance(result.value);
+      return result;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #advance(taken: AnswerPiece | AnswerEnd): void {
+    if (taken.kind === "end" || this.#isEnded) return;
+    this.#next = this.#options.pieces.next();
+    // The reader sees a failure when it gets here; until then it is not unhandled.
+    this.#next.catch(() => {});
+  }
+
+  #take(controller: Controller, item: AnswerPiece | AnswerEnd): void {
+    const { record, chunks, includeUsage } = this.#options;
+    if (item.kind === "piece") {
+      const isFirst = this.#span === null;
+      record.tokens(item.tokens, item.arrivedAtMs);
+      if (item.text !== "" || isFirst) this.#write(controller, sseData(chunks.text(item.text)));
+      if (isFirst) this.#began(item.arrivedAtMs);
+      return;
+    }
+    record.generated(item.finishReason, item.generation);
+    if (item.text !== "") this.#write(controller, sseData(chunks.text(item.text)));
+    this.#write(controller, sseData(chunks.finish(item.finishReason)));
+    if (includeUsage) this.#write(controller, sseData(chunks.usage(usageOf(record.counts))));
+    this.#write(controller, sseDone());
+    controller.close();
+    this.#end();
+  }
+
+  /** The first token was written. */
+  #began(arrivedAtMs: number): void {
+    const now = epochMs();
+    this.#options.record.firstWrite(now);
+    this.#span = this.#options.record.span.child("http_stream", {
+      startMs: now,
+      attributes: { "stream.first_write_ms": now - arrivedAtMs },
+    });
+  }
+
+  #write(controller: Controller, bytes: Uint8Array<ArrayBuffer>): void {
+    controller.enqueue(bytes);
+    this.#bytes += bytes.byteLength;
+    this.#writes++;
+  }
+
+  #expire(controller: Controller): void {
+    if (this.#isEnded) return;
+    const reason = new ApiError("deadline_exceeded", "Cannot finish in the time allowed");
+    this.#options.abort.abort(reason);
+    controller.error(reason);
+    this.#end(reason);
+  }
+
+  #end(error?: ApiError): void {
+    this.#isEnded = true;
+    clearTimeout(this.#deadlineTimer);
+    this.#span?.set({ "http.response.body.size": this.#bytes, "stream.chunks": this.#writes });
+    this.#span?.end();
+    this.#options.record.finish(STATUS, error);
+    this.#options.onEnd();
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Generates the tokens of a job over as many attempts as it takes, within the migration limit.
+ *
+ * A worker that fails loses no text: the next attempt's prompt is the prompt and the tokens so far.
+ * Sampling depends on seed and absolute position only, so the text goes on as it would have.
+ */
+
+import type { Bus, InstanceDirectory } from "../../shared/bus/bus.ts";
+import { ApiError } from "../../shared/openai/mod.ts";
+import {
+  Attempt,
+  AttemptFailure,
+  type AttemptPlan,
+  type GenerationEnd,
+  type GenerationEvent,
+} from "./attempt.ts";
+import type { AttemptHistory, Dispatcher } from "./dispatcher.ts";
+import type { GenerationJob } from "./generation_job.ts";
+import type { CancellationSignal } from "./worker_call.ts";
+
+/** Failures after which another instance may do better. Everything else is the request's own fault. */
+const RETRYABLE: ReadonlySet<string> = new Set([
+  "no_responders",
+  "disconnected",
+  "overloaded",
+  "draining",
+  "transfer_failed",
+  "engine_failed",
+  "internal",
+]);
+
+/** Failures that say nothing against the instance that reported them. */
+const BLAMELESS: ReadonlySet<string> = new Set(["transfer_failed"]);
+
+/** The instance is gone until its next heartbeat. */
+const GONE: ReadonlySet<string> = new Set(["no_responders", "disconnected"]);
+
+export interface GenerationDeps {
+  readonly bus: Bus;
+  readonly directory: InstanceDirectory;
+  readonly dispatcher: Dispatcher;
+  readonly migrationLimit: number;
+}
+
+/** Told of attempts, for the record. */
+export interface GenerationProgress {
+  onAttempt(plan: AttemptPlan): void;
+  /** Another attempt follows the one that failed. */
+  onMigration(failure: AttemptFailure, history: AttemptHistory): void;
+}
+
+/** Generates over attempts. Throws an ApiError; leaving early stops the workers. */
+export async function* generate(
+  deps: GenerationDeps,
+  job: GenerationJob,
+  progress: GenerationProgress,
+): AsyncGenerator<GenerationEvent> {
+  const generated: number[] = [];
+  const failedIds = new Set<string>();
+  let lastFailure: AttemptFailure | null = null;
+  for (let attempt = 1;; attempt++) {
+    const history = { attempt, generated, failedIds };
+    const plan = nextPlan(deps, job, history, lastFailure);
+    if (lastFailure !== null) progress.onMigration(lastFailure, history);
+    progress.onAttempt(plan);
+    const run = new Attempt(deps.bus, plan);
+    const onAbort = () => run.abort(cancellationOf(job.signal.reason), job.signal.reason);
+    job.signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      if (job.signal.aborted) onAbort();
+      for await (const event of run.run()) {
+        if (event.kind === "tokens") generated.push(...event.ids);
+        yield event;
+      }
+      return;
+    } catch (error) {
+      if (!(error instanceof AttemptFailure)) throw error;
+      const end = endWithoutFrame(job, generated);
+      if (end !== null) {
+        yield end;
+        return;
+      }
+      if (!RETRYABLE.has(error.failure) || attempt > deps.migrationLimit) throw refusalOf(error);
+      if (!BLAMELESS.has(error.failure)) failedIds.add(error.failedInstanceId);
+      if (GONE.has(error.failure)) deps.directory.drop(error.failedInstanceId);
+      lastFailure = error;
+    } finally {
+      job.signal.removeEventListener("abort", onAbort);
+    }
+  }
+}
+
+function nextPlan(
+  deps: GenerationDeps,
+  job: GenerationJob,
+  history: AttemptHistory,
+  lastFailure: AttemptFailure | null,
+): AttemptPlan {
+  try {
+    return deps.dispatcher.plan(job, history);
+  } catch (error) {
+    if (lastFailure === null || !(error instanceof ApiError)) throw error;
+    throw refusalOf(lastFailure);
+  }
+}
+
+/** All tokens arrived and only the end frame was lost: there is nothing to replay. */
+function endWithoutFrame(job: GenerationJob, generated: readonly number[]): GenerationEnd | null {
+  const last = generated.at(-1);
+  if (last !== undefined && job.stopTokenIds.includes(last)) {
+    return { kind: "end", finishReason: "stop", cachedTokens: 0 };
+  }
+  if (generated.length < job.maxTokens) return null;
+  return { kind: "end", finishReason: "length", cachedTokens: 0 };
+}
+
+function cancellationOf(reason: unknown): CancellationSignal {
+  return reason instanceof ApiError && reason.code === "shutting_down"
+    ? "shutdown"
+    : "client_disconnect";
+}
+
+/** What the client is told when an attempt failed for good. */
+function refusalOf(failure: AttemptFailure): ApiError {
+  const options = { cause: failure };
+  switch (failure.failure) {
+    case "overloaded":
+      return new ApiError("overloaded", "Cannot serve now: the workers' queues are full", options);
+    case "too_long":
+      return new ApiError(
+        "context_length_exceeded",
+        "Cannot fit the prompt and its answer into a worker's KV cache: shorten the prompt or lower max_tokens",
+        options,
+      );
+    case "deadline_exceeded":
+      return new ApiError("deadline_exceeded", "Cannot finish in the time allowed", options);
+    case "no_responders":
+    case "disconnected":
+    case "draining":
+    case "transfer_failed":
+    case "engine_failed":
+      return new ApiError(
+        "worker_failed",
+        `Cannot finish: a worker failed (${failure.failure})`,
+        options,
+      );
+    default:
+      return new ApiError("internal_error", "Cannot finish: an internal error occurred", options);
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * The two completion endpoints: one request from its headers to the last byte of its answer.
+ *
+ * Headers of a stream are sent with its first token, so that whatever fails before it is a proper
+ * HTTP status. Until the response is handed over, a client that leaves shows in the request's signal;
+ * afterwards in the body's `cancel` (Deno aborts the signal of answered requests too).
+ */
+
+import type { Context, Handler } from "hono";
+import {
+  type AnswerHead,
+  ApiError,
+  type ChatRequest,
+  ChunkWriter,
+  type CompletionRequest,
+  toApiError,
+  usageOf,
+  wholeResponse,
+} from "../../shared/openai/mod.ts";
+import { epochMs } from "../../shared/clock/epoch_clock.ts";
+import type { Admission } from "./admission.ts";
+import { answer, type AnswerEnd, type AnswerPiece } from "./answer.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { errorResponse } from "./error_response.ts";
+import { EventStream } from "./event_stream.ts";
+import type { GenerationDeps } from "./generation.ts";
+import type { GenerationJob } from "./generation_job.ts";
+import type { ModelCatalogue } from "./models.ts";
+import type { FrontendOptions } from "./options.ts";
+import { preprocess } from "./preprocess.ts";
+import { readJsonBody } from "./request_body.ts";
+import { RequestRecord, type RequestRecordDeps } from "./request_record.ts";
+import type { ServedModel } from "./served_model.ts";
+
+export interface InferenceDeps extends GenerationDeps, RequestRecordDeps {
+  readonly catalogue: ModelCatalogue;
+  readonly admission: Admission;
+  readonly options: FrontendOptions;
+}
+
+export function inferenceHandler(deps: InferenceDeps, endpoint: Endpoint): Handler {
+  return async function handleInference(c: Context): Promise<Response> {
+    const record = new RequestRecord(deps, c.req.raw, endpoint);
+    let abort: AbortController | null = null;
+    try {
+      abort = deps.admission.enter();
+      return await new InferenceRequest(deps, endpoint, { record, abort }).answer(c.req.raw);
+    } catch (thrown) {
+      const error = toApiError(thrown);
+      const hasLeft = error.code === "client_closed_request";
+      record.finish(hasLeft ? null : error.kind.status, error);
+      if (abort !== null) deps.admission.leave(abort);
+      return errorResponse(error, record.headers);
+    }
+  };
+}
+
+interface InferenceState {
+  readonly record: RequestRecord;
+  readonly abort: AbortController;
+}
+
+class InferenceRequest {
+  readonly #deps: InferenceDeps;
+  readonly #endpoint: Endpoint;
+  readonly #record: RequestRecord;
+  readonly #abort: AbortController;
+
+  constructor(deps: InferenceDeps, endpoint: Endpoint, { record, abort }: InferenceState) {
+    this.#deps = deps;
+    this.#endpoint = endpoint;
+    this.#record = record;
+    this.#abort = abort;
+  }
+
+  /** Throws an ApiError, or whatever failed, before the response; afterwards the stream tells. */
+  async answer(http: Request): Promise<Response> {
+    const onLeave = () =>
+      this.#abort.abort(
+        new ApiError("client_closed_request", "The client closed the connection"),
+      );
+    http.signal.addEventListener("abort", onLeave, { once: true });
+    try {
+      if (http.signal.aborted) onLeave();
+      return await this.#respond(http);
+    } finally {
+      http.signal.removeEventListener("abort", onLeave);
+    }
+  }
+
+  async #respond(http: Request): Promise<Response> {
+    const { catalogue, options } = this.#deps;
+    const { value, bytes } = await readJsonBody(http, options.maxBodyBytes);
+    const request = this.#endpoint.parse(value);
+    this.#record.parsed(request, bytes);
+    const model = await catalogue.resolve(request.model);
+    this.#abort.signal.throwIfAborted();
+    this.#record.accepted(model.card.name);
+    const job = this.#prepare(request, model);
+    const pieces = answer(this.#deps, job, {
+      model,
+      stopStrings: request.stopStrings,
+      isContinuation: request.kind === "completion",
+      progress: {
+        onAttempt: ({ decode, prefill }) =>
+          this.#record.attempted(decode.instance.instanceId, prefill?.instance.instanceId),
+        onMigration: (failure, history) => this.#record.migrated(failure, history),
+      },
+    });
+    const head: AnswerHead = {
+      kind: request.kind,
+      requestId: this.#record.ids.requestId,
+      model: model.card.name,
+      createdAtMs: this.#record.receivedAtMs,
+      fingerprint: model.fingerprint,
+    };
+    return request.isStream
+      ? await this.#stream(pieces, { head, job, includeUsage: request.includeUsage })
+      : await this.#whole(pieces, head);
+  }
+
+  #prepare(request: ChatRequest | CompletionRequest, model: ServedModel): GenerationJob {
+    const { catalogue, options } = this.#deps;
+    const record = this.#record;
+    const span = record.span.child("preprocess", { startMs: record.receivedAtMs });
+    try {
+      const contextLimit = catalogue.contextLimit(model);
+      const prepared = preprocess(request, { model, contextLimit, span });
+      record.prepared(prepared);
+      return {
+        ...prepared,
+        requestId: record.ids.requestId,
+        model: model.card.name,
+        cardDigest: model.cardDigest,
+        deadlineAtMs: record.receivedAtMs + options.requestTimeoutMs,
+        span: record.span,
+        signal: this.#abort.signal,
+      };
+    } finally {
+      span.end();
+    }
+  }
+
+  async #stream(
+    pieces: AsyncGenerator<AnswerPiece | AnswerEnd>,
+    { head, job, includeUsage }: {
+      head: AnswerHead;
+      job: GenerationJob;
+      includeUsage: boolean;
+    },
+  ): Promise<Response> {
+    const { options, admission } = this.#deps;
+    const first = await pieces.next();
+    if (!first.done && first.value.kind === "piece") {
+      this.#record.stages.set("ttft", first.value.arrivedAtMs - this.#record.receivedAtMs);
+    }
+    const source = new EventStream({
+      pieces,
+      first,
+      chunks: new ChunkWriter(head, { includeUsage }),
+      includeUsage,
+      record: this.#record,
+      abort: this.#abort,
+      keepAliveIntervalMs: options.keepAliveIntervalMs,
+      deadlineAtMs: job.deadlineAtMs,
+      onEnd: () => admission.leave(this.#abort),
+    });
+    return new Response(new ReadableStream(source), {
+      headers: {
+        ...this.#record.headers,
+        "content-type": "text/event-stream",
+        "cache-control": "no-cache",
+        "x-accel-buffering": "no",
+        "server-timing": this.#record.stages.serverTiming(),
+      },
+    });
+  }
+
+  async #whole(
+    pieces: AsyncGenerator<AnswerPiece | AnswerEnd>,
+    head: AnswerHead,
+  ): Promise<Response> {
+    const record = this.#record;
+    let text = "";
+    let finishReason: AnswerEnd["finishReason"] = "stop";
+    let isFirst = true;
+    for await (const item of pieces) {
+      text += item.text;
+      if (item.kind === "end") {
+        finishReason = item.finishReason;
+        record.generated(item.finishReason, item.generation);
+        continue;
+      }
+      record.tokens(item.tokens, item.arrivedAtMs);
+      if (isFirst) record.firstWrite(item.arrivedAtMs);
+      isFirst = false;
+    }
+    const usage = usageOf(record.counts);
+    record.stages.set("total", epochMs() - record.receivedAtMs);
+    const response = Response.json(wholeResponse(head, { text, finishReason, usage }), {
+      headers: { ...record.headers, "server-timing": record.stages.serverTiming() },
+    });
+    record.finish(response.status);
+    this.#deps.admission.leave(this.#abort);
+    return response;
+  }
+}

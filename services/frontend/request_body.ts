@@ -1,0 +1,65 @@
+/** Reads a JSON request body within a limit, without trusting its announced length. */
+
+import { ApiError, parseJsonObject } from "../../shared/openai/mod.ts";
+
+export interface RequestBody {
+  readonly value: Readonly<Record<string, unknown>>;
+  readonly bytes: number;
+}
+
+/** Throws an ApiError: 415 for another content type, 413 beyond the limit, 400 for broken JSON. */
+export async function readJsonBody(request: Request, maxBytes: number): Promise<RequestBody> {
+  requireJson(request.headers.get("content-type"));
+  const announced = Number(request.headers.get("content-length") ?? 0);
+  if (announced > maxBytes) throw tooLarge(maxBytes);
+  const bytes = await readUpTo(request.body, maxBytes);
+  return { value: parseJsonObject(decodeText(bytes)), bytes: bytes.byteLength };
+}
+
+function requireJson(contentType: string | null): void {
+  const [mediaType = ""] = (contentType ?? "").split(";");
+  if (mediaType.trim().toLowerCase() === "application/json") return;
+  throw new ApiError(
+    "unsupported_media_type",
+    "Cannot read the request body: send it with Content-Type: application/json",
+  );
+}
+
+function decodeText(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new ApiError("invalid_json", "Cannot parse the request body: it is not valid UTF-8", {
+      cause,
+    });
+  }
+}
+
+async function readUpTo(
+  body: ReadableStream<Uint8Array> | null,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body ?? []) {
+    length += chunk.byteLength;
+    if (length > maxBytes) throw tooLarge(maxBytes);
+    chunks.push(chunk);
+  }
+  const [only] = chunks;
+  if (chunks.length === 1 && only !== undefined) return only;
+  const whole = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return whole;
+}
+
+function tooLarge(maxBytes: number): ApiError {
+  return new ApiError(
+    "request_too_large",
+    `Cannot read the request body: it is larger than ${maxBytes} bytes`,
+  );
+}

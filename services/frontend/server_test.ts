@@ -1,0 +1,130 @@
+import { assertEquals, assertRejects } from "@std/assert/mod.js";
+import OpenAI from "openai";
+import { serveFrontend } from "./server.ts";
+import { FrontendKit, type FrontendKitOptions } from "./testing/frontend_kit.ts";
+
+async function served(options: FrontendKitOptions = {}) {
+  const kit = await FrontendKit.start(options);
+  const server = serveFrontend(kit.frontend, { hostname: "127.0.0.1", port: 0 });
+  const url = `http://127.0.0.1:${server.port}`;
+  const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
+  return { kit, server, url, client };
+}
+
+const CHAT = { model: "tiny", messages: [{ role: "user" as const, content: "Hi" }] };
+
+Deno.test("OpenAI's client reads whole answers, streams, usage and models", async () => {
+  const { kit, server, client } = await served({ answer: "Hello, wörld" });
+  using _ = kit;
+  await kit.pair();
+  const whole = await client.chat.completions.create(CHAT);
+  assertEquals(whole.choices[0]?.message.content, "Hello, wörld");
+  let text = "";
+  let tokens = 0;
+  const stream = await client.chat.completions.create({
+    ...CHAT,
+    stream: true,
+    stream_options: { include_usage: true },
+  });
+  for await (const chunk of stream) {
+    text += chunk.choices[0]?.delta.content ?? "";
+    tokens = chunk.usage?.completion_tokens ?? tokens;
+  }
+  assertEquals([text, tokens], ["Hello, wörld", 14]);
+  const completion = await client.completions.create({ model: "tiny", prompt: "Once" });
+  assertEquals(completion.choices[0]?.text, "Hello, wörld");
+  const models = await client.models.list();
+  assertEquals(models.data.map(({ id }) => id), ["tiny"]);
+  await server.drain(1_000);
+});
+
+Deno.test("OpenAI's client raises its typed errors, mid-stream too", async () => {
+  const { kit, server, client } = await served({ answer: "Hello" });
+  using _ = kit;
+  await kit.worker({
+    role: "decode",
+    instanceId: "d1",
+    onToken: (index) => index === 3 ? kit.bus.kill("d1") : undefined,
+  });
+  const unknown = await assertRejects(
+    () => client.chat.completions.create({ ...CHAT, model: "none" }),
+    OpenAI.NotFoundError,
+  );
+  assertEquals([unknown.code, unknown.param], ["model_not_found", "model"]);
+  await assertRejects(
+    () => client.chat.completions.create({ ...CHAT, n: 2 }),
+    OpenAI.BadRequestError,
+    "n with this value",
+  );
+  const stream = await client.chat.completions.create({ ...CHAT, stream: true });
+  let text = "";
+  const broken = await assertRejects(async () => {
+    for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? "";
+  }, OpenAI.APIError);
+  assertEquals([text, broken.code], ["Hel", "worker_failed"]);
+  await server.drain(1_000);
+});
+
+Deno.test("A client that closes its connection cancels the worker, streaming and waiting", async () => {
+  const { kit, server, client, url } = await served({ answer: "Hello" });
+  using _ = kit;
+  let heldAt = 2;
+  let cancelled = Promise.withResolvers<void>();
+  let reached = Promise.withResolvers<void>();
+  await kit.worker({
+    role: "decode",
+    instanceId: "d1",
+    onToken: (index, call) => {
+      if (index !== heldAt) return;
+      reached.resolve();
+      call.signal.addEventListener("abort", () => cancelled.resolve());
+      return cancelled.promise;
+    },
+  });
+  const stream = await client.chat.completions.create({ ...CHAT, stream: true });
+  for await (const _chunk of stream) break;
+  await cancelled.promise;
+
+  for (const isStream of [true, false]) {
+    heldAt = 0;
+    cancelled = Promise.withResolvers<void>();
+    reached = Promise.withResolvers<void>();
+    const leaving = new AbortController();
+    const request = fetch(`${url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ ...CHAT, stream: isStream }),
+      signal: leaving.signal,
+    });
+    await reached.promise;
+    leaving.abort();
+    await assertRejects(() => request);
+    await cancelled.promise;
+  }
+  await server.drain(1_000);
+  const outcomes = kit.telemetry.of("http_request").map((root) =>
+    root.attributes["request.outcome"]
+  );
+  assertEquals(outcomes, ["cancelled", "cancelled", "cancelled"]);
+});
+
+Deno.test("drain() delivers a running stream to its end before the port closes", async () => {
+  const { kit, server, client, url } = await served({ answer: "Hello" });
+  using _ = kit;
+  const held = Promise.withResolvers<void>();
+  await kit.worker({
+    role: "decode",
+    instanceId: "d1",
+    onToken: (index) => index === 2 ? held.promise : undefined,
+  });
+  const stream = await client.chat.completions.create({ ...CHAT, stream: true });
+  const drained = server.drain(30_000);
+  const health = await fetch(`${url}/health`);
+  assertEquals([health.status, (await health.json()).stage], [503, "draining"]);
+  held.resolve();
+  let text = "";
+  for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? "";
+  assertEquals(text, "Hello");
+  await drained;
+  await assertRejects(() => fetch(`${url}/live`), TypeError);
+});

@@ -1,0 +1,27 @@
+/** When the tokens of an answer arrived: a frame's tokens share its time evenly. */
+export class TokenTimes {
+  #count = 0;
+  #firstAtMs = 0;
+  #lastAtMs = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Takes `count` tokens, at least one. Returns the gaps before them; the first token has none. */
+  add(count: number, atMs: number): readonly number[] {
+    const isFirst = this.#count === 0;
+    const sinceMs = isFirst ? 0 : atMs - this.#lastAtMs;
+    const gaps = isFirst ? count - 1 : count;
+    if (isFirst) this.#firstAtMs = atMs;
+    this.#lastAtMs = atMs;
+    this.#count += count;
+    return Array.from({ length: gaps }, () => sinceMs / gaps);
+  }
+
+  /** Null below two tokens. */
+  averageGapMs(): number | null {
+    if (this.#count < 2) return null;
+    return (this.#lastAtMs - this.#firstAtMs) / (this.#count - 1);
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * One call of a worker and its `router.route_request` span, which ends exactly once: with the last
+ * frame, with the failure, or at the moment the call is cancelled.
+ */
+
+import { type Bus, CallError } from "../../shared/bus/bus.ts";
+import { epochMs } from "../../shared/clock/epoch_clock.ts";
+import {
+  endpointSubject,
+  type InstanceRecord,
+  type WorkFrame,
+  type WorkRequest,
+} from "../../shared/messages/mod.ts";
+import type { ActiveSpan } from "../../shared/telemetry/telemetry.ts";
+
+export type RoutingSpan = ActiveSpan<"prefill_routing"> | ActiveSpan<"decode_routing">;
+
+/** Why the frontend gave up a call. */
+export type CancellationSignal =
+  | "client_disconnect"
+  | "stop_string"
+  | "superseded"
+  | "shutdown";
+
+export interface WorkerCallOptions {
+  readonly routing: RoutingSpan;
+  readonly instance: InstanceRecord;
+  readonly request: WorkRequest;
+  /** Tokens that earlier attempts generated. */
+  readonly completedTokens: number;
+  readonly deadlineAtMs: number;
+}
+
+type EndFrame = Extract<WorkFrame, { kind: "end" }>;
+
+export class WorkerCall {
+  readonly instance: InstanceRecord;
+  readonly #bus: Bus;
+  readonly #options: WorkerCallOptions;
+  readonly #span: ActiveSpan<"route_request">;
+  readonly #abort = new AbortController();
+  readonly #sentAtMs = epochMs();
+  #frames = 0;
+  #isClosed = false;
+
+  constructor(bus: Bus, options: WorkerCallOptions) {
+    const { routing, instance, request, completedTokens } = options;
+    this.#bus = bus;
+    this.#options = options;
+    this.instance = instance;
+    this.#span = routing.child("route_request", {
+      startMs: this.#sentAtMs,
+      attributes: {
+        request_id: request.requestId,
+        phase: request.phase,
+        worker_id: instance.instanceId,
+        attempt: request.attempt,
+        "gen_ai.request.model": request.model,
+        "migration.is_retry": request.attempt > 1,
+        "migration.tokens_completed": completedTokens,
+        "messaging.system": "nats",
+        "messaging.operation.name": "publish",
+        "messaging.operation.type": "send",
+        "messaging.destination.template": `dyn.{namespace}.${instance.role}.generate.{instance}`,
+        "worker.stage": "sent",
+      },
+    });
+  }
+
+  /** Calls the worker and yields its frames up to `end`. Throws a CallError; once cancelled, returns. */
+  async *frames(): AsyncGenerator<WorkFrame> {
+    const { instance, request, deadlineAtMs } = this.#options;
+    const subject = endpointSubject(
+      instance.namespace,
+      instance.role,
+      "generate",
+      instance.instanceId,
+    );
+    try {
+      const stream = this.#bus.call<WorkFrame>(subject, request, {
+        headers: this.#span.headers(),
+        signal: this.#abort.signal,
+        cancelHeaders: () => this.#span.headers(),
+        deadlineAtMs,
+      });
+      let end: EndFrame | null = null;
+      for await (const { body } of stream) {
+        if (this.#isClosed) return;
+        this.#note(body);
+        if (body.kind === "end") end = body;
+        else yield body;
+      }
+      if (end === null) {
+        throw new CallError(
+          "disconnected",
+          `Cannot finish the request: instance ${instance.instanceId} ended its stream early`,
+        );
+      }
+      this.#close("success");
+      yield end;
+    } catch (error) {
+      if (this.#isClosed) return;
+      const failure = failureOf(error);
+      this.#span.fail(failure, error instanceof Error ? error.message : String(error));
+      this.#close("error");
+      throw error;
+    } finally {
+      this.#routingEnded();
+    }
+  }
+
+  /** Tells the worker to stop and ends the span now. A call that already ended stays as it is. */
+  cancel(signal: CancellationSignal): void {
+    if (this.#isClosed) return;
+    this.#span.set({ "cancellation.signal": signal });
+    this.#span.event("cancel_sent");
+    this.#close(signal === "stop_string" ? "success" : "cancelled");
+    this.#routingEnded();
+    this.#abort.abort();
+  }
+
+  #note(frame: WorkFrame): void {
+    this.#frames++;
+    if (this.#frames === 1) this.#span.set({ first_frame_ms: epochMs() - this.#sentAtMs });
+    this.#span.set({ "worker.stage": frame.kind });
+    if (frame.kind === "accepted") this.#span.set({ "worker.queue_depth": frame.queueDepth });
+    if (frame.kind === "tokens" && frame.index === 0) this.#span.event("first_token");
+  }
+
+  #close(outcome: "success" | "cancelled" | "error"): void {
+    this.#isClosed = true;
+    this.#span.set({ "request.outcome": outcome, "stream.frames": this.#frames });
+    this.#span.end();
+  }
+
+  #routingEnded(): void {
+    this.#options.routing.end();
+  }
+}
+
+/** The code that spans, logs and retries know a failed call by. */
+export function failureOf(error: unknown): string {
+  if (!(error instanceof CallError)) return "internal";
+  return error.failure === "remote_error" ? error.remoteCode ?? "internal" : error.failure;
+}

@@ -1,0 +1,12 @@
+/** The error envelope as a schema, for the OpenAPI document. */
+
+import { z } from "zod";
+
+export const errorBodySchema = z.object({
+  error: z.object({
+    message: z.string(),
+    type: z.string(),
+    param: z.string().nullable(),
+    code: z.string(),
+  }),
+});

@@ -1,0 +1,13 @@
+import { assertEquals } from "@std/assert/mod.js";
+import { modelObject, modelSchema } from "./model_list.ts";
+
+Deno.test("modelObject() is OpenAI's model object with the context length beside it", () => {
+  const object = modelObject({
+    name: "m",
+    createdAtMs: 1_700_000_000_500,
+    contextLength: 8192,
+    parameterCount: 135,
+  });
+  assertEquals(modelSchema.parse(object), object);
+  assertEquals([object.id, object.object, object.created], ["m", "model", 1_700_000_000]);
+});

@@ -1,0 +1,200 @@
+/** Answers of the two completion endpoints: whole ones and stream chunks. */
+
+import { z } from "zod";
+
+const finishReason = z.enum(["stop", "length"]);
+
+export type CompletionFinishReason = z.infer<typeof finishReason>;
+
+export const usageSchema = z.object({
+  prompt_tokens: z.int(),
+  completion_tokens: z.int(),
+  total_tokens: z.int(),
+  prompt_tokens_details: z.object({ cached_tokens: z.int() }),
+});
+
+export const chatResponseSchema = z.object({
+  id: z.string(),
+  object: z.literal("chat.completion"),
+  created: z.int(),
+  model: z.string(),
+  system_fingerprint: z.string(),
+  choices: z.array(z.object({
+    index: z.int(),
+    message: z.object({
+      role: z.literal("assistant"),
+      content: z.string(),
+      refusal: z.null(),
+    }),
+    logprobs: z.null(),
+    finish_reason: finishReason,
+  })),
+  usage: usageSchema,
+});
+
+export const chatChunkSchema = z.object({
+  id: z.string(),
+  object: z.literal("chat.completion.chunk"),
+  created: z.int(),
+  model: z.string(),
+  system_fingerprint: z.string(),
+  choices: z.array(z.object({
+    index: z.int(),
+    delta: z.object({ role: z.literal("assistant").optional(), content: z.string().optional() }),
+    logprobs: z.null(),
+    finish_reason: finishReason.nullable(),
+  })),
+  usage: usageSchema.nullish(),
+});
+
+const textChoice = z.object({
+  index: z.int(),
+  text: z.string(),
+  logprobs: z.null(),
+  finish_reason: finishReason.nullable(),
+});
+
+/** Whole answers and stream chunks of `/v1/completions` share one shape. */
+export const completionResponseSchema = z.object({
+  id: z.string(),
+  object: z.literal("text_completion"),
+  created: z.int(),
+  model: z.string(),
+  system_fingerprint: z.string(),
+  choices: z.array(textChoice),
+  usage: usageSchema.nullish(),
+});
+
+export type ChatResponse = z.infer<typeof chatResponseSchema>;
+export type ChatChunk = z.infer<typeof chatChunkSchema>;
+export type CompletionResponse = z.infer<typeof completionResponseSchema>;
+export type Usage = z.infer<typeof usageSchema>;
+
+export interface TokenCounts {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+}
+
+export function usageOf(counts: TokenCounts): Usage {
+  return {
+    prompt_tokens: counts.promptTokens,
+    completion_tokens: counts.completionTokens,
+    total_tokens: counts.promptTokens + counts.completionTokens,
+    prompt_tokens_details: { cached_tokens: counts.cachedTokens },
+  };
+}
+
+export interface AnswerHead {
+  readonly kind: "chat" | "completion";
+  readonly requestId: string;
+  readonly model: string;
+  readonly createdAtMs: number;
+  /** Identifies weights and tokenizer: equal fingerprints and seeds give equal text. */
+  readonly fingerprint: string;
+}
+
+/** The `id` of an answer and all its chunks: the request's id is in it, so a log can be found from it. */
+export function answerId(kind: AnswerHead["kind"], requestId: string): string {
+  return `${kind === "chat" ? "chatcmpl" : "cmpl"}-${requestId}`;
+}
+
+interface HeadFields {
+  readonly id: string;
+  readonly created: number;
+  readonly model: string;
+  readonly system_fingerprint: string;
+}
+
+function headFields({ kind, requestId, model, createdAtMs, fingerprint }: AnswerHead): HeadFields {
+  return {
+    id: answerId(kind, requestId),
+    created: Math.floor(createdAtMs / 1000),
+    model,
+    system_fingerprint: fingerprint,
+  };
+}
+
+export interface WholeAnswer {
+  readonly text: string;
+  readonly finishReason: CompletionFinishReason;
+  readonly usage: Usage;
+}
+
+/** The body of an answer that is not streamed. */
+export function wholeResponse(
+  head: AnswerHead,
+  { text, finishReason, usage }: WholeAnswer,
+): ChatResponse | CompletionResponse {
+  const { id, ...fields } = headFields(head);
+  if (head.kind === "completion") {
+    return {
+      id,
+      object: "text_completion",
+      ...fields,
+      choices: [{ index: 0, text, logprobs: null, finish_reason: finishReason }],
+      usage,
+    };
+  }
+  return {
+    id,
+    object: "chat.completion",
+    ...fields,
+    choices: [{
+      index: 0,
+      message: { role: "assistant", content: text, refusal: null },
+      logprobs: null,
+      finish_reason: finishReason,
+    }],
+    usage,
+  };
+}
+
+/** Builds the chunks of one stream, in order: texts, the finish, then usage where asked for. */
+export class ChunkWriter {
+  readonly #kind: AnswerHead["kind"];
+  readonly #head: HeadFields;
+  /** With `include_usage`, chunks before the last carry a null usage. */
+  readonly #usageField: { usage?: null };
+  #hasRole = false;
+
+  constructor(head: AnswerHead, options: { includeUsage: boolean }) {
+    this.#kind = head.kind;
+    this.#head = headFields(head);
+    this.#usageField = options.includeUsage ? { usage: null } : {};
+  }
+
+  /** A piece of the text. The first chat chunk carries the role too. */
+  text(text: string): ChatChunk | CompletionResponse {
+    return this.#chunk(text, null);
+  }
+
+  finish(reason: CompletionFinishReason): ChatChunk | CompletionResponse {
+    return this.#chunk("", reason);
+  }
+
+  usage(usage: Usage): ChatChunk | CompletionResponse {
+    return { ...this.#shell(), choices: [], usage };
+  }
+
+  #shell() {
+    const { id, ...fields } = this.#head;
+    return this.#kind === "chat"
+      ? { id, object: "chat.completion.chunk" as const, ...fields }
+      : { id, object: "text_completion" as const, ...fields };
+  }
+
+  #chunk(text: string, reason: CompletionFinishReason | null): ChatChunk | CompletionResponse {
+    const shell = this.#shell();
+    const end = { logprobs: null, finish_reason: reason };
+    if (shell.object === "text_completion") {
+      return { ...shell, choices: [{ index: 0, text, ...end }], ...this.#usageField };
+    }
+    const delta = {
+      ...(this.#hasRole ? {} : { role: "assistant" as const }),
+      ...(reason === null ? { content: text } : {}),
+    };
+    this.#hasRole = true;
+    return { ...shell, choices: [{ index: 0, delta, ...end }], ...this.#usageField };
+  }
+}

@@ -1,0 +1,75 @@
+import { assertEquals } from "@std/assert/mod.js";
+import {
+  type AnswerHead,
+  chatChunkSchema,
+  chatResponseSchema,
+  ChunkWriter,
+  completionResponseSchema,
+  usageOf,
+  wholeResponse,
+} from "./response.ts";
+
+const HEAD: AnswerHead = {
+  kind: "chat",
+  requestId: "r-1",
+  model: "m",
+  createdAtMs: 1_700_000_000_999,
+  fingerprint: "fp_1",
+};
+const USAGE = usageOf({ promptTokens: 5, cachedTokens: 2, completionTokens: 3 });
+const ANSWER = { text: "Hi", finishReason: "stop", usage: USAGE } as const;
+
+Deno.test("usageOf() adds up and keeps the cached tokens apart", () => {
+  assertEquals(USAGE, {
+    prompt_tokens: 5,
+    completion_tokens: 3,
+    total_tokens: 8,
+    prompt_tokens_details: { cached_tokens: 2 },
+  });
+});
+
+Deno.test("wholeResponse() of a chat is a chat.completion named after the request", () => {
+  const response = wholeResponse(HEAD, ANSWER);
+  assertEquals(chatResponseSchema.parse(response), response);
+  assertEquals(
+    [response.id, response.object, response.created],
+    ["chatcmpl-r-1", "chat.completion", 1_700_000_000],
+  );
+});
+
+Deno.test("wholeResponse() of a completion is a text_completion", () => {
+  const response = wholeResponse({ ...HEAD, kind: "completion" }, ANSWER);
+  assertEquals(completionResponseSchema.parse(response), response);
+  assertEquals([response.id, response.object], ["cmpl-r-1", "text_completion"]);
+});
+
+Deno.test("ChunkWriter puts the role on the first chat chunk only and the reason on the last", () => {
+  const writer = new ChunkWriter(HEAD, { includeUsage: false });
+  const chunks = [writer.text("He"), writer.text("y"), writer.finish("length")]
+    .map((chunk) => chatChunkSchema.parse(chunk));
+  assertEquals(chunks.map((chunk) => chunk.choices[0]), [
+    {
+      index: 0,
+      delta: { role: "assistant", content: "He" },
+      logprobs: null,
+      finish_reason: null,
+    },
+    { index: 0, delta: { content: "y" }, logprobs: null, finish_reason: null },
+    { index: 0, delta: {}, logprobs: null, finish_reason: "length" },
+  ]);
+  assertEquals(chunks.map((chunk) => "usage" in chunk), [false, false, false]);
+});
+
+Deno.test("ChunkWriter with include_usage has null usage until the chunk without choices", () => {
+  const writer = new ChunkWriter(HEAD, { includeUsage: true });
+  assertEquals(writer.text("a").usage, null);
+  assertEquals(writer.finish("stop").usage, null);
+  const last = writer.usage(USAGE);
+  assertEquals([last.choices, last.usage], [[], USAGE]);
+});
+
+Deno.test("ChunkWriter of a completion writes text choices", () => {
+  const writer = new ChunkWriter({ ...HEAD, kind: "completion" }, { includeUsage: false });
+  const chunk = completionResponseSchema.parse(writer.text("a"));
+  assertEquals(chunk.choices, [{ index: 0, text: "a", logprobs: null, finish_reason: null }]);
+});
