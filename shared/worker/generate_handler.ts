@@ -1,0 +1,103 @@
+/** Serves `generate`: one call of the frontend, one `handle_payload` span, one outcome. */
+
+import { type CallHandler, HandlerError, type IncomingCall } from "../bus/mod.ts";
+import { epochMs } from "../clock/epoch_clock.ts";
+import { parseWorkRequest, type WorkRequest } from "../messages/mod.ts";
+import type { ActiveSpan, RequestIds } from "../telemetry/telemetry.ts";
+import { callFailure } from "./call_failure.ts";
+import { GenerateRun } from "./generate_run.ts";
+import type { WorkerContext } from "./worker_context.ts";
+
+/** The handler of the `generate` endpoint. */
+export function generateHandler(context: WorkerContext): CallHandler {
+  return async function generate(call: IncomingCall): Promise<void> {
+    const receivedAtMs = epochMs();
+    const ids: RequestIds = {
+      xRequestId: call.headers["x-request-id"] ?? "",
+      requestId: call.headers["request-id"] ?? call.callId,
+    };
+    const span = openSpan(context, call, ids, receivedAtMs);
+    const end = context.metrics.requestStarted();
+    span.log.info("request received");
+    try {
+      const request = readRequest(call.payload, context.modelName);
+      span.set({ phase: request.phase, attempt: request.attempt });
+      const { finishReason, usage } = await new GenerateRun(
+        { context, call, span, request, ids, receivedAtMs },
+      ).run();
+      span.set({
+        "request.outcome": "success",
+        "gen_ai.response.finish_reasons": [finishReason],
+        "gen_ai.usage.input_tokens": usage.promptTokens,
+        "gen_ai.usage.output_tokens": usage.completionTokens,
+        "gen_ai.usage.cache_read.input_tokens": usage.cachedTokens,
+      });
+      end("success");
+      span.log.info("request completed", {
+        status: "success",
+        elapsed_ms: epochMs() - receivedAtMs,
+      });
+    } catch (error) {
+      const failure = callFailure(error, call.signal);
+      end(failure.code);
+      endFailed(span, failure, epochMs() - receivedAtMs);
+      throw failure;
+    } finally {
+      span.end();
+    }
+  };
+}
+
+function openSpan(
+  context: WorkerContext,
+  call: IncomingCall,
+  ids: RequestIds,
+  startMs: number,
+): ActiveSpan<"handle_payload"> {
+  return context.telemetry.serverSpan("handle_payload", call.headers, ids, {
+    startMs,
+    attributes: {
+      component: context.role,
+      endpoint: "generate",
+      namespace: context.namespace,
+      instance_id: context.instanceId,
+      "gen_ai.request.model": context.modelName,
+      "engine.backend": context.engine.info.device.backend,
+      "messaging.system": "nats",
+      "messaging.operation.name": "process",
+      "messaging.operation.type": "process",
+      "messaging.destination.template": `dyn.{namespace}.${context.role}.generate.{instance}`,
+    },
+  });
+}
+
+function endFailed(
+  span: ActiveSpan<"handle_payload">,
+  failure: HandlerError,
+  elapsedMs: number,
+): void {
+  const fields = { error_type: failure.code, elapsed_ms: elapsedMs };
+  if (failure.code === "cancelled") {
+    span.set({ "request.outcome": "cancelled", "cancellation.signal": "cancelled" });
+    span.log.warn("request cancelled", fields);
+    return;
+  }
+  const isRejection = failure.code === "overloaded" || failure.code === "draining";
+  span.set({ "request.outcome": isRejection ? "rejected" : "error" });
+  span.fail(failure.code, failure.message);
+  span.log.error("request completed", {
+    ...fields,
+    status: "error",
+    error_detail: failure.message,
+  });
+}
+
+function readRequest(payload: unknown, modelName: string): WorkRequest {
+  try {
+    const request = parseWorkRequest(payload);
+    if (request.model === modelName) return request;
+    throw new TypeError(`this worker serves "${modelName}", not "${request.model}"`);
+  } catch (error) {
+    throw new HandlerError("bad_request", error instanceof Error ? error.message : String(error));
+  }
+}

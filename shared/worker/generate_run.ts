@@ -1,0 +1,259 @@
+/**
+ * One request's way through a worker.
+ *
+ * The three phases differ in where KV comes from and goes to; the sequence runs the same way in all:
+ * the engine's events become frames for the caller and stage spans.
+ */
+
+import { HandlerError, type IncomingCall } from "../bus/mod.ts";
+import { epochMs } from "../clock/epoch_clock.ts";
+import type { EngineSequence, SequenceEvent, SequenceKind } from "../engine/engine.ts";
+import type {
+  Phase,
+  PhaseTimings,
+  TransferTicket,
+  WorkFrame,
+  WorkRequest,
+} from "../messages/mod.ts";
+import type { ActiveSpan, RequestIds } from "../telemetry/telemetry.ts";
+import { callFailure } from "./call_failure.ts";
+import { type KvReceipt, receiveKv } from "./kv_receiver.ts";
+import { KvSender } from "./kv_sender.ts";
+import { StageSpans } from "./stage_spans.ts";
+import type { WorkerContext } from "./worker_context.ts";
+
+export interface GenerateRunOptions {
+  readonly context: WorkerContext;
+  readonly call: IncomingCall;
+  readonly span: ActiveSpan<"handle_payload">;
+  readonly request: WorkRequest;
+  readonly ids: RequestIds;
+  readonly receivedAtMs: number;
+}
+
+export type EndFrame = Extract<WorkFrame, { kind: "end" }>;
+
+type FinishedEvent = Extract<SequenceEvent, { type: "finished" }>;
+type KvEvent = Extract<SequenceEvent, { type: "kv" }>;
+
+const KIND_OF: Readonly<Record<Phase, SequenceKind>> = {
+  aggregate: "generate",
+  prefill: "prefill",
+  decode: "decode",
+};
+
+/** The constructor throws a RangeError when the job itself is wrong, as Engine.submit does. */
+export class GenerateRun {
+  readonly #run: GenerateRunOptions;
+  readonly #stages: StageSpans;
+  readonly #sequence: EngineSequence;
+  readonly #times: { -readonly [K in keyof PhaseTimings]?: PhaseTimings[K] } = {};
+  #cachedTokens = 0;
+  #generatedTokens = 0;
+  #firstToken: number | undefined;
+
+  constructor(options: GenerateRunOptions) {
+    const { context, request, span, receivedAtMs } = options;
+    this.#run = options;
+    const kind = KIND_OF[request.phase];
+    const promptTokens = request.promptTokens.length;
+    this.#send({
+      kind: "accepted",
+      instanceId: context.instanceId,
+      queueDepth: context.engine.load.waitingSequences,
+    });
+    this.#sequence = context.engine.submit({
+      kind,
+      sequenceId: options.call.callId,
+      promptTokens: request.promptTokens,
+      sampling: request.sampling,
+      maxTokens: request.maxTokens,
+      stopTokenIds: request.stopTokenIds,
+    });
+    this.#stages = new StageSpans(span, { kind, receivedAtMs, promptTokens });
+  }
+
+  /** Runs to the end and sends the end frame, which it returns. Throws what callFailure understands. */
+  async run(): Promise<EndFrame> {
+    const { signal } = this.#run.call;
+    const cancel = () => this.#sequence.cancel();
+    signal.addEventListener("abort", cancel, { once: true });
+    try {
+      signal.throwIfAborted();
+      const finished = await this.#runPhase();
+      signal.throwIfAborted();
+      this.#stages.finished(finished.atMs, finished.reason);
+      const end = this.#endFrame(finished);
+      this.#send(end);
+      return end;
+    } catch (error) {
+      const failure = callFailure(error, signal);
+      if (failure.code === "cancelled") this.#stages.finished(epochMs(), "cancelled");
+      else this.#stages.failed(failure.code, failure.message);
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      this.#sequence.cancel();
+    }
+  }
+
+  #runPhase(): Promise<FinishedEvent> {
+    switch (this.#run.request.phase) {
+      case "aggregate":
+        return this.#consume({});
+      case "prefill":
+        return this.#prefill();
+      case "decode":
+        return this.#decode();
+    }
+  }
+
+  async #prefill(): Promise<FinishedEvent> {
+    const { context, call, span } = this.#run;
+    const sender = new KvSender(context.bus, span, this.#ticket(), {
+      leaseMs: context.transferTimeoutMs,
+      signal: call.signal,
+    });
+    try {
+      const finished = await this.#consume({
+        kv: ({ firstBlock, blocks, data }) => sender.push({ firstBlock, blocks }, data),
+      });
+      call.signal.throwIfAborted();
+      if (this.#firstToken === undefined) {
+        throw new HandlerError("engine_failed", "The engine ended the prompt without a token");
+      }
+      const stats = await sender.finish({
+        firstToken: this.#firstToken,
+        isComplete: this.#isComplete(this.#firstToken),
+      });
+      this.#transferred("sent", stats);
+      return finished;
+    } catch (error) {
+      const failure = callFailure(error, call.signal);
+      sender.abort(failure.code, failure.message);
+      throw error;
+    }
+  }
+
+  async #decode(): Promise<FinishedEvent> {
+    const { context, call, span, request, ids } = this.#run;
+    const ticket = this.#ticket();
+    const transfer = context.bus.receive(ticket.subject, {
+      leaseMs: context.transferTimeoutMs,
+      signal: call.signal,
+    });
+    let receiving: Promise<unknown> = Promise.resolve();
+    const receive = async () => {
+      try {
+        this.#kvArrived(
+          await receiveKv(context.telemetry, span, transfer, this.#sequence, {
+            promptTokens: request.promptTokens.length,
+            blockBytes: context.engine.info.kv.blockBytes,
+            ids,
+            transferId: ticket.transferId,
+          }),
+        );
+        return null;
+      } catch (error) {
+        this.#sequence.cancel();
+        return error;
+      }
+    };
+    try {
+      const finished = await this.#consume({
+        scheduled: () => {
+          receiving = receive();
+        },
+      });
+      const failure = await receiving;
+      if (failure) throw failure;
+      return finished;
+    } finally {
+      transfer.close();
+      await receiving;
+    }
+  }
+
+  #kvArrived({ end, receive, stats }: KvReceipt): void {
+    this.#transferred("received", stats);
+    this.#stages.kvArrived(epochMs(), receive);
+    if (end.isComplete) this.#sequence.cancel();
+    else this.#sequence.begin(end.firstToken);
+  }
+
+  async #consume(
+    listeners: { scheduled?: () => void; kv?: (event: KvEvent) => void },
+  ): Promise<FinishedEvent> {
+    for await (const event of this.#sequence) {
+      switch (event.type) {
+        case "scheduled":
+          this.#times.scheduledAtMs = event.atMs;
+          this.#cachedTokens = event.cachedTokens;
+          this.#stages.scheduled(event.atMs, event.cachedTokens);
+          this.#send({ kind: "scheduled", cachedTokens: event.cachedTokens });
+          listeners.scheduled?.();
+          break;
+        case "chunk":
+          this.#stages.chunk(event);
+          break;
+        case "kv":
+          listeners.kv?.(event);
+          break;
+        case "token":
+          this.#times.firstTokenAtMs ??= event.atMs;
+          this.#firstToken ??= event.id;
+          this.#generatedTokens++;
+          this.#send({ kind: "tokens", index: event.index, ids: [event.id] });
+          this.#stages.token(event.atMs);
+          break;
+        case "failed":
+          throw new HandlerError(event.code, event.message);
+        case "finished":
+          return event;
+      }
+    }
+    throw new HandlerError("engine_failed", "The engine ended the sequence without an outcome");
+  }
+
+  #transferred(
+    direction: "sent" | "received",
+    stats: { bytes: number; startedAtMs: number; endedAtMs: number },
+  ): void {
+    const durationMs = stats.endedAtMs - stats.startedAtMs;
+    this.#times.kvTransferMs = durationMs;
+    this.#run.context.metrics.kvTransferred(direction, stats.bytes, durationMs);
+  }
+
+  /** Whether the first token already ended the text, so that nothing is left to decode. */
+  #isComplete(firstToken: number): boolean {
+    const { maxTokens, stopTokenIds } = this.#run.request;
+    return maxTokens === 1 || stopTokenIds.includes(firstToken);
+  }
+
+  #ticket(): TransferTicket {
+    const ticket = this.#run.request.transfer;
+    if (ticket !== undefined) return ticket;
+    throw new HandlerError("bad_request", "The request names no transfer");
+  }
+
+  #endFrame(finished: FinishedEvent): EndFrame {
+    const { request, receivedAtMs } = this.#run;
+    const isHandOff = request.phase === "prefill" && this.#firstToken !== undefined &&
+      !this.#isComplete(this.#firstToken);
+    const textEnd = finished.reason === "length" ? "length" : "stop";
+    return {
+      kind: "end",
+      finishReason: isHandOff ? "handed_off" : textEnd,
+      usage: {
+        promptTokens: request.promptTokens.length,
+        cachedTokens: this.#cachedTokens,
+        completionTokens: this.#generatedTokens,
+      },
+      timings: { ...this.#times, receivedAtMs, endAtMs: epochMs() },
+    };
+  }
+
+  #send(frame: WorkFrame): void {
+    this.#run.call.send(frame);
+  }
+}

@@ -1,0 +1,95 @@
+/** Receives the KV blocks of one prompt into a reserved sequence. */
+
+import { HandlerError, type IncomingTransfer, type TransferStats } from "../bus/mod.ts";
+import { epochMs } from "../clock/epoch_clock.ts";
+import { BLOCK_TOKENS } from "../engine/backend.ts";
+import type { EngineSequence } from "../engine/engine.ts";
+import { type KvEnd, parseKvEnd, parseKvPart } from "../messages/mod.ts";
+import type { ActiveSpan, RequestIds, SpanReference, Telemetry } from "../telemetry/telemetry.ts";
+
+export interface KvReceipt {
+  readonly end: KvEnd;
+  readonly receive: SpanReference;
+  readonly stats: TransferStats;
+}
+
+export interface KvReceiverOptions {
+  readonly promptTokens: number;
+  readonly blockBytes: number;
+  readonly ids: RequestIds;
+  readonly transferId: string;
+}
+
+/**
+ * Reads the transfer to its end. The `kv.receive` span is made when it is over: under the sender's
+ * `kv.send` when it succeeded, under this worker's own `handle_payload` when it failed, so that a
+ * dead sender leaves no orphan. Throws a HandlerError `transfer_failed`.
+ */
+export async function receiveKv(
+  telemetry: Telemetry,
+  request: ActiveSpan<"handle_payload">,
+  transfer: IncomingTransfer,
+  sequence: EngineSequence,
+  options: KvReceiverOptions,
+): Promise<KvReceipt> {
+  const startMs = epochMs();
+  const totalBlocks = Math.ceil(options.promptTokens / BLOCK_TOKENS);
+  let nextBlock = 0;
+  try {
+    for await (const part of transfer) {
+      if (part.kind === "part") {
+        const { firstBlock, blocks } = parseKvPart(part.meta);
+        if (firstBlock !== nextBlock || firstBlock + blocks > totalBlocks) {
+          throw new TypeError(
+            `blocks ${firstBlock} to ${
+              firstBlock + blocks
+            } came where ${nextBlock} of ${totalBlocks} was due`,
+          );
+        }
+        if (part.data.byteLength !== blocks * options.blockBytes) {
+          throw new TypeError(
+            `${blocks} blocks came with ${part.data.byteLength} bytes, ${options.blockBytes} each were due`,
+          );
+        }
+        nextBlock += blocks;
+        sequence.importKv(firstBlock, part.data);
+      } else {
+        if (nextBlock !== totalBlocks) {
+          throw new TypeError(`the transfer ended after ${nextBlock} of ${totalBlocks} blocks`);
+        }
+        const receive = telemetry.serverSpan("kv_receive", await transfer.opened, options.ids, {
+          startMs: part.stats.startedAtMs,
+          attributes: receiveAttributes(options, part.stats, totalBlocks),
+        });
+        receive.end(part.stats.endedAtMs);
+        return { end: parseKvEnd(part.meta), receive, stats: part.stats };
+      }
+    }
+    throw new TypeError("the transfer ended without its last message");
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const failed = request.child("kv_receive", {
+      startMs,
+      attributes: {
+        "kv.transfer_id": options.transferId,
+        "kv.blocks": nextBlock,
+        "kv.bytes": nextBlock * options.blockBytes,
+      },
+    });
+    failed.fail("transfer_failed", message);
+    failed.end();
+    throw new HandlerError("transfer_failed", `Cannot receive the KV blocks: ${message}`);
+  } finally {
+    transfer.close();
+  }
+}
+
+function receiveAttributes(options: KvReceiverOptions, stats: TransferStats, blocks: number) {
+  return {
+    "kv.transfer_id": options.transferId,
+    "kv.bytes": stats.bytes,
+    "kv.blocks": blocks,
+    "kv.chunks": stats.chunks,
+    "kv.tokens": options.promptTokens,
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * Streams the KV blocks of one prompt to the decode worker while later chunks still compute.
+ *
+ * The engine's events must not wait for the network, so parts queue here; what queues is bounded by
+ * the prompt's own KV. The first failure stops the transfer and is told once, by `finish`.
+ */
+
+import { type Bus, HandlerError, type OutgoingTransfer, type TransferStats } from "../bus/mod.ts";
+import type { KvEnd, KvPart, TransferTicket } from "../messages/mod.ts";
+import type { ActiveSpan } from "../telemetry/telemetry.ts";
+
+export class KvSender {
+  readonly #span: ActiveSpan<"kv_send">;
+  readonly #transfer: OutgoingTransfer;
+  #sending: Promise<void> = Promise.resolve();
+  #blocks = 0;
+  #bytes = 0;
+  #isOver = false;
+
+  constructor(
+    bus: Bus,
+    request: ActiveSpan<"handle_payload">,
+    ticket: TransferTicket,
+    options: { leaseMs: number; signal: AbortSignal },
+  ) {
+    this.#span = request.child("kv_send", { attributes: { "kv.transfer_id": ticket.transferId } });
+    this.#transfer = bus.send(ticket.subject, { ...options, headers: this.#span.headers() });
+    this.#sending.catch(() => {});
+  }
+
+  /** Queues whole blocks. */
+  push(part: KvPart, data: Uint8Array): void {
+    this.#blocks += part.blocks;
+    this.#bytes += data.byteLength;
+    this.#sending = this.#sending.then(() => this.#transfer.write(part, data));
+    // Told by finish(); until then nobody awaits this promise.
+    this.#sending.catch(() => {});
+  }
+
+  /** Ends the transfer. Throws a HandlerError `transfer_failed` when any part of it failed. */
+  async finish(end: KvEnd): Promise<TransferStats> {
+    try {
+      await this.#sending;
+      const stats = await this.#transfer.finish(end);
+      this.#span.set({
+        "kv.bytes": stats.bytes,
+        "kv.blocks": this.#blocks,
+        "kv.chunks": stats.chunks,
+        "kv.credit_wait_ms": stats.creditWaitMs,
+        "kv.wire_ms": stats.endedAtMs - stats.startedAtMs - stats.creditWaitMs,
+      });
+      this.#isOver = true;
+      this.#span.end();
+      return stats;
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.abort("transfer_failed", message);
+      throw new HandlerError("transfer_failed", `Cannot send the KV blocks: ${message}`);
+    }
+  }
+
+  /** Tells the receiver that nothing more comes. Harmless after the end. */
+  abort(errorType: string, message: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#transfer.abort(message);
+    if (errorType !== "cancelled") this.#span.fail(errorType, message);
+    this.#span.set({ "kv.blocks": this.#blocks, "kv.bytes": this.#bytes });
+    this.#span.end();
+  }
+}

@@ -1,0 +1,55 @@
+/** Makes a worker's model card and serves it: all that a frontend needs of the model. */
+
+import { encode } from "@msgpack/msgpack";
+import { encodeHex } from "@std/encoding/hex.js";
+import { z } from "zod";
+import { type Bus, type CallHandler, HandlerError } from "../bus/mod.ts";
+import { BLOCK_TOKENS } from "../engine/backend.ts";
+import type { ModelCard } from "../messages/mod.ts";
+import { tokenizerDataFromGguf } from "../tokenizer/mod.ts";
+import type { ModelFile } from "../weights/model_file.ts";
+
+export interface EncodedCard {
+  readonly card: ModelCard;
+  readonly bytes: Uint8Array;
+  /** sha256 of `bytes`, hex. */
+  readonly digest: string;
+}
+
+/** Builds and encodes the card of an open model file. */
+export async function encodeModelCard(
+  file: ModelFile,
+  options: { name: string; fileDigest: string },
+): Promise<EncodedCard> {
+  const template = file.metadata.get("tokenizer.chat_template");
+  const card: ModelCard = {
+    name: options.name,
+    fileDigest: options.fileDigest,
+    architecture: file.shape.architecture,
+    parameterCount: file.parameterCount,
+    contextLength: file.shape.contextLength,
+    blockTokens: BLOCK_TOKENS,
+    tokenizer: tokenizerDataFromGguf(file.metadata),
+    ...(typeof template === "string" && { chatTemplate: template }),
+  };
+  const bytes = encode(card, { ignoreUndefined: true });
+  const digest = encodeHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
+  return { card, bytes, digest };
+}
+
+const ticket = z.object({ transferId: z.string().min(1), subject: z.string().min(1) });
+
+/** The handler of the `card` endpoint: sends the card as one part to the caller's transfer subject. */
+export function cardHandler(bus: Bus, card: EncodedCard, leaseMs: number): CallHandler {
+  return async function sendCard(call): Promise<void> {
+    const parsed = ticket.safeParse(call.payload);
+    if (!parsed.success) {
+      throw new HandlerError("bad_request", "Cannot send the model card: no transfer in the call");
+    }
+    const { traceparent, tracestate } = call.headers;
+    const headers = { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) };
+    const transfer = bus.send(parsed.data.subject, { headers, leaseMs, signal: call.signal });
+    await transfer.write({ digest: card.digest }, card.bytes);
+    await transfer.finish({ digest: card.digest });
+  };
+}
