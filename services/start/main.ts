@@ -1,0 +1,53 @@
+/** The process around `run` and `doctor`: arguments, signals, exit codes. */
+
+import { ConfigError, loadSettings, unknownVariables } from "../../shared/config/mod.ts";
+import { doctor } from "./doctor.ts";
+import { HELP, parseOptions, UsageError } from "./options.ts";
+import { readMachine } from "./prepare.ts";
+import { run } from "./run.ts";
+import { Terminal } from "./terminal.ts";
+
+/** Returns the exit code: 0 stopped as asked, 1 failed, 2 wrong arguments or settings. */
+export async function main(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<number> {
+  const terminal = new Terminal({
+    stdout: Deno.stdout,
+    stderr: Deno.stderr,
+    isJsonl: /^(1|true|on|yes)$/i.test(env.DYN_LOGGING_JSONL ?? ""),
+    isPlain: Boolean(env.NO_COLOR),
+  });
+  const stop = new AbortController();
+  const hurry = new AbortController();
+  const onSignal = () => (stop.signal.aborted ? hurry : stop).abort(new Error("Stopped"));
+  Deno.addSignalListener("SIGINT", onSignal);
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
+  try {
+    const options = parseOptions(args);
+    if (options.command === "help") {
+      terminal.say(HELP.trimEnd());
+      return 0;
+    }
+    if (options.command === "doctor") {
+      return await doctor(env, { terminal, model: options.model, port: options.port }) ? 0 : 1;
+    }
+    const settings = loadSettings(env);
+    for (const name of unknownVariables(env)) {
+      terminal.warn(`${name} is set, but Baton has no such variable; is it misspelt?`);
+    }
+    const machine = await readMachine(env, settings);
+    await run(options, {
+      machine,
+      settings,
+      terminal,
+      stop: stop.signal,
+      hurry: hurry.signal,
+    });
+    return 0;
+  } catch (error) {
+    if (stop.signal.aborted) return 0;
+    terminal.warn(error instanceof Error ? error.message : String(error));
+    return error instanceof UsageError || error instanceof ConfigError ? 2 : 1;
+  }
+}

@@ -1,0 +1,121 @@
+/** Which processes one machine runs: commands, environment, and how to see that each is ready. */
+
+import { fromFileUrl, join } from "@std/path/mod.js";
+import { PARENT_WATCH_FLAG } from "../../shared/provision/mod.ts";
+import { choosePort } from "./ports.ts";
+import { answersOk, greetsAsNats } from "./readiness.ts";
+import type { ServiceSpec } from "./supervised_service.ts";
+
+/** Frames and KV chunks stay below it; the server's default is 1 MiB. */
+const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
+/** Time nats-server gets to end by itself; it has nothing to save. */
+const NATS_GRACE_MS = 2_000;
+/** Status ports of the first worker of each role, as the workers' own defaults. */
+const STATUS_PORTS = { prefill: 9091, decode: 9092 } as const;
+const LOCALHOST = "127.0.0.1";
+
+export interface NatsPlan {
+  readonly url: string;
+  readonly spec: ServiceSpec;
+}
+
+/** A nats-server of our own on a free port, its configuration in `folder`. */
+export async function planNatsServer(program: string, folder: string): Promise<NatsPlan> {
+  const port = choosePort(LOCALHOST, { port: 4222 });
+  const configPath = join(folder, "nats-server.conf");
+  await Deno.writeTextFile(
+    configPath,
+    `host: ${LOCALHOST}\nport: ${port}\nmax_payload: ${MAX_PAYLOAD_BYTES}\n`,
+  );
+  const wrapper = fromFileUrl(
+    new URL("../../shared/provision/run_with_parent.ts", import.meta.url),
+  );
+  return {
+    url: `nats://${LOCALHOST}:${port}`,
+    spec: {
+      name: "nats",
+      command: [
+        ...denoRun(wrapper),
+        String(NATS_GRACE_MS),
+        program,
+        "--config",
+        configPath,
+      ],
+      env: {},
+      isReady: () => greetsAsNats({ hostname: LOCALHOST, port }),
+    },
+  };
+}
+
+export interface ServicesOptions {
+  readonly natsUrl: string;
+  readonly model: { readonly path: string; readonly name: string };
+  readonly http: { readonly hostname: string; readonly port: number };
+  readonly prefillCount: number;
+  readonly decodeCount: number;
+  /** For the processes that open the adapter. */
+  readonly adapterEnv: Readonly<Record<string, string>>;
+}
+
+export interface PlannedService extends ServiceSpec {
+  /** Where people can look. */
+  readonly url: string;
+}
+
+/** The workers, then the frontend. */
+export function planServices(
+  options: ServicesOptions,
+): { workers: PlannedService[]; frontend: PlannedService } {
+  const shared = { NATS_URL: options.natsUrl };
+  const taken = new Set([options.http.port]);
+  const workers: PlannedService[] = [];
+  for (const [role, count] of workerCounts(options)) {
+    for (let number = 1; number <= count; number++) {
+      const port = choosePort(LOCALHOST, { port: number === 1 ? STATUS_PORTS[role] : 0, taken });
+      taken.add(port);
+      const url = `http://${LOCALHOST}:${port}`;
+      workers.push({
+        name: count === 1 ? role : `${role}-${number}`,
+        command: [...denoRun(mainOf(role)), PARENT_WATCH_FLAG],
+        env: {
+          ...shared,
+          ...options.adapterEnv,
+          DYN_MODEL: options.model.path,
+          DYN_MODEL_NAME: options.model.name,
+          DYN_SYSTEM_HOST: LOCALHOST,
+          DYN_SYSTEM_PORT: String(port),
+        },
+        url,
+        isReady: () => answersOk(`${url}/health`),
+      });
+    }
+  }
+  const { hostname, port } = options.http;
+  const url = `http://${reachableName(hostname)}:${port}`;
+  const frontend = {
+    name: "frontend",
+    command: [...denoRun(mainOf("frontend")), PARENT_WATCH_FLAG],
+    env: { ...shared, DYN_HTTP_HOST: hostname, DYN_HTTP_PORT: String(port) },
+    url,
+    isReady: () => answersOk(`${url}/health`),
+  };
+  return { workers, frontend };
+}
+
+function workerCounts(options: ServicesOptions): ["prefill" | "decode", number][] {
+  return [["prefill", options.prefillCount], ["decode", options.decodeCount]];
+}
+
+/** A name that reaches a server which listens on `hostname`. */
+function reachableName(hostname: string): string {
+  if (hostname === "0.0.0.0" || hostname === "::" || hostname === "[::]") return LOCALHOST;
+  return hostname.includes(":") && !hostname.startsWith("[") ? `[${hostname}]` : hostname;
+}
+
+function mainOf(service: string): string {
+  return fromFileUrl(new URL(`../${service}/main.ts`, import.meta.url));
+}
+
+function denoRun(script: string): string[] {
+  return [Deno.execPath(), "run", "--quiet", "-A", script];
+}

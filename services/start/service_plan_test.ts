@@ -1,0 +1,103 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
+import { loadSettings, unknownVariables } from "../../shared/config/mod.ts";
+import { PARENT_WATCH_FLAG } from "../../shared/provision/mod.ts";
+import { choosePort, isPortFree } from "./ports.ts";
+import { answersOk, greetsAsNats } from "./readiness.ts";
+import { planNatsServer, planServices, type ServicesOptions } from "./service_plan.ts";
+
+const OPTIONS: ServicesOptions = {
+  natsUrl: "nats://127.0.0.1:4222",
+  model: { path: "/cache/m.gguf", name: "m" },
+  http: { hostname: "127.0.0.1", port: 8000 },
+  prefillCount: 1,
+  decodeCount: 1,
+  adapterEnv: { XDG_RUNTIME_DIR: "/run/x" },
+};
+
+Deno.test("planServices runs each service with what it needs, bound to its parent", () => {
+  const { workers, frontend } = planServices(OPTIONS);
+  assertEquals(workers.map(({ name }) => name), ["prefill", "decode"]);
+  for (const service of [...workers, frontend]) {
+    assertEquals(service.command.at(-1), PARENT_WATCH_FLAG);
+    assertEquals(service.env.NATS_URL, OPTIONS.natsUrl);
+  }
+  for (const worker of workers) {
+    assertEquals(worker.env.DYN_MODEL, "/cache/m.gguf");
+    assertEquals(worker.env.DYN_MODEL_NAME, "m");
+    assertEquals(worker.env.XDG_RUNTIME_DIR, "/run/x");
+    assertEquals(worker.url, `http://127.0.0.1:${worker.env.DYN_SYSTEM_PORT}`);
+  }
+  assertEquals(frontend.env.DYN_HTTP_PORT, "8000");
+  assertEquals(frontend.env.DYN_MODEL, undefined);
+});
+
+Deno.test("planServices sets only variables that the configuration knows and accepts", () => {
+  const { workers, frontend } = planServices(OPTIONS);
+  for (const { env } of [...workers, frontend]) {
+    assertEquals(unknownVariables(env), []);
+    loadSettings(env);
+  }
+});
+
+Deno.test("planServices numbers several workers and gives each its own port", () => {
+  const { workers } = planServices({ ...OPTIONS, prefillCount: 0, decodeCount: 3 });
+  assertEquals(workers.map(({ name }) => name), ["decode-1", "decode-2", "decode-3"]);
+  assertEquals(new Set(workers.map(({ url }) => url)).size, 3);
+});
+
+Deno.test("planServices shows an address that a browser can open", () => {
+  const urlOf = (hostname: string) =>
+    planServices({ ...OPTIONS, http: { hostname, port: 8000 } }).frontend.url;
+  assertEquals(urlOf("0.0.0.0"), "http://127.0.0.1:8000");
+  assertEquals(urlOf("::1"), "http://[::1]:8000");
+  assertEquals(urlOf("box.example"), "http://box.example:8000");
+});
+
+Deno.test("planNatsServer writes a configuration for a local server with large payloads", async () => {
+  const folder = await Deno.makeTempDir();
+  const { url, spec } = await planNatsServer("/bin/nats-server", folder);
+  const configPath = spec.command.at(-1) ?? "";
+  const config = await Deno.readTextFile(configPath);
+  assertMatch(url, /^nats:\/\/127\.0\.0\.1:\d+$/);
+  assertStringIncludes(config, "host: 127.0.0.1\n");
+  assertStringIncludes(config, `port: ${new URL(url).port}\n`);
+  assertStringIncludes(config, "max_payload: 8388608\n");
+  assertEquals(spec.command.slice(-3, -1), ["/bin/nats-server", "--config"]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("choosePort takes the preferred port unless it is taken", () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  assertEquals(isPortFree("127.0.0.1", port), false);
+  assertEquals(choosePort("127.0.0.1", { port }) === port, false);
+  listener.close();
+  assertEquals(choosePort("127.0.0.1", { port }), port);
+  assertEquals(choosePort("127.0.0.1", { port, taken: new Set([port]) }) === port, false);
+});
+
+Deno.test("answersOk is true for 200 only, and false where nobody listens", async () => {
+  let status = 200;
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => new Response("x", { status }),
+  );
+  const url = `http://127.0.0.1:${server.addr.port}/health`;
+  assertEquals(await answersOk(url), true);
+  status = 503;
+  assertEquals(await answersOk(url), false);
+  await server.shutdown();
+  assertEquals(await answersOk(url), false);
+});
+
+Deno.test("greetsAsNats knows a NATS server by its first words", async () => {
+  async function greeting(words: string): Promise<boolean> {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const asked = greetsAsNats({ hostname: "127.0.0.1", port: listener.addr.port });
+    using connection = await listener.accept();
+    await connection.write(new TextEncoder().encode(words));
+    return await asked;
+  }
+  assertEquals(await greeting('INFO {"version":"2.15.1"}\r\n'), true);
+  assertEquals(await greeting("HTTP/1.1 200 OK\r\n"), false);
+});

@@ -1,0 +1,109 @@
+/**
+ * What `start` writes: messages for people on stdout, the services' lines on stderr.
+ *
+ * In readable mode each line of a service starts with its name. In JSONL mode the services' lines
+ * pass as they are and everything else on stderr becomes a JSON object too, so that a collector
+ * can read the stream.
+ */
+
+import { bold, cyan, gray, red, yellow } from "@std/fmt/colors.js";
+
+/** Something with a file descriptor's write; replaced in tests. */
+export interface LineSink {
+  writeSync(bytes: Uint8Array): number;
+  isTerminal(): boolean;
+}
+
+export interface TerminalOptions {
+  readonly stdout: LineSink;
+  readonly stderr: LineSink;
+  readonly isJsonl: boolean;
+  /** NO_COLOR is set. */
+  readonly isPlain: boolean;
+  readonly now?: () => Date;
+}
+
+const NAME_WIDTH = 10;
+
+export class Terminal {
+  readonly #options: TerminalOptions;
+  readonly #encoder = new TextEncoder();
+  /** A progress line that the next output must clear. */
+  #transient = "";
+
+  constructor(options: TerminalOptions) {
+    this.#options = options;
+  }
+
+  /** True when a line can be drawn again in place. */
+  get canRedraw(): boolean {
+    return this.#options.stdout.isTerminal() && !this.#options.isPlain;
+  }
+
+  /** A line for people, on stdout. */
+  say(line: string): void {
+    this.#clearTransient();
+    this.#write(this.#options.stdout, `${line}\n`);
+  }
+
+  /** A line that the next call replaces; only where `canRedraw`. */
+  redraw(line: string): void {
+    this.#transient = line;
+    this.#write(this.#options.stdout, `\r\x1b[K${line}`);
+  }
+
+  emphasise(text: string): string {
+    return this.canRedraw ? bold(text) : text;
+  }
+
+  warn(line: string): void {
+    this.say(this.canRedraw ? yellow(line) : line);
+  }
+
+  /** One line that a service printed. */
+  relay(service: string, line: string): void {
+    if (this.#options.isJsonl && line.startsWith("{")) {
+      this.#clearTransient();
+      this.#write(this.#options.stderr, `${line}\n`);
+    } else {
+      this.#event({ level: "INFO", service, line });
+    }
+  }
+
+  /** Something that happened to a service. */
+  notice(service: string, line: string): void {
+    this.#event({ level: "WARN", service, line });
+  }
+
+  #event(event: { level: "INFO" | "WARN"; service: string; line: string }): void {
+    this.#clearTransient();
+    const { stderr, isJsonl, isPlain } = this.#options;
+    if (isJsonl) {
+      const time = (this.#options.now?.() ?? new Date()).toISOString();
+      const { level, service, line } = event;
+      this.#write(
+        stderr,
+        `${JSON.stringify({ time, level, target: `start.${service}`, message: line })}\n`,
+      );
+      return;
+    }
+    const name = event.service.padEnd(NAME_WIDTH);
+    const hasColor = stderr.isTerminal() && !isPlain;
+    const prefix = hasColor ? `${cyan(name)}${gray("|")}` : `${name}|`;
+    const line = hasColor && event.level === "WARN" ? red(event.line) : event.line;
+    this.#write(stderr, `${prefix} ${line}\n`);
+  }
+
+  #clearTransient(): void {
+    if (this.#transient === "") return;
+    this.#transient = "";
+    this.#write(this.#options.stdout, "\r\x1b[K");
+  }
+
+  #write(sink: LineSink, text: string): void {
+    const bytes = this.#encoder.encode(text);
+    for (let offset = 0; offset < bytes.length;) {
+      offset += sink.writeSync(bytes.subarray(offset));
+    }
+  }
+}
