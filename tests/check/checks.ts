@@ -1,0 +1,52 @@
+/** Every check by name; each returns the sentences of what is wrong. */
+
+import { join } from "@std/path/mod.js";
+import { configurationPage } from "../../shared/config/mod.ts";
+import { leftoverViolations, nameViolations, sizeViolations } from "./file_rules.ts";
+import { folderCycles, importViolations } from "./import_rules.ts";
+import { CODE_FOLDERS, type SourceFile } from "./source_file.ts";
+
+export interface Check {
+  readonly name: string;
+  readonly problems: (root: string, files: readonly SourceFile[]) => Promise<string[]>;
+}
+
+/** Pages that are printed from code, by their path. */
+const GENERATED: Readonly<Record<string, () => string>> = {
+  "docs/configuration.md": configurationPage,
+};
+
+export const CHECKS: readonly Check[] = [
+  { name: "format", problems: (root) => denoProblems(root, ["fmt", "--check"]) },
+  { name: "lint", problems: (root) => denoProblems(root, ["lint", ...CODE_FOLDERS]) },
+  { name: "types", problems: (root) => denoProblems(root, ["check", ...CODE_FOLDERS]) },
+  { name: "import direction", problems: (_, files) => Promise.resolve(importViolations(files)) },
+  { name: "folder cycles", problems: (_, files) => Promise.resolve(folderCycles(files)) },
+  { name: "file sizes", problems: (_, files) => Promise.resolve(sizeViolations(files)) },
+  { name: "file names", problems: (_, files) => Promise.resolve(nameViolations(files)) },
+  { name: "leftovers", problems: (_, files) => Promise.resolve(leftoverViolations(files)) },
+  { name: "generated docs", problems: (root) => generatedProblems(root) },
+];
+
+async function denoProblems(root: string, args: readonly string[]): Promise<string[]> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: root,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  if (code === 0) return [];
+  const decoder = new TextDecoder();
+  return [`${decoder.decode(stdout)}${decoder.decode(stderr)}`.trimEnd()];
+}
+
+async function generatedProblems(root: string): Promise<string[]> {
+  const problems: string[] = [];
+  for (const [path, print] of Object.entries(GENERATED)) {
+    const text = await Deno.readTextFile(join(root, path)).catch(() => "");
+    if (text !== print()) problems.push(`${path} is not what the code prints: print it again`);
+  }
+  return problems;
+}

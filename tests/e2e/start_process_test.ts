@@ -1,0 +1,146 @@
+/** `start` as a process: what it refuses, and what it leaves behind. */
+
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
+import { fromFileUrl } from "@std/path/mod.js";
+
+const START = fromFileUrl(new URL("../../services/start.ts", import.meta.url));
+const IS_WINDOWS = Deno.build.os === "windows";
+
+interface Ended {
+  readonly code: number;
+  readonly text: string;
+}
+
+async function start(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", START, ...args],
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+Deno.test("start --help says how to use it", async () => {
+  const { code, text } = await start(["--help"]);
+  assertEquals(code, 0);
+  assertStringIncludes(text, "--no-install");
+});
+
+Deno.test("start refuses wrong arguments and settings with one sentence and code 2", async () => {
+  const usage = await start(["--modle", "x"]);
+  assertEquals(usage, { code: 2, text: "Cannot use --modle: no such option; see --help\n" });
+  const settings = await start([], { DYN_HTTP_PORT: "many" });
+  assertEquals(settings.code, 2);
+  assertMatch(settings.text, /^Cannot use DYN_HTTP_PORT="many": use a whole number.*\n$/);
+});
+
+Deno.test("start refuses a taken port with one sentence", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const { code, text } = await start(["--port", String(port)]);
+  assertEquals(code, 1);
+  assertMatch(text, new RegExp(`^Cannot listen on 127\\.0\\.0\\.1:${port}: .*--port.*\n$`));
+});
+
+Deno.test("start refuses a model that is not there with one sentence", async () => {
+  const { code, text } = await start(["--port", "0", "--model", "/no/such/model.gguf"]);
+  assertEquals(code, 1);
+  assertStringIncludes(text, 'Cannot open model "/no/such/model.gguf": there is no such file.');
+});
+
+Deno.test("start warns of a variable that it does not know", async () => {
+  const { text } = await start(["--port", "0", "--model", "/no/such"], { DYN_MODLE: "x" });
+  assertStringIncludes(text, "DYN_MODLE is set, but Baton has no such variable");
+});
+
+Deno.test("doctor ends with code 1 and the reasons when something would stop Baton", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const gone = silent.addr.port;
+  silent.close();
+  const { code, text } = await start(
+    ["doctor", "--port", String(port), "--model", "/no/such.gguf"],
+    { NATS_URL: `nats://127.0.0.1:${gone}` },
+  );
+  assertEquals(code, 1);
+  assertMatch(text, /^STOP {2}nats {6}no server answers at NATS_URL/m);
+  assertMatch(text, /^STOP {2}model {5}Cannot open model/m);
+  assertMatch(text, /^STOP {2}port {6}.*is taken; choose another with --port/m);
+  assertMatch(text, /^3 of these would stop Baton/m);
+});
+
+Deno.test("doctor tells wrong settings one by one", async () => {
+  const { code, text } = await start(["doctor"], { DYN_HTTP_PORT: "x", DYN_TRACE_LEVEL: "9" });
+  assertEquals(code, 1);
+  assertEquals(text.match(/^STOP {2}settings/gm)?.length, 2);
+});
+
+/** Stands for `start`: a group with a service that watches its parent and a wrapped program. */
+function parentScript(): string {
+  const url = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
+  return `
+    import { ServiceGroup } from ${url("services/start/service_group.ts")};
+    const deno = Deno.execPath();
+    const sleeper = 'console.log(Deno.pid); setInterval(() => {}, 1000);';
+    const service = 'import { exitWithParent } from ' + ${
+    JSON.stringify(url("shared/provision/parent_watch.ts"))
+  } + '; exitWithParent({ args: ["--exit-with-parent"], drainTimeMs: 1000 }); ' + sleeper;
+    const wrapper = new URL(${url("shared/provision/run_with_parent.ts")}).pathname;
+    const group = new ServiceGroup({
+      onLine: (_, line) => console.log(line),
+      onRestart: () => {},
+    });
+    const isReady = () => Promise.resolve(true);
+    await group.startStage([
+      { name: "service", command: [deno, "eval", service], env: {}, isReady },
+      { name: "nats", command: [deno, "run", "-A", wrapper, "500", deno, "eval", sleeper], env: {}, isReady },
+    ]);
+  `;
+}
+
+Deno.test({
+  name: "a start that is killed leaves no service and no program behind",
+  ignore: IS_WINDOWS,
+  fn: async () => {
+    const script = await Deno.makeTempFile({ suffix: ".ts" });
+    await Deno.writeTextFile(script, parentScript());
+    const config = fromFileUrl(new URL("../../deno.json", import.meta.url));
+    const parent = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--config", config, script],
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    const reader = parent.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    while (text.split("\n").length < 3) text += (await reader.read()).value;
+    const pids = text.trim().split("\n").map(Number);
+    assertEquals(pids.every((pid) => pid > 0 && isRunning(pid)), true, text);
+    parent.kill("SIGKILL");
+    await parent.status;
+    await reader.cancel();
+    await Promise.all(pids.map(untilGone));
+    await Deno.remove(script);
+  },
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    Deno.kill(pid, "SIGCONT");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** An orphan cannot be awaited, only looked at. */
+async function untilGone(pid: number): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (isRunning(pid)) {
+    if (Date.now() > deadline) throw new Error(`process ${pid} outlived its parent`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,214 @@
+/** Delivery of spans to collectors that hang, refuse, fail, come late, and from processes that die. */
+
+import { assert, assertEquals } from "@std/assert/mod.js";
+import { fromFileUrl } from "@std/path/mod.js";
+import { startTelemetry, type Telemetry } from "../../shared/telemetry/mod.ts";
+import { findOrphans, startOtlpSink } from "../kit/otlp_sink.ts";
+import { telemetryTestOptions } from "../kit/telemetry_options.ts";
+import { traceFaults } from "../kit/trace_faults.ts";
+
+const PROCESS = fromFileUrl(new URL("../kit/telemetry_process.ts", import.meta.url));
+
+/** Makes whole requests of two spans each. */
+function makeRequests(telemetry: Telemetry, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const requestId = `request-${i}`;
+    const root = telemetry.serverSpan("http_request", {}, { xRequestId: requestId, requestId });
+    root.child("preprocess").end();
+    root.end();
+  }
+}
+
+function unusedUrl(): string {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return `http://127.0.0.1:${port}/v1/traces`;
+}
+
+/** Milliseconds that the call took. */
+async function timed(call: () => Promise<void>): Promise<number> {
+  const startMs = performance.now();
+  await call();
+  return performance.now() - startMs;
+}
+
+Deno.test("shutdown delivers 5,000 queued spans, whatever the number of batches", async () => {
+  await using sink = startOtlpSink();
+  const telemetry = startTelemetry(
+    telemetryTestOptions(sink.tracesUrl, {
+      queueSize: 8192,
+      batchSize: 64,
+      scheduleDelayMs: 60_000,
+    }),
+  );
+  makeRequests(telemetry, 2500);
+  await telemetry.shutdown("test", 20_000);
+  assertEquals(sink.spans().length, 5000);
+  assertEquals({ ...telemetry.exporter }, {
+    exportedSpans: 5000,
+    droppedSpans: 0,
+    failedBatches: 0,
+    queuedSpans: 0,
+  });
+});
+
+Deno.test("a queue that is full drops whole requests and counts them", async () => {
+  await using sink = startOtlpSink();
+  const telemetry = startTelemetry(
+    telemetryTestOptions(sink.tracesUrl, {
+      queueSize: 101,
+      batchSize: 101,
+      scheduleDelayMs: 60_000,
+    }),
+  );
+  makeRequests(telemetry, 80);
+  assertEquals([telemetry.exporter.queuedSpans, telemetry.exporter.droppedSpans], [100, 60]);
+  await telemetry.shutdown("test", 10_000);
+  assertEquals(sink.spans().length, 100);
+  assertEquals(findOrphans(sink.spans()), []);
+});
+
+Deno.test("shutdown gives up within its time when the collector hangs", async () => {
+  const released = Promise.withResolvers<null>();
+  await using sink = startOtlpSink({ respond: () => released.promise });
+  const telemetry = startTelemetry(
+    telemetryTestOptions(sink.tracesUrl, { exportTimeoutMs: 2_000 }),
+  );
+  makeRequests(telemetry, 3);
+  const tookMs = await timed(() => telemetry.shutdown("test", 500));
+  assert(tookMs < 1_900, `took ${tookMs} ms`);
+  released.resolve(null);
+});
+
+Deno.test("shutdown resolves within its time when nobody listens", async () => {
+  const telemetry = startTelemetry(telemetryTestOptions(unusedUrl(), { scheduleDelayMs: 60_000 }));
+  makeRequests(telemetry, 3);
+  const tookMs = await timed(() => telemetry.shutdown("test", 500));
+  assert(tookMs < 1_900, `took ${tookMs} ms`);
+});
+
+Deno.test("spans made before the collector started arrive when it does", async () => {
+  const url = unusedUrl();
+  const telemetry = startTelemetry(telemetryTestOptions(url, { exportTimeoutMs: 500 }));
+  makeRequests(telemetry, 2);
+  while (telemetry.exporter.failedBatches === 0) await nextTurn();
+  await using sink = startOtlpSink({ port: Number(new URL(url).port) });
+  makeRequests(telemetry, 1);
+  const spans = await sink.waitFor((all) => all.length >= 6);
+  assertEquals(findOrphans(spans), []);
+  await telemetry.shutdown("test", 5_000);
+  assertEquals(telemetry.exporter.exportedSpans, 6);
+  assertEquals(telemetry.exporter.droppedSpans, 0);
+});
+
+Deno.test("spans survive a collector that answers 503 for a while", async () => {
+  let refusals = 2;
+  await using sink = startOtlpSink({
+    respond: () => refusals-- > 0 ? new Response(null, { status: 503 }) : null,
+  });
+  const telemetry = startTelemetry(
+    telemetryTestOptions(sink.tracesUrl, { exportTimeoutMs: 500 }),
+  );
+  makeRequests(telemetry, 2);
+  await sink.waitFor((all) => all.length >= 4);
+  await telemetry.shutdown("test", 5_000);
+  assertEquals(telemetry.exporter.exportedSpans, 4);
+});
+
+Deno.test("a batch that the collector calls wrong is dropped and the next one arrives", async () => {
+  let answers = 0;
+  await using sink = startOtlpSink({
+    respond: () => answers++ === 0 ? new Response(null, { status: 400 }) : null,
+  });
+  const telemetry = startTelemetry(telemetryTestOptions(sink.tracesUrl));
+  makeRequests(telemetry, 1);
+  while (telemetry.exporter.droppedSpans === 0) await nextTurn();
+  makeRequests(telemetry, 1);
+  await sink.waitFor((all) => all.length >= 2);
+  await telemetry.shutdown("test", 5_000);
+  assertEquals({ ...telemetry.exporter }, {
+    exportedSpans: 2,
+    droppedSpans: 2,
+    failedBatches: 1,
+    queuedSpans: 0,
+  });
+});
+
+Deno.test("requests go on at once while the collector hangs", async () => {
+  const released = Promise.withResolvers<null>();
+  await using sink = startOtlpSink({ respond: () => released.promise });
+  const telemetry = startTelemetry(telemetryTestOptions(sink.tracesUrl, { queueSize: 10 }));
+  for (let i = 0; i < 20; i++) {
+    makeRequests(telemetry, 10);
+    await nextTurn();
+  }
+  const { queuedSpans, droppedSpans, exportedSpans } = telemetry.exporter;
+  assert(queuedSpans <= 10, `${queuedSpans} queued`);
+  assertEquals(queuedSpans + droppedSpans + exportedSpans, 400);
+  released.resolve(null);
+  await telemetry.shutdown("test", 5_000);
+});
+
+Deno.test("a process killed in the middle of a request leaves no orphan", async () => {
+  await using sink = startOtlpSink();
+  const child = startProcess(sink.tracesUrl, "half-request");
+  await sink.waitFor((all) => all.some((span) => span.name === "http-request"));
+  child.kill("SIGKILL");
+  await child.status;
+  const spans = sink.spans();
+  assertEquals(spans.map((span) => span.attributes.request_id).filter(Boolean), ["whole"]);
+  assertEquals(findOrphans(spans), []);
+  assertEquals(spans.length, 4);
+});
+
+Deno.test("a process that gets SIGTERM delivers its open request with the reason", async () => {
+  await using sink = startOtlpSink();
+  const child = startProcess(sink.tracesUrl, "half-request");
+  await sink.waitFor((all) => all.some((span) => span.name === "http-request"));
+  child.kill("SIGTERM");
+  assertEquals((await child.status).code, 0);
+  const half = sink.spans().find((span) => span.attributes.request_id === "half");
+  assertEquals(half?.attributes["shutdown.reason"], "SIGTERM");
+  assertEquals(traceFaults(sink.spans().filter((span) => span.traceId === half?.traceId)), []);
+});
+
+Deno.test("logs of a process that exits at once are whole JSON lines with the span's ids", async () => {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", PROCESS, unusedUrl(), "log"],
+    stdout: "null",
+    stderr: "piped",
+  });
+  const { stderr } = await command.output();
+  const lines = new TextDecoder().decode(stderr).trim().split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const logged = lines.find((line) => String(line.message).startsWith("two"));
+  assertEquals(logged?.message, 'two\nlines {"json": true}');
+  assertEquals([logged?.api_key, logged?.tokens], ["[redacted]", 3]);
+  assertEquals([logged?.span_name, logged?.request_id], ["http-request", "logged"]);
+  const ofRoot = lines.filter((line) =>
+    line.span_id === logged?.span_id && line.target === "request_span"
+  );
+  assertEquals(ofRoot.map((line) => line.message), ["SPAN_FIRST_ENTRY", "SPAN_CLOSED"]);
+  const closed = ofRoot[1];
+  assertEquals(
+    Number(closed?.["time.busy_us"]) + Number(closed?.["time.idle_us"]),
+    closed?.["time.duration_us"],
+  );
+  const preprocess = lines.find((line) => line.span_name === "preprocess");
+  assertEquals(preprocess?.parent_id, logged?.span_id);
+  assertEquals(preprocess?.trace_id, logged?.trace_id);
+});
+
+function startProcess(tracesUrl: string, scenario: string): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", PROCESS, tracesUrl, scenario],
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+}
+
+/** Lets timers and the network run once. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}

@@ -1,0 +1,51 @@
+/**
+ * `deno task test [check] [unit] [bus] [gpu] [e2e]`: runs the tiers named, all without a name, with
+ * what they need provisioned. Ends with `N passed, N failed, N skipped` over all of them; the exit
+ * code is 0 only when none failed.
+ */
+
+import { fromFileUrl } from "@std/path/mod.js";
+import { runChecks } from "./check/check.ts";
+import { addCounts, countsLine, NO_TESTS, type TestCounts } from "./runner/junit.ts";
+import { runTier } from "./runner/run_tier.ts";
+import { testEnvironment } from "./runner/test_environment.ts";
+import { chooseTiers, type Tier } from "./runner/tiers.ts";
+
+const encoder = new TextEncoder();
+
+function write(line: string): void {
+  Deno.stdout.writeSync(encoder.encode(`${line}\n`));
+}
+
+async function runAll(tiers: readonly Tier[]): Promise<TestCounts> {
+  const root = fromFileUrl(new URL("../", import.meta.url));
+  const env = await testEnvironment(tiers, write);
+  const isTypeChecked = tiers.every((tier) => tier.name !== "check");
+  const lines: string[] = [];
+  let total = NO_TESTS;
+  for (const tier of tiers) {
+    write(`\n== ${tier.name} ==`);
+    const startedAtMs = performance.now();
+    const counts = tier.name === "check"
+      ? { ...await runChecks(write), skipped: 0 }
+      : await runTier(tier, { root, env, isTypeChecked });
+    const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
+    lines.push(`${tier.name.padEnd(6)} ${countsLine(counts)} (${seconds} s)`);
+    total = addCounts(total, counts);
+  }
+  write("");
+  for (const line of lines) write(line);
+  return total;
+}
+
+if (import.meta.main) {
+  let total: TestCounts;
+  try {
+    total = await runAll(chooseTiers(Deno.args));
+  } catch (error) {
+    write(error instanceof Error ? error.message : String(error));
+    total = { ...NO_TESTS, failed: 1 };
+  }
+  write(countsLine(total));
+  Deno.exit(total.failed === 0 ? 0 : 1);
+}

@@ -1,0 +1,57 @@
+import { join } from "@std/path/mod.js";
+import { countJunit, NO_TESTS, type TestCounts } from "./junit.ts";
+import type { Tier } from "./tiers.ts";
+
+export interface TierRun {
+  /** The repository's root. */
+  readonly root: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** False when the check tier has type-checked already. */
+  readonly isTypeChecked: boolean;
+}
+
+/**
+ * Runs a tier's tests with their output on this process's own.
+ * A run that fails without a failed test (a file that does not load) counts as one failure.
+ */
+export async function runTier(tier: Tier, run: TierRun): Promise<TestCounts> {
+  const paths: string[] = [];
+  for (const path of tier.paths) {
+    if (await hasTests(join(run.root, path))) paths.push(path);
+  }
+  if (paths.length === 0) return NO_TESTS;
+  const report = await Deno.makeTempFile({ suffix: ".xml" });
+  try {
+    const { code } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "test",
+        "-A",
+        "--no-prompt",
+        ...(run.isTypeChecked ? [] : ["--no-check"]),
+        ...(tier.isParallel ? ["--parallel"] : []),
+        `--junit-path=${report}`,
+        ...paths,
+      ],
+      cwd: run.root,
+      env: run.env,
+      stdin: "null",
+    }).output();
+    const counts = countJunit(await Deno.readTextFile(report));
+    return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+  } finally {
+    await Deno.remove(report);
+  }
+}
+
+/** Whether there is a `_test.ts` in or below a folder. */
+async function hasTests(folder: string): Promise<boolean> {
+  try {
+    for await (const entry of Deno.readDir(folder)) {
+      if (entry.isFile && entry.name.endsWith("_test.ts")) return true;
+      if (entry.isDirectory && await hasTests(join(folder, entry.name))) return true;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return false;
+}

@@ -1,0 +1,71 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert/mod.js";
+import { join } from "@std/path/mod.js";
+import { addCounts, countJunit, countsLine, NO_TESTS } from "./junit.ts";
+import { runTier } from "./run_tier.ts";
+import { chooseTiers, type Tier, TIERS } from "./tiers.ts";
+
+Deno.test("chooseTiers takes all without arguments, else those named, in the fixed order", () => {
+  assertEquals(chooseTiers([]), [...TIERS]);
+  assertEquals(chooseTiers(["e2e", "unit"]).map(({ name }) => name), ["unit", "e2e"]);
+});
+
+Deno.test("chooseTiers names the tiers when it is given another word", () => {
+  const error = assertThrows(() => chooseTiers(["unit", "fast"]), Error);
+  assertStringIncludes(error.message, '"fast": the tiers are check, unit, bus, gpu, e2e');
+});
+
+Deno.test("countJunit counts passed, failed and skipped cases", () => {
+  const xml = `<?xml version="1.0"?><testsuites name="deno test" tests="5" failures="1">
+    <testsuite name="a_test.ts" tests="5">
+      <testcase name="passes" classname="a" time="0.1"/>
+      <testcase name="has &lt;failure&gt; in its name" time="0.1">
+      </testcase>
+      <testcase name="fails"><failure message="x">&lt;skipped/&gt;</failure></testcase>
+      <testcase name="errs"><error message="y"/></testcase>
+      <testcase name="ignored"><skipped/></testcase>
+    </testsuite></testsuites>`;
+  assertEquals(countJunit(xml), { passed: 2, failed: 2, skipped: 1 });
+  assertEquals(countJunit(""), NO_TESTS);
+});
+
+Deno.test("countsLine is the line that CI reads", () => {
+  const sum = addCounts({ passed: 1, failed: 0, skipped: 2 }, { passed: 3, failed: 4, skipped: 0 });
+  assertEquals(countsLine(sum), "4 passed, 4 failed, 2 skipped");
+});
+
+const TIER: Tier = {
+  name: "unit",
+  paths: ["some", "none"],
+  needsNats: false,
+  needsAdapter: false,
+  isParallel: false,
+};
+
+async function runOf(text: string | undefined): Promise<Awaited<ReturnType<typeof runTier>>> {
+  const root = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(join(root, "some", "deep"), { recursive: true });
+    if (text !== undefined) await Deno.writeTextFile(join(root, "some/deep/x_test.ts"), text);
+    return await runTier(TIER, { root, env: { FROM_RUNNER: "1" }, isTypeChecked: false });
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+}
+
+Deno.test("runTier counts the tests of a folder, with the environment it is given", async () => {
+  const counts = await runOf(`
+    Deno.test("good", () => { if (Deno.env.get("FROM_RUNNER") !== "1") throw new Error(); });
+    Deno.test("bad", () => { throw new Error("no"); });
+    Deno.test({ name: "not here", ignore: true, fn() {} });
+  `);
+  assertEquals(counts, { passed: 1, failed: 1, skipped: 1 });
+});
+
+Deno.test("runTier counts a file that does not load as a failure", async () => {
+  const counts = await runOf(`import "./missing.ts";`);
+  assertEquals(counts.failed > 0, true);
+});
+
+Deno.test("runTier of a tier without tests counts nothing", async () => {
+  assertEquals(await runOf(undefined), NO_TESTS);
+});
