@@ -1,26 +1,14 @@
-/** The frontend process: settings, bus, HTTP, signals. Exits 0 drained, 1 failed, 2 wrong settings. */
+/** The frontend process: bus, HTTP, drain. */
 
-import { type BusStatus, connectBus } from "../../shared/bus/mod.ts";
-import {
-  ConfigError,
-  loadSettings,
-  type Settings,
-  telemetryOptions,
-  unknownVariables,
-  VERSION,
-} from "../../shared/config/mod.ts";
-import { onShutdown } from "../../shared/process/shutdown.ts";
-import { exitWithParent } from "../../shared/provision/parent_watch.ts";
+import { type Settings, VERSION } from "../../shared/config/mod.ts";
+import { runService } from "../../shared/process/run_service.ts";
+import { connectServiceBus } from "../../shared/process/service_bus.ts";
 import { createFrontendMetrics } from "../../shared/telemetry/metrics/mod.ts";
-import { type Logger, startTelemetry, type Telemetry } from "../../shared/telemetry/mod.ts";
 import { createFrontend } from "./frontend.ts";
 import type { FrontendOptions } from "./options.ts";
 import { serveFrontend } from "./server.ts";
 
-const CONNECT_TIMEOUT_MS = 15_000;
 const CARD_TIMEOUT_MS = 15_000;
-/** Time after the drain for the bus and the last export. */
-const EXIT_MARGIN_MS = 5_000;
 
 function frontendOptions(settings: Settings): FrontendOptions {
   return {
@@ -34,21 +22,10 @@ function frontendOptions(settings: Settings): FrontendOptions {
   };
 }
 
-async function run(settings: Settings, telemetry: Telemetry, instanceId: string): Promise<void> {
-  const stopping = onShutdown();
-  const lost = Promise.withResolvers<never>();
-  await using bus = await connectBus({
-    url: settings.NATS_URL || "nats://127.0.0.1:4222",
-    namespace: settings.DYN_NAMESPACE,
-    clientName: `baton-frontend-${instanceId}`,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    onStatus: (status) => {
-      logBusStatus(telemetry.logger("bus"), status);
-      if (status.kind === "closed") {
-        lost.reject(new Error(`Cannot go on: the bus closed (${status.message ?? "no reason"})`));
-      }
-    },
-  });
+await runService("frontend", async (context) => {
+  const { settings, telemetry, instanceId, stopping } = context;
+  const service = await connectServiceBus("frontend", context);
+  await using bus = service.bus;
   using frontend = createFrontend({
     bus,
     telemetry,
@@ -59,40 +36,7 @@ async function run(settings: Settings, telemetry: Telemetry, instanceId: string)
   const hostname = settings.DYN_HTTP_HOST;
   const server = serveFrontend(frontend, { hostname, port: settings.DYN_HTTP_PORT });
   telemetry.log.info("frontend ready", { instance_id: instanceId, hostname, port: server.port });
-  const signal = await Promise.race([stopping, lost.promise]);
+  const signal = await Promise.race([stopping, service.lost]);
   telemetry.log.info("frontend draining", { signal, inflight: frontend.admission.inflight });
   await server.drain(settings.DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS);
-}
-
-function logBusStatus(log: Logger, status: BusStatus): void {
-  const { kind, ...fields } = status;
-  const isExpected = kind === "reconnected" || (kind === "closed" && status.message === undefined);
-  if (isExpected) log.info(`bus ${kind}`, fields);
-  else log.warn(`bus ${kind}`, fields);
-}
-
-async function main(): Promise<never> {
-  try {
-    const env = Deno.env.toObject();
-    const settings = loadSettings(env);
-    const drainTimeMs = settings.DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS;
-    exitWithParent({ args: Deno.args, drainTimeMs: drainTimeMs + EXIT_MARGIN_MS });
-    const instanceId = settings.DYN_INSTANCE_ID || crypto.randomUUID();
-    const telemetry = startTelemetry(telemetryOptions(settings, "frontend", instanceId));
-    for (const name of unknownVariables(env)) {
-      telemetry.log.warn(`${name} is set and no Baton service reads it`);
-    }
-    try {
-      await run(settings, telemetry, instanceId);
-    } finally {
-      await telemetry.shutdown("drain", EXIT_MARGIN_MS);
-    }
-    Deno.exit(0);
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    await Deno.stderr.write(new TextEncoder().encode(`baton-frontend: ${message}\n`));
-    Deno.exit(error instanceof ConfigError ? 2 : 1);
-  }
-}
-
-await main();
+});

@@ -1,4 +1,4 @@
 /** The prefill worker: prompt → first token + KV blocks. */
-import { runWorker } from "../../shared/worker/main.ts";
+import { runWorker } from "../../shared/worker/worker.ts";
 
 await runWorker("prefill");

@@ -1,20 +1,21 @@
 /**
  * A worker process: prefill, decode and aggregated serving are this file with another role.
  *
- * Order of the start: settings, telemetry, status port, model file, engine and bus side by side,
- * endpoints, heartbeat. The heartbeat comes last, so that nobody is routed here before all is up.
+ * Order of the start: status port, model file, engine and bus side by side, endpoints, heartbeat. The
+ * heartbeat comes last, so that nobody is routed here before all is up.
  */
 
 import { hostname } from "node:os";
-import { type Bus, connectBus } from "../bus/mod.ts";
+import type { Bus } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
-import { loadSettings, type Settings, telemetryOptions, unknownVariables } from "../config/mod.ts";
 import { BLOCK_TOKENS } from "../engine/backend.ts";
 import type { Engine } from "../engine/engine.ts";
 import { startEngine } from "../engine_thread/mod.ts";
 import type { InstanceRecord, Role } from "../messages/mod.ts";
-import { createWorkerMetrics } from "../telemetry/metrics/mod.ts";
-import { type ActiveSpan, startTelemetry, type Telemetry } from "../telemetry/mod.ts";
+import { runService, type ServiceContext } from "../process/run_service.ts";
+import { connectServiceBus } from "../process/service_bus.ts";
+import { createWorkerMetrics, type WorkerMetrics } from "../telemetry/metrics/mod.ts";
+import type { ActiveSpan } from "../telemetry/mod.ts";
 import { openGguf } from "../weights/mod.ts";
 import { resolveModelFor } from "../weights/sources/mod.ts";
 import { generateHandler } from "./generate_handler.ts";
@@ -22,204 +23,212 @@ import { cardHandler, type EncodedCard, encodeModelCard } from "./model_card.ts"
 import { serveStatus, statusApp, type WorkerStatus } from "./status_server.ts";
 
 const DEFAULT_STATUS_PORT: Readonly<Record<Role, number>> = { prefill: 9091, decode: 9092 };
-const CONNECT_TIMEOUT_MS = 15_000;
+/** The KV cache holds one context, or this many tokens where contexts are shorter. */
+const MIN_KV_CACHE_TOKENS = 4096;
 
-export interface Worker {
-  readonly instanceId: string;
-  readonly statusPort: number | null;
+/** Runs a worker as this process, to its end. */
+export async function runWorker(role: Role): Promise<never> {
+  return await runService(role, async (context) => {
+    await using open = new AsyncDisposableStack();
+    const worker = new WorkerProcess(role, context, open);
+    const started = await Promise.race([worker.start(), context.stopping]);
+    if (typeof started === "string") return;
+    const ending = await Promise.race([started.failed, context.stopping]);
+    await worker.drain(started);
+    if (ending instanceof Error) throw ending;
+  });
+}
+
+interface StartedWorker {
+  readonly bus: Bus;
+  readonly heartbeat: ReturnType<Bus["announce"]>;
+  readonly stopServing: () => void;
   /** Resolves when the worker cannot go on: the reason. */
   readonly failed: Promise<Error>;
-  /** Takes no more calls, lets running ones end within the time, then frees everything. */
-  drain(timeoutMs: number): Promise<void>;
 }
 
-/** Starts a worker. Rejects with the reason, in words for the operator; nothing is left open then. */
-export async function startWorker(
-  role: Role,
-  env: Readonly<Record<string, string>>,
-): Promise<Worker> {
-  const settings = loadSettings(env);
-  const instanceId = settings.DYN_INSTANCE_ID || crypto.randomUUID();
-  const telemetry = startTelemetry(telemetryOptions(settings, role, instanceId));
-  for (const name of unknownVariables(env)) {
-    telemetry.log.warn(`${name} is set and no Baton service reads it`);
-  }
-  try {
-    return await new WorkerStart(role, settings, instanceId, telemetry, env).run();
-  } catch (error) {
-    await telemetry.shutdown("start failed", 2_000);
-    throw error;
-  }
+interface LoadedModel {
+  readonly path: string;
+  readonly contextLength: number;
+  readonly card: EncodedCard;
 }
 
-class WorkerStart {
-  readonly #open: AsyncDisposableStack = new AsyncDisposableStack();
+class WorkerProcess {
+  readonly #role: Role;
+  readonly #context: ServiceContext;
+  readonly #open: AsyncDisposableStack;
+  readonly #metrics: WorkerMetrics;
   readonly #startedAtMs = epochMs();
-  readonly #span: ActiveSpan<"worker_start">;
   #status: WorkerStatus = { status: "starting", details: {} };
 
-  constructor(
-    private readonly role: Role,
-    private readonly settings: Settings,
-    private readonly instanceId: string,
-    private readonly telemetry: Telemetry,
-    private readonly env: Readonly<Record<string, string>>,
-  ) {
-    this.#span = telemetry.rootSpan("worker_start", {
+  /** What it opens is closed with `open`, in reverse order. */
+  constructor(role: Role, context: ServiceContext, open: AsyncDisposableStack) {
+    this.#role = role;
+    this.#context = context;
+    this.#open = open;
+    this.#metrics = createWorkerMetrics({
+      namespace: context.settings.DYN_NAMESPACE,
+      component: role,
+      endpoint: "generate",
+      workerId: context.instanceId,
+    });
+  }
+
+  /** Rejects with the reason, in words for the operator. */
+  async start(): Promise<StartedWorker> {
+    const { telemetry, settings, instanceId } = this.#context;
+    const span = telemetry.rootSpan("worker_start", {
       attributes: {
-        component: role,
+        component: this.#role,
         namespace: settings.DYN_NAMESPACE,
         instance_id: instanceId,
       },
     });
-  }
-
-  async run(): Promise<Worker> {
     try {
-      return await this.#start();
+      return await this.#startIn(span);
     } catch (error) {
-      this.#span.fail("start_failed", error instanceof Error ? error.message : String(error));
-      await this.#open.disposeAsync();
+      span.fail("start_failed", error instanceof Error ? error.message : String(error));
       throw error;
     } finally {
-      this.#span.end();
+      span.end();
     }
   }
 
-  async #start(): Promise<Worker> {
-    const { settings, telemetry, role } = this;
-    const metrics = createWorkerMetrics({
-      namespace: settings.DYN_NAMESPACE,
-      component: role,
-      endpoint: "generate",
-      workerId: this.instanceId,
-    });
-    const port = settings.DYN_SYSTEM_PORT ?? DEFAULT_STATUS_PORT[role];
-    const server = port < 0 ? null : this.#open.use(serveStatus(
-      statusApp(() => this.#status, (accept) => metrics.render(accept)),
-      { hostname: settings.DYN_SYSTEM_HOST, port },
-    ));
-    const model = await resolveModelFor(settings.DYN_MODEL, { env: this.env });
-    const name = settings.DYN_MODEL_NAME || model.name;
-    const { card, contextLength } = await readCard(model.path, name, model.digest);
-    const load = this.#span.child("engine_load", {
-      attributes: { "model.name": name, "model.parameters": card.card.parameterCount },
-    });
-    const [bus, engine] = await this.#openBoth(model.path, contextLength, metrics)
-      .catch((error) => {
-        load.end();
-        throw error;
-      });
-    load.set({ "kv.total_blocks": engine.info.limits.totalBlocks });
-    load.end();
-    this.#span.set({
-      "engine.backend": engine.info.device.backend,
-      "engine.adapter": engine.info.device.adapter,
-      "engine.is_software": engine.info.device.isSoftware,
-    });
-    const context = {
-      role,
-      namespace: settings.DYN_NAMESPACE,
-      instanceId: this.instanceId,
-      modelName: name,
-      bus,
-      engine,
-      telemetry,
-      metrics,
-      transferTimeoutMs: settings.DYN_KV_TRANSFER_TIMEOUT_MS,
-    };
-    const stopGenerate = bus.serve(role, "generate", this.instanceId, generateHandler(context));
-    const stopCard = bus.serve(
-      role,
-      "card",
-      this.instanceId,
-      cardHandler(bus, card, settings.DYN_KV_TRANSFER_TIMEOUT_MS),
-    );
-    let isDraining = false;
-    const record = () => this.#record(card, contextLength, engine, isDraining);
-    const heartbeat = bus.announce(record);
-    metrics.observe(() => ({ load: engine.load, exporter: telemetry.exporter }));
+  /** Takes no more calls and lets running ones end within the time. */
+  async drain({ bus, heartbeat, stopServing }: StartedWorker): Promise<void> {
+    this.#status = { ...this.#status, status: "draining" };
+    heartbeat.publishNow();
+    stopServing();
+    await bus.drain(this.#context.settings.DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS);
+    heartbeat.stop();
+  }
+
+  async #startIn(span: ActiveSpan<"worker_start">): Promise<StartedWorker> {
+    const { settings, telemetry, instanceId } = this.#context;
+    this.#serveStatus();
+    const model = await this.#readModel();
+    const [{ bus, lost }, engine] = await this.#openBoth(span, model);
+    const { device } = engine.info;
+    const stopServing = this.#serve(bus, engine, model.card);
+    const heartbeat = bus.announce(() => this.#record(model, engine));
+    this.#metrics.observe(() => ({ load: engine.load, exporter: telemetry.exporter }));
+    const name = model.card.card.name;
     this.#status = {
       status: "ready",
       details: {
-        instance_id: this.instanceId,
+        instance_id: instanceId,
         model: name,
-        device: engine.info.device,
+        device,
         start_ms: Math.round(epochMs() - this.#startedAtMs),
       },
     };
+    span.set({
+      "engine.backend": device.backend,
+      "engine.adapter": device.adapter,
+      "engine.is_software": device.isSoftware,
+    });
     telemetry.log.info("worker ready", {
-      instance_id: this.instanceId,
+      instance_id: instanceId,
+      namespace: settings.DYN_NAMESPACE,
       model: name,
-      backend: engine.info.device.backend,
-      adapter: engine.info.device.adapter,
-      is_software: engine.info.device.isSoftware,
+      backend: device.backend,
+      adapter: device.adapter,
+      is_software: device.isSoftware,
       load_ms: Math.round(engine.info.loadMs),
     });
-    const failed = engine.closed.then((reason) => {
-      this.#status = { status: "failed", details: { reason: reason?.message ?? "engine closed" } };
-      return reason ?? new Error("The engine closed");
+    const failed = Promise.race([engine.closed, lost.catch((error: Error) => error)])
+      .then((reason) => {
+        const error = reason ?? new Error("Cannot go on: the engine closed");
+        this.#status = { status: "failed", details: { reason: error.message } };
+        return error;
+      });
+    return { bus, heartbeat, stopServing, failed };
+  }
+
+  #serveStatus(): void {
+    const { DYN_SYSTEM_HOST: hostname, DYN_SYSTEM_PORT } = this.#context.settings;
+    const port = DYN_SYSTEM_PORT ?? DEFAULT_STATUS_PORT[this.#role];
+    if (port < 0) return;
+    const app = statusApp(() => this.#status, (accept) => this.#metrics.render(accept));
+    this.#open.use(serveStatus(app, { hostname, port }));
+  }
+
+  async #readModel(): Promise<LoadedModel> {
+    const { settings, env } = this.#context;
+    const { path, name, digest } = await resolveModelFor(settings.DYN_MODEL, { env });
+    await using file = await openGguf(path);
+    const card = await encodeModelCard(file, {
+      name: settings.DYN_MODEL_NAME || name,
+      fileDigest: digest,
     });
-    return {
-      instanceId: this.instanceId,
-      statusPort: server?.port ?? null,
-      failed,
-      drain: async (timeoutMs) => {
-        isDraining = true;
-        this.#status = { status: "draining", details: this.#status.details };
-        heartbeat.publishNow();
-        stopGenerate();
-        stopCard();
-        await bus.drain(timeoutMs);
-        heartbeat.stop();
-        await this.#open.disposeAsync();
-        await telemetry.shutdown("drain", Math.max(1_000, timeoutMs / 2));
+    return { path, contextLength: file.shape.contextLength, card };
+  }
+
+  async #openBoth(span: ActiveSpan<"worker_start">, model: LoadedModel) {
+    const load = span.child("engine_load", {
+      attributes: {
+        "model.name": model.card.card.name,
+        "model.parameters": model.card.card.parameterCount,
       },
-    };
+    });
+    const connecting = connectServiceBus(this.#role, this.#context).then((service) => {
+      this.#open.use(service.bus);
+      return service;
+    });
+    const starting = this.#startEngine(model).then((engine) => {
+      load.set({ "kv.total_blocks": engine.info.limits.totalBlocks });
+      return this.#open.use(engine);
+    }).finally(() => load.end());
+    await Promise.allSettled([connecting, starting]);
+    return await Promise.all([connecting, starting]);
   }
 
-  async #openBoth(
-    modelPath: string,
-    contextLength: number,
-    metrics: ReturnType<typeof createWorkerMetrics>,
-  ): Promise<[Bus, Engine]> {
-    const { settings, telemetry, role } = this;
-    const opening = [
-      connectBus({
-        url: settings.NATS_URL || "nats://127.0.0.1:4222",
-        namespace: settings.DYN_NAMESPACE,
-        clientName: `baton-${role}-${this.instanceId}`,
-        connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      }).then((bus) => this.#open.use(bus)),
-      startEngine({
-        modelPath,
-        kvCacheTokens: settings.DYN_KV_CACHE_TOKENS ?? Math.max(contextLength, 4096),
-        maxBatchTokens: settings.DYN_MAX_BATCH_TOKENS,
-        maxSequences: settings.DYN_MAX_SEQUENCES,
-        queueLimit: settings.DYN_QUEUE_LIMIT,
-        onStep: (report) => metrics.stepDone(report),
-        onProgress: (share) => telemetry.log.debug("loading weights", { share }),
-      }).then((engine) => this.#open.use(engine)),
-    ] as const;
-    await Promise.allSettled(opening);
-    return await Promise.all(opening);
+  #startEngine({ path, contextLength }: LoadedModel): Promise<Engine> {
+    const { settings, telemetry } = this.#context;
+    return startEngine({
+      modelPath: path,
+      kvCacheTokens: settings.DYN_KV_CACHE_TOKENS ?? Math.max(contextLength, MIN_KV_CACHE_TOKENS),
+      maxBatchTokens: settings.DYN_MAX_BATCH_TOKENS,
+      maxSequences: settings.DYN_MAX_SEQUENCES,
+      queueLimit: settings.DYN_QUEUE_LIMIT,
+      onStep: (report) => this.#metrics.stepDone(report),
+      onProgress: (share) => telemetry.log.debug("loading weights", { share }),
+    });
   }
 
-  #record(
-    card: EncodedCard,
-    contextLength: number,
-    engine: Engine,
-    isDraining: boolean,
-  ): InstanceRecord {
+  #serve(bus: Bus, engine: Engine, card: EncodedCard): () => void {
+    const { settings, telemetry, instanceId } = this.#context;
+    const role = this.#role;
+    const transferTimeoutMs = settings.DYN_KV_TRANSFER_TIMEOUT_MS;
+    const handler = generateHandler({
+      role,
+      namespace: settings.DYN_NAMESPACE,
+      instanceId,
+      modelName: card.card.name,
+      bus,
+      engine,
+      telemetry,
+      metrics: this.#metrics,
+      transferTimeoutMs,
+    });
+    const stops = [
+      bus.serve(role, "generate", instanceId, handler),
+      bus.serve(role, "card", instanceId, cardHandler(bus, card, transferTimeoutMs)),
+    ];
+    return () => stops.forEach((stop) => stop());
+  }
+
+  #record({ card, contextLength }: LoadedModel, engine: Engine): InstanceRecord {
+    const { settings, instanceId } = this.#context;
     return {
-      instanceId: this.instanceId,
-      namespace: this.settings.DYN_NAMESPACE,
-      role: this.role,
+      instanceId,
+      namespace: settings.DYN_NAMESPACE,
+      role: this.#role,
       host: hostname(),
       pid: Deno.pid,
       startedAtMs: this.#startedAtMs,
       sentAtMs: epochMs(),
-      isDraining,
+      isDraining: this.#status.status === "draining",
       model: {
         name: card.card.name,
         cardDigest: card.digest,
@@ -228,13 +237,7 @@ class WorkerStart {
         blockBytes: engine.info.kv.blockBytes,
       },
       device: engine.info.device,
-      load: { ...engine.load, queueLimit: this.settings.DYN_QUEUE_LIMIT },
+      load: { ...engine.load, queueLimit: settings.DYN_QUEUE_LIMIT },
     };
   }
-}
-
-async function readCard(path: string, name: string, fileDigest: string) {
-  await using file = await openGguf(path);
-  const card = await encodeModelCard(file, { name, fileDigest });
-  return { card, contextLength: file.shape.contextLength };
 }

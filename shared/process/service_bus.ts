@@ -1,0 +1,43 @@
+/** A service's connection to the bus, with its ups and downs in the log. */
+
+import { type Bus, type BusStatus, connectBus } from "../bus/mod.ts";
+import type { Logger } from "../telemetry/mod.ts";
+import type { ServiceContext } from "./run_service.ts";
+
+const DEFAULT_URL = "nats://127.0.0.1:4222";
+const CONNECT_TIMEOUT_MS = 15_000;
+
+export interface ServiceBus {
+  readonly bus: Bus;
+  /** Rejects when the bus closed for good, so that the service must end. */
+  readonly lost: Promise<never>;
+}
+
+/** Connects as `baton-<name>-<instance>`. Rejects when no server answers in time. */
+export async function connectServiceBus(
+  name: string,
+  { settings, instanceId, telemetry }: ServiceContext,
+): Promise<ServiceBus> {
+  const { promise: lost, reject } = Promise.withResolvers<never>();
+  // Whoever races it learns of the loss; a service that is ending already need not.
+  lost.catch(() => {});
+  const bus = await connectBus({
+    url: settings.NATS_URL || DEFAULT_URL,
+    namespace: settings.DYN_NAMESPACE,
+    clientName: `baton-${name}-${instanceId}`,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    onStatus: (status) => {
+      logStatus(telemetry.logger("bus"), status);
+      if (status.kind !== "closed") return;
+      reject(new Error(`Cannot go on: the bus closed (${status.message ?? "no reason"})`));
+    },
+  });
+  return { bus, lost };
+}
+
+function logStatus(log: Logger, status: BusStatus): void {
+  const { kind, ...fields } = status;
+  const isExpected = kind === "reconnected" || (kind === "closed" && status.message === undefined);
+  if (isExpected) log.info(`bus ${kind}`, fields);
+  else log.warn(`bus ${kind}`, fields);
+}
