@@ -3,7 +3,9 @@
  * does both.
  *
  * Which failures end the attempt: any failure of the call that decodes; a failure of the prefill call
- * unless decoding has begun, since then the KV has arrived and the prefill worker is not needed.
+ * unless decoding has begun, since then the KV has arrived and the prefill worker is not needed. A
+ * transfer that failed at the decode worker may mean that the prefill worker died: its own call is
+ * waited for, a little, so that the right one is blamed and not asked again.
  */
 
 import type { Bus } from "../../shared/bus/bus.ts";
@@ -50,6 +52,9 @@ export class AttemptFailure extends Error {
   }
 }
 
+/** Time for the bus to notice that an instance died: more than two of its pings. */
+const VERDICT_MS = 1_200;
+
 type Source = "prefill" | "decode";
 
 type Arrival =
@@ -61,14 +66,18 @@ export class Attempt {
   readonly #decode: WorkerCall;
   readonly #arrivals = new ArrivalQueue<Arrival>();
   readonly #order = new TokenOrder();
+  readonly #maxTokens: number;
   #cachedTokens = 0;
   #prefillTimings: PhaseTimings | undefined;
   #decodeEnd: Extract<WorkFrame, { kind: "end" }> | null = null;
   #hasDecoded = false;
+  #transferFailure: AttemptFailure | null = null;
+  #verdictTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(bus: Bus, plan: AttemptPlan) {
     this.#prefill = plan.prefill === undefined ? null : new WorkerCall(bus, plan.prefill);
     this.#decode = new WorkerCall(bus, plan.decode);
+    this.#maxTokens = plan.decode.request.maxTokens;
   }
 
   /** Generates. Throws an AttemptFailure, or the reason of `abort`; leaving early stops the workers. */
@@ -94,6 +103,7 @@ export class Attempt {
       this.cancel("superseded");
       throw error;
     } finally {
+      clearTimeout(this.#verdictTimer);
       // Calls are still open here only when the reader left: the text met a stop string.
       this.cancel("stop_string");
     }
@@ -127,6 +137,9 @@ export class Attempt {
         if (this.#computesPrompt(source)) this.#cachedTokens = frame.cachedTokens;
         return [];
       case "tokens":
+        if (frame.index + frame.ids.length > this.#maxTokens) {
+          throw this.#broken(source, "it sent more tokens than were asked for");
+        }
         if (source === "decode") this.#hasDecoded = true;
         return this.#order.push(frame.index, frame.ids);
       case "end":
@@ -142,19 +155,16 @@ export class Attempt {
 
   /** The attempt's end, once a call said so and no token is on its way. */
   #endAfter({ source, frame }: Extract<Arrival, { frame: WorkFrame }>): GenerationEnd | null {
-    if (source === "prefill" && frame.kind === "end" && frame.finishReason !== "handed_off") {
-      return this.#end(frame.finishReason);
+    if (source === "prefill" && frame.kind === "end") {
+      if (frame.finishReason !== "handed_off") return this.#end(frame.finishReason);
+      if (this.#transferFailure !== null) throw this.#transferFailure;
     }
     const decodeEnd = this.#decodeEnd;
+    if (decodeEnd === null) return null;
     const isWhole = this.#order.nextIndex > 0 && !this.#order.hasGap;
-    if (decodeEnd === null || !isWhole) return null;
-    if (decodeEnd.finishReason === "handed_off") {
-      throw new AttemptFailure(
-        "internal",
-        this.#decode.instance.instanceId,
-        "Cannot finish the request: the decode worker handed it off",
-      );
-    }
+    if (!isWhole && !this.#isPrefillOver) return null;
+    if (!isWhole) throw this.#broken("decode", "it ended and tokens are missing");
+    if (decodeEnd.finishReason === "handed_off") throw this.#broken("decode", "it handed it off");
     return this.#end(decodeEnd.finishReason);
   }
 
@@ -169,13 +179,33 @@ export class Attempt {
   }
 
   #judge(source: Source, error: unknown): void {
-    if (source === "prefill" && this.#hasDecoded && this.#order.nextIndex > 0) return;
-    const call = source === "prefill" && this.#prefill !== null ? this.#prefill : this.#decode;
-    throw new AttemptFailure(
+    const isWhole = this.#order.nextIndex > 0 && !this.#order.hasGap;
+    if (source === "prefill" && this.#hasDecoded && isWhole) return;
+    const failure = new AttemptFailure(
       failureOf(error),
-      call.instance.instanceId,
+      this.#instanceIdOf(source),
       error instanceof Error ? error.message : String(error),
       { cause: error },
     );
+    const isVerdict = source === "prefill" || failure.failure !== "transfer_failed";
+    if (isVerdict || this.#isPrefillOver) throw failure;
+    this.#transferFailure = failure;
+    this.#verdictTimer = setTimeout(() => this.#arrivals.fail(failure), VERDICT_MS);
+  }
+
+  /** Whether no frame of a prefill worker is to come. */
+  get #isPrefillOver(): boolean {
+    return this.#prefill === null || this.#prefillTimings !== undefined;
+  }
+
+  /** The worker does not keep to the protocol. */
+  #broken(source: Source, what: string): AttemptFailure {
+    const message = `Cannot finish the request with the ${source} worker: ${what}`;
+    return new AttemptFailure("internal", this.#instanceIdOf(source), message);
+  }
+
+  #instanceIdOf(source: Source): string {
+    const call = source === "prefill" && this.#prefill !== null ? this.#prefill : this.#decode;
+    return call.instance.instanceId;
   }
 }

@@ -122,3 +122,40 @@ Deno.test("A client that neither reads nor leaves is given up after the deadline
   assertEquals([root?.isEnded, root?.failure], [true, "deadline_exceeded"]);
   await response.body?.cancel().catch(() => {});
 });
+
+/** Posts a chat whose body never comes to its end. */
+function stalledChat(kit: FrontendKit, signal?: AbortSignal): Promise<Response> {
+  const body = new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode('{"model":')),
+  });
+  const request = new Request("http://localhost/v1/chat/completions", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body,
+    ...(signal && { signal }),
+  });
+  return Promise.resolve(kit.frontend.app.request(request));
+}
+
+Deno.test("A body that does not come to its end holds up no drain", async () => {
+  using kit = await FrontendKit.start();
+  const answer = stalledChat(kit);
+  await kit.frontend.admission.drain(0);
+  assertEquals((await answer).status, 503);
+});
+
+Deno.test("A body that does not come to its end is given up after the request's time", async () => {
+  using kit = await FrontendKit.start({ options: { requestTimeoutMs: 5 } });
+  assertEquals((await stalledChat(kit)).status, 504);
+  assertEquals(kit.frontend.admission.inflight, 0);
+});
+
+Deno.test("A client that leaves before its body has come is cancelled, not an error", async () => {
+  using kit = await FrontendKit.start();
+  const client = new AbortController();
+  const answer = stalledChat(kit, client.signal);
+  client.abort();
+  assertEquals((await answer).status, 499);
+  const [root] = kit.telemetry.of("http_request");
+  assertEquals([root?.attributes["request.outcome"], root?.failure], ["cancelled", null]);
+});

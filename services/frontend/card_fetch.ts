@@ -1,6 +1,6 @@
 /**
- * Fetches a model card from a worker: the worker sends it as one part of a bulk transfer to a subject
- * that we name in the call.
+ * Fetches a model card from a worker: the worker sends it as one part of a bulk transfer that we name
+ * in the call.
  *
  * The card is believed only when its sha256 is the digest that the worker's heartbeats announce, and
  * when it has the fields that this version reads.
@@ -55,11 +55,15 @@ export async function fetchModelCard(
   const transferId = crypto.randomUUID();
   const subject = bus.transferSubject(transferId);
   const signal = AbortSignal.timeout(timeoutMs);
-  const transfer = bus.receive(subject, { leaseMs: timeoutMs, signal });
+  const transfer = bus.receive(subject, {
+    leaseMs: timeoutMs,
+    signal,
+    maxPartBytes: MAX_CARD_BYTES,
+  });
   try {
     const [bytes] = await Promise.all([
       receiveCard(transfer),
-      callCard(bus, instance, { ticket: { transferId, subject }, signal, timeoutMs }),
+      callCard(bus, instance, { transferId, signal, timeoutMs }),
     ]);
     await verifyDigest(bytes, instance);
     return readCard(bytes, instance);
@@ -72,12 +76,13 @@ async function callCard(
   bus: Bus,
   { namespace, role, instanceId }: InstanceRecord,
   options: {
-    ticket: { transferId: string; subject: string };
+    transferId: string;
     signal: AbortSignal;
     timeoutMs: number;
   },
 ): Promise<void> {
-  const call = bus.call(endpointSubject(namespace, role, "card", instanceId), options.ticket, {
+  const payload = { transferId: options.transferId };
+  const call = bus.call(endpointSubject(namespace, role, "card", instanceId), payload, {
     signal: options.signal,
     deadlineAtMs: Date.now() + options.timeoutMs,
   });
@@ -89,11 +94,6 @@ async function receiveCard(transfer: IncomingTransfer): Promise<Uint8Array<Array
   for await (const part of transfer) {
     if (part.kind === "finished") break;
     if (card !== null) throw new TypeError("Cannot read the model card: it came in several parts");
-    if (part.data.byteLength > MAX_CARD_BYTES) {
-      throw new RangeError(
-        `Cannot read the model card: ${part.data.byteLength} bytes exceed ${MAX_CARD_BYTES}`,
-      );
-    }
     card = part.data;
   }
   if (card === null) throw new TypeError("Cannot read the model card: the transfer was empty");

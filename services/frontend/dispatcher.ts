@@ -3,7 +3,7 @@
  * choice.
  */
 
-import type { Bus, InstanceDirectory } from "../../shared/bus/bus.ts";
+import type { InstanceDirectory } from "../../shared/bus/bus.ts";
 import type { InstanceRecord, Role, WorkRequest } from "../../shared/messages/mod.ts";
 import { ApiError } from "../../shared/openai/mod.ts";
 import type { AttemptPlan } from "./attempt.ts";
@@ -31,14 +31,12 @@ interface Route {
 }
 
 export class Dispatcher {
-  readonly #bus: Bus;
   readonly #directory: InstanceDirectory;
   readonly #options: DispatcherOptions;
   readonly #ledger = new SentLedger();
   #turn = 0;
 
-  constructor(bus: Bus, directory: InstanceDirectory, options: DispatcherOptions) {
-    this.#bus = bus;
+  constructor(directory: InstanceDirectory, options: DispatcherOptions) {
     this.#directory = directory;
     this.#options = options;
     directory.onChange((instances) => this.#ledger.retain(instances));
@@ -76,10 +74,9 @@ export class Dispatcher {
     this.#ledger.add(prefill.instance, newPromptTokens);
     this.#ledger.add(decode.instance, 0);
     const transferId = `${job.requestId}-${history.attempt}`;
-    const transfer = { transferId, subject: this.#bus.transferSubject(transferId) };
     return {
-      prefill: { ...prefill, ...base, request: { ...request, phase: "prefill", transfer } },
-      decode: { ...decode, ...base, request: { ...request, phase: "decode", transfer } },
+      prefill: { ...prefill, ...base, request: { ...request, phase: "prefill", transferId } },
+      decode: { ...decode, ...base, request: { ...request, phase: "decode", transferId } },
     };
   }
 

@@ -17,7 +17,7 @@ Deno.test("A decode worker that dies mid-stream costs no text: another one repla
   assertEquals(textOf(events), "Hello, world");
   assertEquals(events.at(-2).usage.completion_tokens, 13);
   const replay = kit.model.requests.at(-1);
-  assertEquals([replay?.phase, replay?.attempt, replay?.transfer], ["aggregate", 2, undefined]);
+  assertEquals([replay?.phase, replay?.attempt, replay?.transferId], ["aggregate", 2, undefined]);
   assertEquals(replay?.promptTokens, [...PROMPT, ...byteTokens("Hello")]);
   assertEquals(replay?.maxTokens, 128 - PROMPT.length - 5);
   assertEquals(replay?.sampling.seed, 4);
@@ -103,6 +103,48 @@ Deno.test("A transfer that fails after the first token is replayed where it fail
   assertEquals(textOf(events), "Hello");
   const routes = kit.telemetry.of("route_request").map(({ attributes }) => attributes.worker_id);
   assertEquals(routes, ["p1", "d1", "d1"]);
+});
+
+Deno.test("A prefill worker that dies is blamed even when the decode worker tells of it first", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello" });
+  await kit.pair({
+    prefill: { onRequest: (_, call) => untilAborted(call.signal) },
+    decode: {
+      onRequest: (request) => {
+        if (request.phase !== "decode") return;
+        setTimeout(() => kit.bus.kill("p1"));
+        throw new HandlerError("transfer_failed", "The sender has gone");
+      },
+    },
+  });
+  const body = await (await kit.chat()).json();
+  assertEquals(body.choices[0].message.content, "Hello");
+  assertEquals(
+    kit.telemetry.of("route_request").map(({ attributes, failure }) => [
+      attributes.worker_id,
+      failure,
+    ]),
+    [["p1", "disconnected"], ["d1", "transfer_failed"], ["d1", null]],
+  );
+  assertEquals(kit.bus.instances.dropped, ["p1"]);
+});
+
+Deno.test("A transfer that fails is replayed even when the prefill worker says nothing", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello" });
+  await kit.pair({
+    prefill: { onRequest: (_, call) => untilAborted(call.signal) },
+    decode: {
+      onRequest: (request) => {
+        if (request.phase === "decode") throw new HandlerError("transfer_failed", "checksum");
+      },
+    },
+  });
+  const body = await (await kit.chat()).json();
+  assertEquals(body.choices[0].message.content, "Hello");
+  const [prefill, decode] = kit.telemetry.of("route_request");
+  assertEquals(prefill?.attributes["cancellation.signal"], "superseded");
+  assertEquals(decode?.failure, "transfer_failed");
+  assertEquals(kit.bus.instances.dropped, []);
 });
 
 Deno.test("A prefill failure after decoding has begun changes nothing", async () => {
@@ -252,4 +294,59 @@ Deno.test("A request beyond its time gets 504, or an error event once text was s
   const { body } = await kit.metrics.render("");
   assertMatch(body, /requests_total\{model="tiny".*error_type="response_timeout"\} 2/);
   held.resolve();
+});
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+}
+
+Deno.test("Frames of a kind that this version does not know are passed over", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello" });
+  await kit.worker({
+    role: "decode",
+    instanceId: "d1",
+    onToken: (_, call) => call.send({ kind: "logprobs", values: [0.5] }),
+  });
+  const body = await (await kit.chat()).json();
+  assertEquals(body.choices[0].message.content, "Hello");
+});
+
+Deno.test("A worker that breaks the protocol fails its attempt and no more", async () => {
+  const END = {
+    kind: "end",
+    finishReason: "stop",
+    usage: { promptTokens: 1, cachedTokens: 0, completionTokens: 1 },
+    timings: { receivedAtMs: 1, endAtMs: 2 },
+  };
+  for (
+    const frames of [
+      [{ kind: "tokens", index: 5, ids: [70] }, END],
+      [END],
+      [{ kind: "tokens", index: 0, ids: new Array(1000).fill(70) }],
+      [{ kind: "tokens", index: 0, ids: ["a"] }],
+      [{ kind: "tokens", index: 1e9, ids: [70] }],
+      [null],
+    ]
+  ) {
+    using kit = await FrontendKit.start({ answer: "Hello" });
+    await kit.worker({ role: "decode", instanceId: "d1" });
+    kit.bus.serve("decode", "generate", "d1", async (call) => {
+      for (const frame of frames) call.send(frame);
+      if (frames.at(-1) !== END) await untilAborted(call.signal);
+    });
+    await kit.worker({ role: "decode", instanceId: "d2", load: { runningSequences: 3 } });
+    const body = await (await kit.chat()).json();
+    assertEquals(body.choices[0].message.content, "Hello");
+    assertEquals(kit.telemetry.of("route_request")[0]?.attributes.worker_id, "d1");
+  }
+});
+
+Deno.test("A prompt that no bus message can hold is refused as such, and not tried elsewhere", async () => {
+  using kit = await FrontendKit.start();
+  await kit.pair();
+  kit.bus.failCalls = "too_large";
+  const response = await kit.chat();
+  assertEquals([response.status, (await response.json()).error.code], [413, "request_too_large"]);
+  const attempts = kit.telemetry.of("route_request").map(({ attributes }) => attributes.attempt);
+  assertEquals(new Set(attempts), new Set([1]));
 });

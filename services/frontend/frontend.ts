@@ -37,7 +37,7 @@ export function createFrontend(deps: FrontendDeps): Frontend {
   const app = createApp({
     ...deps,
     directory,
-    dispatcher: new Dispatcher(bus, directory, options),
+    dispatcher: new Dispatcher(directory, options),
     migrationLimit: options.migrationLimit,
     catalogue,
     admission,

@@ -5,7 +5,8 @@
  * Sampling depends on seed and absolute position only, so the text goes on as it would have.
  */
 
-import type { Bus, InstanceDirectory } from "../../shared/bus/bus.ts";
+import type { Bus, CallFailure, InstanceDirectory } from "../../shared/bus/bus.ts";
+import type { WorkErrorCode } from "../../shared/messages/mod.ts";
 import { ApiError } from "../../shared/openai/mod.ts";
 import {
   Attempt,
@@ -19,7 +20,7 @@ import type { GenerationJob } from "./generation_job.ts";
 import type { CancellationSignal } from "./worker_call.ts";
 
 /** Failures after which another instance may do better. Everything else is the request's own fault. */
-const RETRYABLE: ReadonlySet<string> = new Set([
+const RETRYABLE: ReadonlySet<string> = new Set<CallFailure | WorkErrorCode>([
   "no_responders",
   "disconnected",
   "overloaded",
@@ -30,10 +31,10 @@ const RETRYABLE: ReadonlySet<string> = new Set([
 ]);
 
 /** Failures that say nothing against the instance that reported them. */
-const BLAMELESS: ReadonlySet<string> = new Set(["transfer_failed"]);
+const BLAMELESS: ReadonlySet<string> = new Set<WorkErrorCode>(["transfer_failed"]);
 
 /** The instance is gone until its next heartbeat. */
-const GONE: ReadonlySet<string> = new Set(["no_responders", "disconnected"]);
+const GONE: ReadonlySet<string> = new Set<CallFailure>(["no_responders", "disconnected"]);
 
 export interface GenerationDeps {
   readonly bus: Bus;
@@ -130,6 +131,13 @@ function refusalOf(failure: AttemptFailure): ApiError {
       return new ApiError(
         "context_length_exceeded",
         "Cannot fit the prompt and its answer into a worker's KV cache: shorten the prompt or lower max_tokens",
+        options,
+      );
+    case "too_large":
+      return new ApiError(
+        "request_too_large",
+        "Cannot pass the prompt on to a worker: it does not fit into one message of the NATS server. " +
+          "Shorten it, or raise the server's max_payload",
         options,
       );
     case "deadline_exceeded":

@@ -28,7 +28,7 @@ import type { GenerationJob } from "./generation_job.ts";
 import type { ModelCatalogue } from "./models.ts";
 import type { FrontendOptions } from "./options.ts";
 import { preprocess } from "./preprocess.ts";
-import { readJsonBody } from "./request_body.ts";
+import { readJsonBody, type RequestBody } from "./request_body.ts";
 import { RequestRecord, type RequestRecordDeps } from "./request_record.ts";
 import type { ServedModel } from "./served_model.ts";
 
@@ -50,6 +50,7 @@ export function inferenceHandler(deps: InferenceDeps, endpoint: Endpoint): Handl
       const hasLeft = error.code === "client_closed_request";
       record.finish(hasLeft ? null : error.kind.status, error);
       if (abort !== null) deps.admission.leave(abort);
+      record.stages.set("total", epochMs() - record.receivedAtMs);
       return errorResponse(error, record.headers);
     }
   };
@@ -89,8 +90,8 @@ class InferenceRequest {
   }
 
   async #respond(http: Request): Promise<Response> {
-    const { catalogue, options } = this.#deps;
-    const { value, bytes } = await readJsonBody(http, options.maxBodyBytes);
+    const { catalogue } = this.#deps;
+    const { value, bytes } = await this.#readBody(http);
     const request = this.#endpoint.parse(value);
     this.#record.parsed(request, bytes);
     const model = await catalogue.resolve(request.model);
@@ -117,6 +118,18 @@ class InferenceRequest {
     return request.isStream
       ? await this.#stream(pieces, { head, job, includeUsage: request.includeUsage })
       : await this.#whole(pieces, head);
+  }
+
+  /** A client that sends its body too slowly is given up like one that reads too slowly. */
+  async #readBody(http: Request): Promise<RequestBody> {
+    const { maxBodyBytes, requestTimeoutMs } = this.#deps.options;
+    const reason = new ApiError("deadline_exceeded", "Cannot read the request body in time");
+    const timer = setTimeout(() => this.#abort.abort(reason), requestTimeoutMs);
+    try {
+      return await readJsonBody(http, { maxBytes: maxBodyBytes, signal: this.#abort.signal });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #prepare(request: ChatRequest | CompletionRequest, model: ServedModel): GenerationJob {
@@ -171,7 +184,6 @@ class InferenceRequest {
         "content-type": "text/event-stream",
         "cache-control": "no-cache",
         "x-accel-buffering": "no",
-        "server-timing": this.#record.stages.serverTiming(),
       },
     });
   }
@@ -198,7 +210,7 @@ class InferenceRequest {
     const usage = usageOf(record.counts);
     record.stages.set("total", epochMs() - record.receivedAtMs);
     const response = Response.json(wholeResponse(head, { text, finishReason, usage }), {
-      headers: { ...record.headers, "server-timing": record.stages.serverTiming() },
+      headers: record.headers,
     });
     record.finish(response.status);
     this.#deps.admission.leave(this.#abort);

@@ -34,7 +34,7 @@ await runService("frontend", async (context) => {
     version: VERSION,
   });
   const hostname = settings.DYN_HTTP_HOST;
-  const server = serveFrontend(frontend, { hostname, port: settings.DYN_HTTP_PORT });
+  const server = await serveFrontend(frontend, { hostname, port: settings.DYN_HTTP_PORT });
   telemetry.log.info("frontend ready", { instance_id: instanceId, hostname, port: server.port });
   const signal = await Promise.race([stopping, service.lost]);
   telemetry.log.info("frontend draining", { signal, inflight: frontend.admission.inflight });

@@ -175,14 +175,17 @@ export class ModelCatalogue implements Disposable {
     }
   }
 
-  /** A card that nobody announces is kept while its name has no other: the name is still known. */
+  /**
+   * A card that nobody announces is kept while its name has no other: the name is still known. One that
+   * was never fetched is not: any peer can announce what does not exist.
+   */
   #forgetReplaced(instances: readonly InstanceRecord[]): void {
-    for (const [digest, { name }] of this.#entries) {
+    for (const [digest, { name, model }] of this.#entries) {
       if (instances.some((instance) => instance.model.cardDigest === digest)) continue;
       const isReplaced = [...this.#entries].some(([other, entry]) =>
         other !== digest && entry.name === name && entry.model !== null
       );
-      if (isReplaced) this.#entries.delete(digest);
+      if (isReplaced || model === null) this.#entries.delete(digest);
     }
   }
 }

@@ -117,3 +117,15 @@ Deno.test("ModelCatalogue.contextLimit() is the least of the card and of all dec
   startFakeWorker(bus, { role: "decode", instanceId: "d2", model, load: { totalBlocks: 4 } });
   assertEquals(catalogue.contextLimit(served), 64);
 });
+
+Deno.test("ModelCatalogue forgets what was announced and never fetched", async () => {
+  const bus = new FakeBus();
+  const { catalogue } = catalogueOn(bus);
+  using _ = catalogue;
+  const model = await FakeModel.create("x");
+  const record = startFakeWorker(new FakeBus(), { role: "decode", instanceId: "d1", model });
+  bus.instances.put(record);
+  assertEquals(await refusalOf(catalogue, "tiny"), "no_workers");
+  bus.instances.remove("d1");
+  assertEquals(await refusalOf(catalogue, "tiny"), "model_not_found");
+});

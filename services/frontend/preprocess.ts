@@ -1,8 +1,8 @@
 /**
  * From a parsed request to tokens: chat template, tokenisation, limits.
  *
- * A text that cannot fit whatever its tokens are is refused before it is tokenised: that would block
- * this thread for as long as a body may be large.
+ * What cannot fit whatever its tokens are is refused before it is rendered and tokenised: that would
+ * block this thread for as long as a body may be large.
  * A prompt must leave room for one token. `max_tokens` beyond the context is lowered to what fits, as
  * the answer would end there anyway with finish reason `length`.
  */
@@ -82,6 +82,11 @@ function tokensOf(
 ): readonly number[] {
   if (request.kind === "completion" && typeof request.prompt !== "string") {
     return checkIds(request.prompt, model);
+  }
+  // Every template marks every message with a token at least.
+  const leastMessageTokens = request.kind === "chat" ? request.messages.length : 0;
+  if (leastMessageTokens >= contextLimit) {
+    throw tooLong(request, contextLimit, `at least ${leastMessageTokens}`);
   }
   const text = request.kind === "chat" ? chatText(request, model, span) : String(request.prompt);
   const leastTokens = Math.ceil(text.length / model.maxTokenCharacters);

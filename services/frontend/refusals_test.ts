@@ -212,3 +212,15 @@ Deno.test("Another method on a completion endpoint is refused with 405", async (
   assertEquals([response.status, response.headers.get("allow")], [405, "POST"]);
   await response.body?.cancel();
 });
+
+Deno.test("More messages than the context has tokens are refused before they are rendered", async () => {
+  using kit = await readyKit();
+  const messages = Array.from({ length: 128 }, () => ({ role: "user", content: "" }));
+  const refused = await refusal(await kit.chat({ messages }));
+  assertEquals([refused.status, refused.code, refused.param], [
+    400,
+    "context_length_exceeded",
+    "messages",
+  ]);
+  assertEquals(kit.telemetry.of("template"), []);
+});

@@ -7,12 +7,33 @@ export interface RequestBody {
   readonly bytes: number;
 }
 
-/** Throws an ApiError: 415 for another content type, 413 beyond the limit, 400 for broken JSON. */
-export async function readJsonBody(request: Request, maxBytes: number): Promise<RequestBody> {
+export interface RequestBodyOptions {
+  readonly maxBytes: number;
+  /** Aborting ends the reading of a body that does not come. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Throws an ApiError: 415 for another content type, 413 beyond the limit, 400 for broken JSON; or the
+ * signal's reason.
+ */
+export async function readJsonBody(
+  request: Request,
+  { maxBytes, signal }: RequestBodyOptions,
+): Promise<RequestBody> {
   requireJson(request.headers.get("content-type"));
   const announced = Number(request.headers.get("content-length") ?? 0);
   if (announced > maxBytes) throw tooLarge(maxBytes);
-  const bytes = await readUpTo(request.body, maxBytes);
+  const body = request.body?.pipeThrough(new TransformStream<Uint8Array>(), { signal }) ?? null;
+  let bytes: Uint8Array;
+  try {
+    bytes = await readUpTo(body, maxBytes);
+  } catch (cause) {
+    if (cause instanceof ApiError || signal.aborted) throw cause;
+    throw new ApiError("client_closed_request", "The client closed its connection early", {
+      cause,
+    });
+  }
   return { value: parseJsonObject(decodeText(bytes)), bytes: bytes.byteLength };
 }
 

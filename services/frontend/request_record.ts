@@ -85,6 +85,7 @@ export class RequestRecord {
     const { traceparent } = this.span.headers();
     return {
       "x-request-id": this.ids.xRequestId,
+      "server-timing": this.stages.serverTiming(),
       ...(traceparent === undefined ? {} : { traceparent }),
     };
   }

@@ -1,6 +1,19 @@
-/** Serves a frontend over HTTP and drains it. Deno sets TCP_NODELAY: each token leaves at once. */
+/**
+ * Serves a frontend over HTTP and drains it.
+ *
+ * Over node:http and not Deno.serve, which does not notice that a client left before its answer began
+ * (docs/design/2026-11-http-server.md). Both set TCP_NODELAY: each token leaves at once.
+ */
 
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import { delay } from "@std/async/delay.js";
 import type { Frontend } from "./frontend.ts";
+
+/** Time that the last bytes of answers may take to leave. */
+const LAST_BYTES_MS = 1_000;
 
 export interface ServerOptions {
   readonly hostname: string;
@@ -17,14 +30,59 @@ export interface FrontendServer {
   drain(timeoutMs: number): Promise<void>;
 }
 
-/** Throws Deno.errors.AddrInUse when the port is taken. */
-export function serveFrontend(frontend: Frontend, options: ServerOptions): FrontendServer {
-  const server = Deno.serve({ ...options, onListen: () => {} }, frontend.app.fetch);
+/** Rejects with an Error that says what to change when the address cannot be had. */
+export async function serveFrontend(
+  frontend: Frontend,
+  { hostname, port }: ServerOptions,
+): Promise<FrontendServer> {
+  const server = createServer(
+    getRequestListener(frontend.app.fetch, { overrideGlobalObjects: false }),
+  );
+  const unwritten = new UnwrittenResponses();
+  server.on("request", (_, response) => unwritten.add(response));
+  server.listen(port, hostname);
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `Cannot listen on ${hostname}:${port}: ${reason}; set DYN_HTTP_HOST or DYN_HTTP_PORT`,
+      { cause },
+    );
+  }
   return {
-    port: server.addr.port,
+    port: (server.address() as AddressInfo).port,
     async drain(timeoutMs) {
       await frontend.admission.drain(timeoutMs);
-      await server.shutdown();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await unwritten.settled(LAST_BYTES_MS);
+      server.closeAllConnections();
+      await closed;
     },
   };
+}
+
+/** Answers whose last byte was not handed to the system yet. */
+class UnwrittenResponses {
+  readonly #open = new Set<ServerResponse>();
+  #onEmpty: (() => void) | null = null;
+
+  add(response: ServerResponse): void {
+    this.#open.add(response);
+    const remove = () => {
+      this.#open.delete(response);
+      if (this.#open.size === 0) this.#onEmpty?.();
+    };
+    response.once("finish", remove);
+    response.once("close", remove);
+  }
+
+  /** Resolves when there are none, or after the time: a client need not read. */
+  async settled(timeoutMs: number): Promise<void> {
+    if (this.#open.size === 0) return;
+    const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
+    const timeout = new AbortController();
+    await Promise.race([empty, delay(timeoutMs, { signal: timeout.signal }).catch(() => {})]);
+    timeout.abort();
+  }
 }

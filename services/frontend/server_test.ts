@@ -5,7 +5,7 @@ import { FrontendKit, type FrontendKitOptions } from "./testing/frontend_kit.ts"
 
 async function served(options: FrontendKitOptions = {}) {
   const kit = await FrontendKit.start(options);
-  const server = serveFrontend(kit.frontend, { hostname: "127.0.0.1", port: 0 });
+  const server = await serveFrontend(kit.frontend, { hostname: "127.0.0.1", port: 0 });
   const url = `http://127.0.0.1:${server.port}`;
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
   return { kit, server, url, client };
@@ -93,7 +93,8 @@ Deno.test("A client that closes its connection cancels the worker, streaming and
     const request = fetch(`${url}/v1/chat/completions`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ ...CHAT, stream: isStream }),
+      // White space makes it larger than what one read takes.
+      body: JSON.stringify({ ...CHAT, stream: isStream }) + " ".repeat(5_000),
       signal: leaving.signal,
     });
     await reached.promise;
@@ -127,4 +128,17 @@ Deno.test("drain() delivers a running stream to its end before the port closes",
   assertEquals(text, "Hello");
   await drained;
   await assertRejects(() => fetch(`${url}/live`), TypeError);
+});
+
+Deno.test("A client that closes its connection before its body has come is cancelled", async () => {
+  const { kit, server, url } = await served();
+  using _ = kit;
+  const client = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  const head = "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 99\r\n" +
+    "content-type: application/json\r\n\r\n{";
+  await client.write(new TextEncoder().encode(head));
+  while (kit.frontend.admission.inflight === 0) await (await fetch(`${url}/live`)).text();
+  client.close();
+  await server.drain(30_000);
+  assertEquals(kit.telemetry.endRecords().map(({ message }) => message), ["request cancelled"]);
 });

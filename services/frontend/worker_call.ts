@@ -8,6 +8,7 @@ import { epochMs } from "../../shared/clock/epoch_clock.ts";
 import {
   endpointSubject,
   type InstanceRecord,
+  parseWorkFrame,
   type WorkFrame,
   type WorkRequest,
 } from "../../shared/messages/mod.ts";
@@ -77,7 +78,7 @@ export class WorkerCall {
       instance.instanceId,
     );
     try {
-      const stream = this.#bus.call<WorkFrame>(subject, request, {
+      const stream = this.#bus.call<unknown>(subject, request, {
         headers: this.#span.headers(),
         signal: this.#abort.signal,
         cancelHeaders: () => this.#span.headers(),
@@ -86,9 +87,11 @@ export class WorkerCall {
       let end: EndFrame | null = null;
       for await (const { body } of stream) {
         if (this.#isClosed) return;
-        this.#note(body);
-        if (body.kind === "end") end = body;
-        else yield body;
+        const frame = parseWorkFrame(body);
+        if (frame === null) continue;
+        this.#note(frame);
+        if (frame.kind === "end") end = frame;
+        else yield frame;
       }
       if (end === null) {
         throw new CallError(

@@ -42,6 +42,8 @@ export type CallFailure =
   | "disconnected"
   /** The instance answered with an error; `remoteCode` says which. */
   | "remote_error"
+  /** The request does not fit into one message of the server (`max_payload`). */
+  | "too_large"
   | "deadline_exceeded";
 
 export class CallError extends Error {
@@ -69,7 +71,10 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Headers of the cancel message, so that a trace can show it. */
   readonly cancelHeaders?: () => Headers;
-  /** Epoch milliseconds; travels in a header and bounds the call. */
+  /**
+   * Epoch milliseconds of this process; bounds the call at both ends. What is left of it travels, since
+   * the clocks of two hosts may differ.
+   */
   readonly deadlineAtMs?: number;
 }
 
@@ -83,7 +88,6 @@ export interface IncomingCall {
   readonly callId: string;
   readonly payload: unknown;
   readonly headers: Headers;
-  readonly deadlineAtMs?: number;
   /** Aborts when the caller cancels or goes silent, or the deadline passes. `reason` is a CallAborted. */
   readonly signal: AbortSignal;
   /** Sends one frame. Order is kept; the caller detects a lost frame and fails the call. */
@@ -96,8 +100,8 @@ export type AbortCause = "cancelled" | "caller_lost" | "deadline_exceeded" | "cl
 export class CallAborted extends Error {
   override name = "CallAborted";
   /** `headers` are those of the cancel message, when one came. */
-  constructor(readonly cause_: AbortCause, readonly headers: Headers = {}) {
-    super(`The call was aborted: ${cause_}`);
+  constructor(readonly abortCause: AbortCause, readonly headers: Headers = {}) {
+    super(`The call was aborted: ${abortCause}`);
   }
 }
 
@@ -175,6 +179,11 @@ export interface TransferOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface ReceiveOptions extends TransferOptions {
+  /** A part is one allocation of a size that the sender names: larger ones are refused. Default 2^30. */
+  readonly maxPartBytes?: number;
+}
+
 export interface Bus extends AsyncDisposable {
   readonly namespace: string;
   readonly isConnected: boolean;
@@ -201,7 +210,7 @@ export interface Bus extends AsyncDisposable {
 
   /** A subject on which this process can receive a transfer with this id. */
   transferSubject(transferId: string): string;
-  receive(subject: string, options?: TransferOptions): IncomingTransfer;
+  receive(subject: string, options?: ReceiveOptions): IncomingTransfer;
   send(subject: string, options?: TransferOptions): OutgoingTransfer;
 
   /** Stops taking calls, lets running ones end for at most `timeoutMs`, aborts the rest, closes. */

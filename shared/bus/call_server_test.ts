@@ -33,7 +33,7 @@ function endless(): { handler: CallHandler; calls: IncomingCall[] } {
 }
 
 function causeOf(call: IncomingCall | undefined): string {
-  return call?.signal.reason instanceof CallAborted ? call.signal.reason.cause_ : "none";
+  return call?.signal.reason instanceof CallAborted ? call.signal.reason.abortCause : "none";
 }
 
 async function settled(): Promise<void> {
@@ -79,13 +79,24 @@ Deno.test("CallServer refuses a payload that is not msgpack before the handler r
   assertEquals([body.code, calls.length], ["bad_request", 0]);
 });
 
-Deno.test("CallServer does not start a call whose deadline has passed", async () => {
-  const { handler, calls } = endless();
-  const { link, request } = startServer(handler);
-  request({ deadlineAtMs: 1, data: encodePayload(1) });
+Deno.test("CallServer aborts a call at the end of its time, by this end's clock", async () => {
+  const ended = Promise.withResolvers<string>();
+  const { request } = startServer((call) =>
+    new Promise(() => call.signal.addEventListener("abort", () => ended.resolve(causeOf(call))))
+  );
+  request({ timeoutMs: 1, data: encodePayload(1) });
+  assertEquals(await ended.promise, "deadline_exceeded");
+});
+
+Deno.test("CallServer cuts an error's text to what fits into a message", async () => {
+  const { link, request } = startServer(async () => {
+    throw new HandlerError("bad_request", "x".repeat(1 << 20));
+  });
+  request();
   await settled();
-  const body = decodePayload(link.published[0]?.data ?? new Uint8Array()) as { code: string };
-  assertEquals([body.code, calls.length], ["deadline_exceeded", 0]);
+  const [answer] = link.published;
+  assertEquals(answer?.kind, "error");
+  assert((answer?.data?.byteLength ?? Infinity) < 2_048);
 });
 
 Deno.test("CallServer ignores a repeated call, one without an address, and other messages", () => {
@@ -113,9 +124,9 @@ Deno.test("CallServer aborts a call whose caller stays silent, and pings keep it
   const { handler, calls } = endless();
   const { link, ticker, request } = startServer(handler);
   request();
-  ticker.tick(3);
+  ticker.tick(9);
   link.deliver(CONTROL, { kind: "ping", callId: "c", replyTo: "r.ping" });
-  ticker.tick(3);
+  ticker.tick(9);
   assertFalse(calls[0]?.signal.aborted);
   ticker.tick();
   assertEquals(causeOf(calls[0]), "caller_lost");

@@ -14,18 +14,25 @@ import type { CallFailureBody } from "./outgoing_call.ts";
 import { decodePayload, encodePayload } from "./payload.ts";
 import { MAX_TIMER_MS } from "./transport.ts";
 
-/** Ticks without a word of the caller after which it counts as gone. */
-const MAX_SILENT_TICKS = 4;
+/**
+ * Ticks without a word of the caller after which it counts as gone. More than a caller gives an
+ * instance: a frontend whose event loop is held up by one large request sends no pings meanwhile, and
+ * its other calls should not die of that.
+ */
+const MAX_SILENT_TICKS = 10;
+
+/** An error frame must fit into any server's messages, whatever the error quotes. */
+const MAX_FAILURE_CHARACTERS = 1_024;
 
 export class RunningCall implements IncomingCall {
   readonly callId: string;
   readonly headers: Headers;
-  readonly deadlineAtMs?: number;
   readonly signal: AbortSignal;
   /** Set by `run`, before the handler sees the call. */
   payload: unknown = undefined;
   readonly #link: Link;
   readonly #replyTo: string;
+  readonly #timeoutMs: number;
   readonly #abort = new AbortController();
   #sent = 0;
   #silentTicks = 0;
@@ -36,7 +43,7 @@ export class RunningCall implements IncomingCall {
     this.#replyTo = request.replyTo;
     this.callId = request.callId;
     this.headers = request.headers;
-    if (request.deadlineAtMs !== undefined) this.deadlineAtMs = request.deadlineAtMs;
+    this.#timeoutMs = request.timeoutMs ?? Infinity;
     this.signal = this.#abort.signal;
   }
 
@@ -45,7 +52,6 @@ export class RunningCall implements IncomingCall {
     const timer = this.#startDeadline();
     try {
       this.payload = this.#decode(data);
-      this.signal.throwIfAborted();
       await handler(this);
       this.#finish("end");
     } catch (error) {
@@ -96,13 +102,11 @@ export class RunningCall implements IncomingCall {
   }
 
   #startDeadline(): ReturnType<typeof setTimeout> | undefined {
-    if (this.deadlineAtMs === undefined) return undefined;
-    const remainingMs = this.deadlineAtMs - Date.now();
-    if (remainingMs > 0) {
-      return setTimeout(() => this.abort("deadline_exceeded"), Math.min(remainingMs, MAX_TIMER_MS));
-    }
-    this.abort("deadline_exceeded");
-    return undefined;
+    if (this.#timeoutMs === Infinity) return undefined;
+    return setTimeout(
+      () => this.abort("deadline_exceeded"),
+      Math.min(this.#timeoutMs, MAX_TIMER_MS),
+    );
   }
 
   #finish(kind: "end" | "error", data?: Uint8Array): void {
@@ -117,8 +121,9 @@ export class RunningCall implements IncomingCall {
 }
 
 function failureOf(error: unknown): CallFailureBody {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = (error instanceof Error ? error.message : String(error))
+    .slice(0, MAX_FAILURE_CHARACTERS);
   if (error instanceof HandlerError) return { code: error.code, text };
-  if (error instanceof CallAborted) return { code: error.cause_, text };
+  if (error instanceof CallAborted) return { code: error.abortCause, text };
   return { code: "internal", text };
 }

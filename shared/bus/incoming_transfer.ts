@@ -5,8 +5,8 @@ import {
   type Headers,
   type IncomingPart,
   type IncomingTransfer,
+  type ReceiveOptions,
   TransferError,
-  type TransferOptions,
 } from "./bus.ts";
 import { CreditWindow } from "./credit_window.ts";
 import type { Link } from "./link.ts";
@@ -21,6 +21,7 @@ import {
   decodePartHeader,
   decodeTrailer,
   DEFAULT_LEASE_MS,
+  MAX_PART_BYTES,
 } from "./transfer_message.ts";
 import type { Closable } from "./transport.ts";
 
@@ -43,6 +44,7 @@ export class TransferReceiver implements IncomingTransfer, Closable {
   readonly #transport: ReceiverTransport;
   readonly #subject: string;
   readonly #leaseTicks: number;
+  readonly #maxPartBytes: number;
   readonly #opened = Promise.withResolvers<Headers>();
   readonly #deliveries = new Mailbox<Delivery>();
   readonly #assembler = new PartAssembler();
@@ -53,10 +55,11 @@ export class TransferReceiver implements IncomingTransfer, Closable {
   #silentTicks = 0;
   #isOver = false;
 
-  constructor(transport: ReceiverTransport, subject: string, options: TransferOptions) {
+  constructor(transport: ReceiverTransport, subject: string, options: ReceiveOptions) {
     this.#transport = transport;
     this.#subject = subject;
     this.#leaseTicks = transport.ticker.ticksOf(options.leaseMs ?? DEFAULT_LEASE_MS);
+    this.#maxPartBytes = options.maxPartBytes ?? MAX_PART_BYTES;
     this.#window = new CreditWindow(transport.windowMessages);
     this.opened = this.#opened.promise;
     // Iterating tells of a failure too; not every reader asks for the headers.
@@ -98,6 +101,7 @@ export class TransferReceiver implements IncomingTransfer, Closable {
     if (message.kind === NO_RESPONDERS) {
       return this.#fail(new TransferError("peer_lost", "The sender has gone"));
     }
+    if (!message.replyTo) return;
     if (message.kind === "open") return this.#open(message);
     if (!this.#sender || message.replyTo !== this.#sender) return;
     this.#silentTicks = 0;
@@ -133,7 +137,10 @@ export class TransferReceiver implements IncomingTransfer, Closable {
         this.#startedAtMs ??= epochMs();
         this.#countCredit();
         return this.#deliver(
-          this.#assembler.beginPart(message.sequence, decodePartHeader(message.data)),
+          this.#assembler.beginPart(
+            message.sequence,
+            decodePartHeader(message.data, this.#maxPartBytes),
+          ),
         );
       case "chunk":
         this.#countCredit();

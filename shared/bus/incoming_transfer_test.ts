@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert/mod.js";
 import { FakeLink, FakeTicker } from "../../tests/bus/fake_link.ts";
-import { TransferError, type TransferOptions } from "./bus.ts";
+import { type ReceiveOptions, TransferError } from "./bus.ts";
 import { TransferReceiver } from "./incoming_transfer.ts";
 import type { IncomingMessage } from "./message.ts";
 import { encodePayload } from "./payload.ts";
@@ -10,7 +10,7 @@ import type { Closable } from "./transport.ts";
 const SUBJECT = "dyn.n.transfer.t";
 const WINDOW = 4;
 
-function startReceiver(options: TransferOptions = {}) {
+function startReceiver(options: ReceiveOptions = {}) {
   const link = new FakeLink();
   const ticker = new FakeTicker();
   const open = new Set<Closable>();
@@ -76,12 +76,28 @@ Deno.test("TransferReceiver refuses a part that is too large or has no readable 
   }
 });
 
+Deno.test("TransferReceiver refuses a part beyond what its reader expects", async () => {
+  const { receiver, send, sendPart } = startReceiver({ maxPartBytes: 99 });
+  send("open");
+  sendPart(0, 100);
+  assertEquals(await reasonOf(receiver), "sequence");
+});
+
 Deno.test("TransferReceiver ignores what comes before the open or from somebody else", () => {
   const { link, receiver, send, sendPart } = startReceiver();
   sendPart(7, 1);
   send("open");
   send("chunk", { replyTo: "stranger", sequence: 9 });
   send("abort", { replyTo: "stranger" });
+  assertEquals(link.takeKinds(), [`credit ${WINDOW}`]);
+  receiver.close();
+});
+
+Deno.test("TransferReceiver ignores an open that names no address to answer to", () => {
+  const { link, receiver, send } = startReceiver();
+  send("open", { replyTo: "" });
+  assertEquals(link.takeKinds(), []);
+  send("open");
   assertEquals(link.takeKinds(), [`credit ${WINDOW}`]);
   receiver.close();
 });

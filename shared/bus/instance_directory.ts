@@ -4,7 +4,7 @@
  * end's ticks: the clocks of two hosts are never compared.
  */
 
-import type { InstanceRecord, Role } from "../messages/mod.ts";
+import { type InstanceRecord, parseInstanceRecord, type Role } from "../messages/mod.ts";
 import type { InstanceDirectory } from "./bus.ts";
 import { decodePayload } from "./payload.ts";
 
@@ -72,12 +72,11 @@ export class HeartbeatDirectory implements InstanceDirectory {
     } catch {
       return;
     }
-    if (isDeparture(body)) {
-      this.drop(body.instanceId);
-    } else if (isInstanceRecord(body)) {
-      this.#entries.set(body.instanceId, { record: body, silentTicks: 0 });
-      this.#notify();
-    }
+    if (isDeparture(body)) return this.drop(body.instanceId);
+    const record = parseInstanceRecord(body);
+    if (record === null) return;
+    this.#entries.set(record.instanceId, { record, silentTicks: 0 });
+    this.#notify();
   }
 
   tick(): void {
@@ -94,18 +93,7 @@ export class HeartbeatDirectory implements InstanceDirectory {
   }
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
-
 function isDeparture(body: unknown): body is Departure {
-  return isObject(body) && body.hasLeft === true && typeof body.instanceId === "string";
-}
-
-/** Checks what routing depends on; the sender is of this system, perhaps of another version. */
-function isInstanceRecord(body: unknown): body is InstanceRecord {
-  return isObject(body) && typeof body.instanceId === "string" &&
-    (body.role === "prefill" || body.role === "decode") &&
-    isObject(body.model) && typeof body.model.name === "string" &&
-    isObject(body.load) && isObject(body.device);
+  return typeof body === "object" && body !== null && "hasLeft" in body && body.hasLeft === true &&
+    "instanceId" in body && typeof body.instanceId === "string";
 }

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert/mod.js";
 import type { InstanceRecord, Role } from "../messages/mod.ts";
 import { HeartbeatDirectory } from "./instance_directory.ts";
-import { encodePayload } from "./payload.ts";
+import { decodePayload, encodePayload } from "./payload.ts";
 
 function heartbeat(instanceId: string, role: Role = "decode", isDraining = false): Uint8Array {
   const record: InstanceRecord = {
@@ -46,6 +46,27 @@ Deno.test("HeartbeatDirectory.receive() replaces an instance's record by its new
   directory.receive(heartbeat("d1"));
   directory.receive(heartbeat("d1", "decode", true));
   assertEquals(directory.list().map((record) => record.isDraining), [true]);
+});
+
+Deno.test("HeartbeatDirectory.receive() ignores what is no heartbeat, or would make odd subjects", () => {
+  const directory = new HeartbeatDirectory(2);
+  const record = decodePayload(heartbeat("d1")) as InstanceRecord;
+  for (
+    const body of [
+      null,
+      { ...record, instanceId: ">" },
+      { ...record, instanceId: "a b" },
+      { ...record, namespace: "n.m" },
+      { ...record, load: { ...record.load, totalBlocks: NaN } },
+      { ...record, model: { name: "m" } },
+      { ...record, role: "other" },
+    ]
+  ) {
+    directory.receive(encodePayload(body));
+  }
+  assertEquals(ids(directory), []);
+  directory.receive(encodePayload({ ...record, ofANewerVersion: 1 }));
+  assertEquals(directory.list(), [record]);
 });
 
 Deno.test("HeartbeatDirectory.tick() forgets the silent, and a heartbeat revives them", () => {

@@ -7,7 +7,7 @@
  * | `baton-kind`    | what the message is                                     |
  * | `baton-seq`     | its place in the stream it belongs to, or a count       |
  * | `baton-call`    | the call it is about, on a control subject              |
- * | `baton-deadline`| epoch milliseconds, on a call                           |
+ * | `baton-timeout` | milliseconds that a call may take                       |
  *
  * Header keys are case-sensitive in the NATS clients; here they are lower-case on both sides. Keys
  * that begin with `baton-` or `nats-` belong to the transport and never reach a handler: copied into
@@ -22,7 +22,7 @@ export interface OutgoingMessage {
   readonly kind: string;
   readonly sequence?: number;
   readonly callId?: string;
-  readonly deadlineAtMs?: number;
+  readonly timeoutMs?: number;
   readonly headers?: Headers;
   readonly data?: Uint8Array;
   /** Where answers go, and the server's word that nobody listens. */
@@ -37,7 +37,8 @@ export interface IncomingMessage {
   readonly kind: string;
   readonly sequence: number;
   readonly callId: string;
-  readonly deadlineAtMs?: number;
+  /** Above 0. */
+  readonly timeoutMs?: number;
   readonly headers: Headers;
   readonly data: Uint8Array;
 }
@@ -48,7 +49,7 @@ export const NO_RESPONDERS = "no_responders";
 const KIND = "baton-kind";
 const SEQUENCE = "baton-seq";
 const CALL = "baton-call";
-const DEADLINE = "baton-deadline";
+const TIMEOUT = "baton-timeout";
 const TRANSPORT_KEY = /^(baton|nats)-/i;
 
 /** Throws when a header value holds a line break. */
@@ -60,7 +61,7 @@ export function encodeHeaders(message: OutgoingMessage): MsgHdrs {
   encoded.set(KIND, message.kind);
   if (message.sequence !== undefined) encoded.set(SEQUENCE, String(message.sequence));
   if (message.callId !== undefined) encoded.set(CALL, message.callId);
-  if (message.deadlineAtMs !== undefined) encoded.set(DEADLINE, String(message.deadlineAtMs));
+  if (message.timeoutMs !== undefined) encoded.set(TIMEOUT, String(message.timeoutMs));
   return encoded;
 }
 
@@ -68,14 +69,14 @@ export function encodeHeaders(message: OutgoingMessage): MsgHdrs {
 export function decodeMessage(message: Msg): IncomingMessage {
   const { headers } = message;
   const isNoResponders = headers?.code === 503 && message.data.byteLength === 0;
-  const deadlineAtMs = Number(headers?.get(DEADLINE) || NaN);
+  const timeoutMs = Number(headers?.get(TIMEOUT) || NaN);
   return {
     subject: message.subject,
     replyTo: message.reply ?? "",
     kind: isNoResponders ? NO_RESPONDERS : headers?.get(KIND) ?? "",
     sequence: Number(headers?.get(SEQUENCE) || NaN),
     callId: headers?.get(CALL) ?? "",
-    ...(Number.isFinite(deadlineAtMs) ? { deadlineAtMs } : {}),
+    ...(timeoutMs > 0 ? { timeoutMs } : {}),
     headers: headers ? senderHeaders(headers) : {},
     data: message.data,
   };

@@ -16,7 +16,7 @@ Deno.test("decodeMessage() reads back what encodeHeaders() wrote", () => {
     kind: "call",
     sequence: 7,
     callId: "c",
-    deadlineAtMs: 1234.5,
+    timeoutMs: 1234.5,
     headers,
   });
   const message = decodeMessage(received(encoded, new Uint8Array([1])));
@@ -26,7 +26,7 @@ Deno.test("decodeMessage() reads back what encodeHeaders() wrote", () => {
     kind: "call",
     sequence: 7,
     callId: "c",
-    deadlineAtMs: 1234.5,
+    timeoutMs: 1234.5,
     headers,
     data: new Uint8Array([1]),
   });

@@ -19,6 +19,7 @@ import type {
   IncomingTransfer,
   InstanceDirectory,
   OutgoingTransfer,
+  ReceiveOptions,
   TransferOptions,
 } from "./bus.ts";
 import { CallServer } from "./call_server.ts";
@@ -168,7 +169,7 @@ class NatsBus implements Bus {
     return `dyn.${this.namespace}.transfer.${subjectToken(transferId, "the transfer id")}`;
   }
 
-  receive(subject: string, options: TransferOptions = {}): IncomingTransfer {
+  receive(subject: string, options: ReceiveOptions = {}): IncomingTransfer {
     const transport = {
       link: this.#link,
       ticker: this.#ticker,

@@ -59,6 +59,7 @@ async function dial(urls: ServerUrls, name: string, timeoutMs: number): Promise<
     pingInterval: SERVER_PING_INTERVAL_MS,
     maxPingOut: 2,
     noAsyncTraces: true,
+    ...(urls.requiresTls ? { tls: {} } : {}),
     ...(urls.user === undefined ? {} : { user: urls.user, pass: urls.password ?? "" }),
     ...(urls.token === undefined ? {} : { token: urls.token }),
   };

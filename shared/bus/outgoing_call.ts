@@ -71,11 +71,12 @@ export class OutgoingCall<T> implements Closable {
         kind: "call",
         callId,
         ...(options.headers ? { headers: options.headers } : {}),
-        ...(options.deadlineAtMs === undefined ? {} : { deadlineAtMs: options.deadlineAtMs }),
+        ...(remainingMs === Infinity ? {} : { timeoutMs: remainingMs }),
         data: encodePayload(this.#request.payload),
         replyTo: inbox.address(callId),
       });
     } catch (error) {
+      if (error instanceof RangeError) return this.#fail("too_large", error.message);
       return this.#settle(() => this.#frames.fail(error));
     }
     this.#releases.push(ticker.add(() => this.#tick()));
@@ -137,7 +138,7 @@ export class OutgoingCall<T> implements Closable {
 
   #receiveError(message: IncomingMessage): void {
     const { code, text } = decodeCallFailure(message.data);
-    // The instance's clock may see the deadline pass before this one's does.
+    // The instance's timer may end before this one's does.
     const failure = code === "deadline_exceeded" ? code : "remote_error";
     this.#settle(() => this.#frames.fail(new CallError(failure, text, code)));
   }

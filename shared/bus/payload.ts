@@ -4,6 +4,7 @@
  */
 
 import { decode, encode } from "@msgpack/msgpack";
+import { checkElementCounts } from "./payload_check.ts";
 
 /** Returns the msgpack encoding of `value`; throws when it holds a function, a symbol or a bigint. */
 export function encodePayload(value: unknown): Uint8Array {
@@ -17,6 +18,7 @@ export function encodePayload(value: unknown): Uint8Array {
 export function decodePayload(data: Uint8Array): unknown {
   if (data.byteLength === 0) return undefined;
   try {
+    checkElementCounts(data);
     return decode(data.slice());
   } catch (error) {
     throw new TypeError("Cannot decode the payload: it is not msgpack", { cause: error });

@@ -35,3 +35,22 @@ Deno.test("decodePayload() throws a TypeError on what is not msgpack", () => {
   assertThrows(() => decodePayload(new Uint8Array([0xc1])), TypeError, "not msgpack");
   assertThrows(() => decodePayload(new Uint8Array([0x92, 1])), TypeError, "not msgpack");
 });
+
+Deno.test("decodePayload() refuses nested lengths that the payload cannot hold, before allocating", () => {
+  const nested = new Uint8Array(5 * 200);
+  for (let at = 0; at < nested.length; at += 5) nested.set([0xdd, 0x01, 0xe0, 0, 0], at);
+  assertThrows(() => decodePayload(nested), TypeError, "not msgpack");
+});
+
+Deno.test("decodePayload() reads every size class of msgpack", () => {
+  for (const length of [0, 15, 16, 31, 32, 255, 256, 65_535, 65_536]) {
+    const value = {
+      text: "x".repeat(length),
+      bytes: new Uint8Array(length),
+      list: Array.from({ length }, (_, i) => i - 40_000),
+      map: Object.fromEntries(Array.from({ length }, (_, i) => [`k${i}`, i * 1.5])),
+      date: new Date(length * 1e9),
+    };
+    assertEquals(decodePayload(encodePayload(value)), value);
+  }
+});

@@ -4,6 +4,8 @@ export interface ServerUrls {
   readonly transport: "tcp" | "websocket";
   /** What the NATS client is given: `host:port`, or the whole URL for WebSockets. */
   readonly servers: readonly string[];
+  /** A server that offers no TLS is refused. */
+  readonly requiresTls: boolean;
   readonly user?: string;
   readonly password?: string;
   readonly token?: string;
@@ -12,21 +14,24 @@ export interface ServerUrls {
 const DEFAULT_TCP_PORT = 4222;
 
 /**
- * Parses comma-separated `nats://`, `ws://` or `wss://` URLs. `user:password@` or `token@` of the
- * first URL that has them count for all. TLS needs no scheme of its own: the client follows the
- * server's demand. Throws a TypeError that never repeats the credentials.
+ * Parses comma-separated `nats://`, `tls://`, `ws://` or `wss://` URLs. `user:password@` or `token@`
+ * of the first URL that has them count for all. With `nats://` TLS follows the server's offer; one
+ * `tls://` demands it of all. Throws a TypeError that never repeats the credentials.
  */
 export function parseServerUrls(urls: string): ServerUrls {
   const parsed = urls.split(",").map((text) => text.trim()).filter(Boolean).map(parseUrl);
   const [first] = parsed;
   if (!first) throw new TypeError("Cannot read the NATS URL: it is empty");
   if (parsed.some((url) => isWebSocket(url) !== isWebSocket(first))) {
-    throw new TypeError("Cannot read the NATS URL: nats:// and ws:// servers cannot be mixed");
+    throw new TypeError(
+      "Cannot read the NATS URL: TCP (nats://, tls://) and WebSocket (ws://, wss://) servers cannot be mixed",
+    );
   }
   const withUser = parsed.find((url) => url.username !== "");
   return {
     transport: isWebSocket(first) ? "websocket" : "tcp",
     servers: parsed.map(address),
+    requiresTls: parsed.some((url) => url.protocol === "tls:"),
     ...(withUser ? credentials(withUser) : {}),
   };
 }
@@ -39,9 +44,9 @@ function parseUrl(text: string): URL {
   } catch {
     throw new TypeError(`Cannot read the NATS URL "${shown}": it is not a URL`);
   }
-  if (!["nats:", "ws:", "wss:"].includes(url.protocol)) {
+  if (!["nats:", "tls:", "ws:", "wss:"].includes(url.protocol)) {
     throw new TypeError(
-      `Cannot read the NATS URL "${shown}": use nats:// (TLS follows the server's demand), ws:// or wss://`,
+      `Cannot read the NATS URL "${shown}": use nats://, tls://, ws:// or wss://`,
     );
   }
   if (url.hostname === "") {
@@ -51,7 +56,7 @@ function parseUrl(text: string): URL {
 }
 
 function isWebSocket(url: URL): boolean {
-  return url.protocol !== "nats:";
+  return url.protocol.startsWith("ws");
 }
 
 function address(url: URL): string {

@@ -3,7 +3,7 @@
  *
  * The client's package for Node runs in Deno too, but takes its error listeners off a socket before
  * an error that is already on its way is told: a server that refuses credentials and resets the
- * connection then ends the whole process with an uncaught ECONNRESET, in 1 of 4 refusals. Here an
+ * connection then ends, now and then, the whole process with an uncaught ECONNRESET. Here an
  * error of a read or a write has one place to go, the connection's own end.
  *
  * TLS follows the server: when it offers TLS the connection is encrypted, and its certificate is
@@ -64,7 +64,9 @@ class TcpTransport implements Transport {
     const info = await this.#readInfo(connection);
     checkOptions(info, options);
     if (info.tls_required || info.tls_available) {
-      this.#hold(await Deno.startTls(connection, { hostname }));
+      const encrypted = await Deno.startTls(connection, { hostname });
+      this.#hold(encrypted);
+      await encrypted.handshake();
       this.#isEncrypted = true;
     }
     this.#isConnected = true;

@@ -39,7 +39,7 @@ export const MAX_CHUNK_BYTES = 256 * 1024;
 /** What a message's subject and headers may take of the server's max payload. */
 const HEADROOM_BYTES = 1024;
 
-/** A part is one allocation at the receiver, of a size that another process names: hence a limit. */
+/** The largest part that a receiver accepts when it was told no other limit. */
 export const MAX_PART_BYTES = 2 ** 30;
 
 export const DEFAULT_LEASE_MS = 10_000;
@@ -75,14 +75,14 @@ export function chunkBytesUnder(maxPayloadBytes: number): number {
   return Math.max(1, Math.min(MAX_CHUNK_BYTES, maxPayloadBytes - HEADROOM_BYTES));
 }
 
-/** Throws a TransferError `sequence` when the message is malformed. */
-export function decodePartHeader(data: Uint8Array): PartHeader {
+/** Throws a TransferError `sequence` when the message is malformed or announces too much. */
+export function decodePartHeader(data: Uint8Array, maxBytes: number): PartHeader {
   const header = decodeObject(data);
   const bytes = header.bytes;
-  if (!isCount(bytes) || bytes > MAX_PART_BYTES) {
+  if (!isCount(bytes) || bytes > maxBytes) {
     throw new TransferError(
       "sequence",
-      `Cannot receive a part of ${bytes} bytes: between 0 and ${MAX_PART_BYTES} is accepted`,
+      `Cannot receive a part of ${bytes} bytes: between 0 and ${maxBytes} is accepted`,
     );
   }
   return { bytes, meta: header.meta };

@@ -11,11 +11,12 @@ export type Role = "prefill" | "decode";
 /** Endpoints that a worker instance serves. */
 export type Endpoint = "generate" | "card";
 
-const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
+/** What may stand as one token of a subject. */
+export const SUBJECT_TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** Returns `value` when it may stand as one token of a subject; throws a RangeError otherwise. */
 export function subjectToken(value: string, what: string): string {
-  if (!TOKEN.test(value)) {
+  if (!SUBJECT_TOKEN.test(value)) {
     throw new RangeError(
       `Cannot use ${what} "${value}" in a NATS subject: letters, digits, "_" and "-" only, at most 64`,
     );

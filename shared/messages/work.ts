@@ -12,23 +12,16 @@ export interface Sampling {
   readonly topK: number;
   /** Keep the smallest set of tokens whose probability reaches this; 1 keeps all. */
   readonly topP: number;
-  /** Unsigned 32-bit seed. The same seed gives the same text on every topology. */
+  /** A safe integer of any sign. The same seed gives the same text on every topology. */
   readonly seed: number;
 }
 
 /**
- * - `prefill`: compute the prompt, sample the first token, send the KV blocks to `transfer`.
- * - `decode`: wait for the KV blocks of `transfer` and its first token, generate the rest.
+ * - `prefill`: compute the prompt, sample the first token, send the KV blocks over the transfer.
+ * - `decode`: wait for the transfer's KV blocks and first token, generate the rest.
  * - `aggregate`: do both here.
  */
 export type Phase = "prefill" | "decode" | "aggregate";
-
-/** The transfer that joins a prefill and a decode request. */
-export interface TransferTicket {
-  readonly transferId: string;
-  /** Where the decode worker listens for the transfer's offers and chunks. */
-  readonly subject: string;
-}
 
 export interface WorkRequest {
   readonly phase: Phase;
@@ -43,8 +36,8 @@ export interface WorkRequest {
   readonly maxTokens: number;
   /** Token ids that end the text; they are reported and not part of the text. */
   readonly stopTokenIds: readonly number[];
-  /** Present in phases `prefill` and `decode`. */
-  readonly transfer?: TransferTicket;
+  /** The transfer that joins a prefill and a decode request; present in these two phases. */
+  readonly transferId?: string;
 }
 
 export type FinishReason = "stop" | "length";
@@ -93,5 +86,7 @@ export type WorkErrorCode =
   | "engine_failed"
   /** The request message itself is wrong. */
   | "bad_request"
+  /** Anything else: the worker is at fault. */
+  | "internal"
   | "cancelled"
   | "deadline_exceeded";

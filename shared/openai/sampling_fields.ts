@@ -65,7 +65,7 @@ export interface SamplingSettings {
   readonly temperature: number;
   readonly topP: number;
   readonly topK: number;
-  /** Unsigned 32-bit; absent where the client left the choice to the server. */
+  /** Absent where the client left the choice to the server. */
   readonly seed?: number;
   readonly stopStrings: readonly string[];
   readonly ignoreEos: boolean;
@@ -73,7 +73,7 @@ export interface SamplingSettings {
   readonly includeUsage: boolean;
 }
 
-/** Applies defaults: temperature 1, top_p 1, all tokens, no stops. Seeds wrap to 32 bits. */
+/** Applies defaults: temperature 1, top_p 1, all tokens, no stops. */
 export function samplingSettings(fields: SamplingFields): SamplingSettings {
   const { stop, seed } = fields;
   if (fields.stream_options && fields.stream !== true) {
@@ -85,9 +85,7 @@ export function samplingSettings(fields: SamplingFields): SamplingSettings {
     temperature: fields.temperature ?? 1,
     topP: fields.top_p ?? 1,
     topK: fields.top_k ?? 0,
-    ...(seed === null || seed === undefined
-      ? {}
-      : { seed: Number(BigInt.asUintN(32, BigInt(seed))) }),
+    ...(seed === null || seed === undefined ? {} : { seed }),
     stopStrings: typeof stop === "string" ? [stop] : stop ?? [],
     ignoreEos: fields.ignore_eos ?? false,
     isStream: fields.stream ?? false,

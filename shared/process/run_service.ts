@@ -1,9 +1,17 @@
 /** What every service process does around its own work: settings, telemetry, signals, exit codes. */
 
-import { ConfigError, loadSettings, unknownVariables } from "../config/load.ts";
+import { epochMs } from "../clock/epoch_clock.ts";
+import {
+  ConfigError,
+  isJsonlWanted,
+  loadSettings,
+  redactedSettings,
+  unknownVariables,
+} from "../config/load.ts";
 import { telemetryOptions } from "../config/telemetry_options.ts";
-import type { Settings } from "../config/variables.ts";
+import type { Service, Settings } from "../config/variables.ts";
 import { exitWithParent } from "../provision/parent_watch.ts";
+import { formatLine, writeToStderr } from "../telemetry/log/mod.ts";
 import { startTelemetry, type Telemetry } from "../telemetry/mod.ts";
 import { onShutdown } from "./shutdown.ts";
 
@@ -24,11 +32,11 @@ export interface ServiceContext {
  * the settings are wrong. Telemetry is flushed in all cases.
  */
 export async function runService(
-  name: string,
+  name: Service,
   run: (context: ServiceContext) => Promise<void>,
 ): Promise<never> {
+  const env = Deno.env.toObject();
   try {
-    const env = Deno.env.toObject();
     const settings = loadSettings(env);
     const drainTimeMs = settings.DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS;
     exitWithParent({ args: Deno.args, drainTimeMs: drainTimeMs + EXIT_MARGIN_MS });
@@ -38,6 +46,7 @@ export async function runService(
     for (const variable of unknownVariables(env)) {
       telemetry.log.warn(`${variable} is set and no Baton service reads it`);
     }
+    telemetry.log.debug("settings", redactedSettings(settings, name));
     try {
       await run({ settings, env, instanceId, telemetry, stopping });
     } finally {
@@ -46,7 +55,14 @@ export async function runService(
     Deno.exit(0);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    await Deno.stderr.write(new TextEncoder().encode(`baton-${name}: ${message}\n`));
+    writeToStderr(lastLine(`baton-${name}`, message, isJsonlWanted(env)));
     Deno.exit(error instanceof ConfigError ? 2 : 1);
   }
+}
+
+/** Needs no telemetry: it may be the settings that are wrong. */
+function lastLine(target: string, message: string, isJsonl: boolean): string {
+  if (!isJsonl) return `${target}: ${message}\n`;
+  const record = { timeMs: epochMs(), level: "error", target, message, fields: {} } as const;
+  return formatLine(record, { isJsonl, useLocalTz: false });
 }

@@ -5,10 +5,15 @@ import { CallAborted, HandlerError } from "../bus/mod.ts";
 /** Maps any thrown value; an aborted call counts by why it was aborted, whatever was thrown then. */
 export function callFailure(error: unknown, signal: AbortSignal): HandlerError {
   if (signal.aborted) {
-    const cause = signal.reason instanceof CallAborted ? signal.reason.cause_ : "cancelled";
-    return cause === "deadline_exceeded"
-      ? new HandlerError("deadline_exceeded", "The request's time was up")
-      : new HandlerError("cancelled", "The caller left");
+    switch (signal.reason instanceof CallAborted ? signal.reason.abortCause : "cancelled") {
+      case "deadline_exceeded":
+        return new HandlerError("deadline_exceeded", "The request's time was up");
+      case "closed":
+        return new HandlerError("draining", "The worker stopped before the request had ended");
+      case "cancelled":
+      case "caller_lost":
+        return new HandlerError("cancelled", "The caller left");
+    }
   }
   if (error instanceof HandlerError) return error;
   if (error instanceof RangeError) return new HandlerError("bad_request", error.message);

@@ -82,8 +82,7 @@ function endFailed(
     span.log.warn("request cancelled", fields);
     return;
   }
-  const isRejection = failure.code === "overloaded" || failure.code === "draining";
-  span.set({ "request.outcome": isRejection ? "rejected" : "error" });
+  span.set({ "request.outcome": failure.code === "overloaded" ? "rejected" : "error" });
   span.fail(failure.code, failure.message);
   span.log.error("request completed", {
     ...fields,

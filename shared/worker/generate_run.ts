@@ -8,16 +8,10 @@
 import { HandlerError, type IncomingCall } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
 import type { EngineSequence, SequenceEvent, SequenceKind } from "../engine/engine.ts";
-import type {
-  Phase,
-  PhaseTimings,
-  TransferTicket,
-  WorkFrame,
-  WorkRequest,
-} from "../messages/mod.ts";
+import type { Phase, PhaseTimings, WorkFrame, WorkRequest } from "../messages/mod.ts";
 import type { ActiveSpan, RequestIds } from "../telemetry/telemetry.ts";
 import { callFailure } from "./call_failure.ts";
-import { type KvReceipt, receiveKv } from "./kv_receiver.ts";
+import { blocksOf, type KvReceipt, receiveKv } from "./kv_receiver.ts";
 import { KvSender } from "./kv_sender.ts";
 import { StageSpans } from "./stage_spans.ts";
 import type { WorkerContext } from "./worker_context.ts";
@@ -110,7 +104,7 @@ export class GenerateRun {
 
   async #prefill(): Promise<FinishedEvent> {
     const { context, call, span } = this.#run;
-    const sender = new KvSender(context.bus, span, this.#ticket(), {
+    const sender = new KvSender(context.bus, span, this.#transferId(), {
       leaseMs: context.transferTimeoutMs,
       signal: call.signal,
     });
@@ -137,10 +131,12 @@ export class GenerateRun {
 
   async #decode(): Promise<FinishedEvent> {
     const { context, call, span, request, ids } = this.#run;
-    const ticket = this.#ticket();
-    const transfer = context.bus.receive(ticket.subject, {
+    const transferId = this.#transferId();
+    const { blockBytes } = context.engine.info.kv;
+    const transfer = context.bus.receive(context.bus.transferSubject(transferId), {
       leaseMs: context.transferTimeoutMs,
       signal: call.signal,
+      maxPartBytes: blocksOf(request.promptTokens.length) * blockBytes,
     });
     let receiving: Promise<unknown> = Promise.resolve();
     const receive = async () => {
@@ -148,9 +144,10 @@ export class GenerateRun {
         this.#kvArrived(
           await receiveKv(context.telemetry, span, transfer, this.#sequence, {
             promptTokens: request.promptTokens.length,
-            blockBytes: context.engine.info.kv.blockBytes,
+            blockBytes,
             ids,
-            transferId: ticket.transferId,
+            transferId,
+            signal: call.signal,
           }),
         );
         return null;
@@ -230,9 +227,9 @@ export class GenerateRun {
     return maxTokens === 1 || stopTokenIds.includes(firstToken);
   }
 
-  #ticket(): TransferTicket {
-    const ticket = this.#run.request.transfer;
-    if (ticket !== undefined) return ticket;
+  #transferId(): string {
+    const { transferId } = this.#run.request;
+    if (transferId !== undefined) return transferId;
     throw new HandlerError("bad_request", "The request names no transfer");
   }
 

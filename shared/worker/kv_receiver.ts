@@ -6,6 +6,8 @@ import { BLOCK_TOKENS } from "../engine/backend.ts";
 import type { EngineSequence } from "../engine/engine.ts";
 import { type KvEnd, parseKvEnd, parseKvPart } from "../messages/mod.ts";
 import type { ActiveSpan, RequestIds, SpanReference, Telemetry } from "../telemetry/telemetry.ts";
+import { callFailure } from "./call_failure.ts";
+import { SENDER_TRACEPARENT } from "./kv_sender.ts";
 
 export interface KvReceipt {
   readonly end: KvEnd;
@@ -18,12 +20,14 @@ export interface KvReceiverOptions {
   readonly blockBytes: number;
   readonly ids: RequestIds;
   readonly transferId: string;
+  /** The call's own: aborted when its caller left or its time is up. */
+  readonly signal: AbortSignal;
 }
 
 /**
  * Reads the transfer to its end. The `kv.receive` span is made when it is over: under the sender's
- * `kv.send` when it succeeded, under this worker's own `handle_payload` when it failed, so that a
- * dead sender leaves no orphan. Throws a HandlerError `transfer_failed`.
+ * `kv.send` when it succeeded, under this worker's own `handle_payload` when it did not, so that a
+ * dead sender leaves no orphan. Throws a HandlerError: `transfer_failed`, or why the call was aborted.
  */
 export async function receiveKv(
   telemetry: Telemetry,
@@ -33,7 +37,7 @@ export async function receiveKv(
   options: KvReceiverOptions,
 ): Promise<KvReceipt> {
   const startMs = epochMs();
-  const totalBlocks = Math.ceil(options.promptTokens / BLOCK_TOKENS);
+  const totalBlocks = blocksOf(options.promptTokens);
   let nextBlock = 0;
   try {
     for await (const part of transfer) {
@@ -57,7 +61,10 @@ export async function receiveKv(
         if (nextBlock !== totalBlocks) {
           throw new TypeError(`the transfer ended after ${nextBlock} of ${totalBlocks} blocks`);
         }
-        const receive = telemetry.serverSpan("kv_receive", await transfer.opened, options.ids, {
+        const headers = await transfer.opened;
+        const sender = telemetry.reference({ traceparent: headers[SENDER_TRACEPARENT] ?? "" });
+        if (sender !== null) request.link(sender);
+        const receive = telemetry.serverSpan("kv_receive", headers, options.ids, {
           startMs: part.stats.startedAtMs,
           attributes: receiveAttributes(options, part.stats, totalBlocks),
         });
@@ -76,12 +83,20 @@ export async function receiveKv(
         "kv.bytes": nextBlock * options.blockBytes,
       },
     });
-    failed.fail("transfer_failed", message);
+    const failure = options.signal.aborted
+      ? callFailure(error, options.signal)
+      : new HandlerError("transfer_failed", `Cannot receive the KV blocks: ${message}`);
+    if (failure.code !== "cancelled") failed.fail(failure.code, message);
     failed.end();
-    throw new HandlerError("transfer_failed", `Cannot receive the KV blocks: ${message}`);
+    throw failure;
   } finally {
     transfer.close();
   }
+}
+
+/** KV blocks of a prompt, the last one possibly part-filled. */
+export function blocksOf(promptTokens: number): number {
+  return Math.ceil(promptTokens / BLOCK_TOKENS);
 }
 
 function receiveAttributes(options: KvReceiverOptions, stats: TransferStats, blocks: number) {

@@ -6,8 +6,11 @@
  */
 
 import { type Bus, HandlerError, type OutgoingTransfer, type TransferStats } from "../bus/mod.ts";
-import type { KvEnd, KvPart, TransferTicket } from "../messages/mod.ts";
+import type { KvEnd, KvPart } from "../messages/mod.ts";
 import type { ActiveSpan } from "../telemetry/telemetry.ts";
+
+/** Header of a transfer: the sender's `handle_payload`, to which the receiver's links. */
+export const SENDER_TRACEPARENT = "sender-traceparent";
 
 export class KvSender {
   readonly #span: ActiveSpan<"kv_send">;
@@ -20,12 +23,15 @@ export class KvSender {
   constructor(
     bus: Bus,
     request: ActiveSpan<"handle_payload">,
-    ticket: TransferTicket,
+    transferId: string,
     options: { leaseMs: number; signal: AbortSignal },
   ) {
-    this.#span = request.child("kv_send", { attributes: { "kv.transfer_id": ticket.transferId } });
-    this.#transfer = bus.send(ticket.subject, { ...options, headers: this.#span.headers() });
-    this.#sending.catch(() => {});
+    this.#span = request.child("kv_send", { attributes: { "kv.transfer_id": transferId } });
+    const { traceparent: sender = "" } = request.headers();
+    this.#transfer = bus.send(bus.transferSubject(transferId), {
+      ...options,
+      headers: { ...this.#span.headers(), [SENDER_TRACEPARENT]: sender },
+    });
   }
 
   /** Queues whole blocks. */
@@ -37,7 +43,7 @@ export class KvSender {
     this.#sending.catch(() => {});
   }
 
-  /** Ends the transfer. Throws a HandlerError `transfer_failed` when any part of it failed. */
+  /** Ends the transfer. Throws a HandlerError `transfer_failed` when any part of it failed: abort it. */
   async finish(end: KvEnd): Promise<TransferStats> {
     try {
       await this.#sending;
@@ -54,7 +60,6 @@ export class KvSender {
       return stats;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      this.abort("transfer_failed", message);
       throw new HandlerError("transfer_failed", `Cannot send the KV blocks: ${message}`);
     }
   }

@@ -5,8 +5,8 @@ import { encodeHex } from "@std/encoding/hex.js";
 import { z } from "zod";
 import { type Bus, type CallHandler, HandlerError } from "../bus/mod.ts";
 import { BLOCK_TOKENS } from "../engine/backend.ts";
-import type { ModelCard } from "../messages/mod.ts";
-import { tokenizerDataFromGguf } from "../tokenizer/mod.ts";
+import { type ModelCard, SUBJECT_TOKEN } from "../messages/mod.ts";
+import { chatTemplateFromGguf, tokenizerDataFromGguf } from "../tokenizer/mod.ts";
 import type { ModelFile } from "../weights/model_file.ts";
 
 export interface EncodedCard {
@@ -21,7 +21,7 @@ export async function encodeModelCard(
   file: ModelFile,
   options: { name: string; fileDigest: string },
 ): Promise<EncodedCard> {
-  const template = file.metadata.get("tokenizer.chat_template");
+  const chatTemplate = chatTemplateFromGguf(file.metadata);
   const card: ModelCard = {
     name: options.name,
     fileDigest: options.fileDigest,
@@ -30,25 +30,29 @@ export async function encodeModelCard(
     contextLength: file.shape.contextLength,
     blockTokens: BLOCK_TOKENS,
     tokenizer: tokenizerDataFromGguf(file.metadata),
-    ...(typeof template === "string" && { chatTemplate: template }),
+    ...(chatTemplate !== undefined && { chatTemplate }),
   };
   const bytes = encode(card, { ignoreUndefined: true });
   const digest = encodeHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
   return { card, bytes, digest };
 }
 
-const ticket = z.object({ transferId: z.string().min(1), subject: z.string().min(1) });
+const cardRequest = z.object({ transferId: z.string().regex(SUBJECT_TOKEN) });
 
-/** The handler of the `card` endpoint: sends the card as one part to the caller's transfer subject. */
+/** The handler of the `card` endpoint: sends the card as one part of the transfer that the call names. */
 export function cardHandler(bus: Bus, card: EncodedCard, leaseMs: number): CallHandler {
   return async function sendCard(call): Promise<void> {
-    const parsed = ticket.safeParse(call.payload);
+    const parsed = cardRequest.safeParse(call.payload);
     if (!parsed.success) {
       throw new HandlerError("bad_request", "Cannot send the model card: no transfer in the call");
     }
     const { traceparent, tracestate } = call.headers;
     const headers = { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) };
-    const transfer = bus.send(parsed.data.subject, { headers, leaseMs, signal: call.signal });
+    const transfer = bus.send(bus.transferSubject(parsed.data.transferId), {
+      headers,
+      leaseMs,
+      signal: call.signal,
+    });
     await transfer.write({ digest: card.digest }, card.bytes);
     await transfer.finish({ digest: card.digest });
   };

@@ -3,15 +3,12 @@
 import { Hono } from "hono";
 
 export interface WorkerStatus {
-  readonly status: "starting" | "ready" | "draining" | "failed";
+  /** `disconnected`: ready, and cut off from NATS. */
+  readonly status: "starting" | "ready" | "disconnected" | "draining" | "failed";
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-export interface StatusServer extends AsyncDisposable {
-  readonly port: number;
-}
-
-/** The routes, for tests without a socket. `/health` is 200 only while the worker takes requests. */
+/** The routes. `/health` is 200 only while the worker takes requests. */
 export function statusApp(
   status: () => WorkerStatus,
   renderMetrics: (accept: string) => Promise<{ body: string; contentType: string }>,
@@ -27,13 +24,4 @@ export function statusApp(
     return c.body(body, 200, { "content-type": contentType });
   });
   return app;
-}
-
-/** Serves `app`. Throws Deno.errors.AddrInUse when the port is taken. */
-export function serveStatus(app: Hono, options: { hostname: string; port: number }): StatusServer {
-  const server = Deno.serve({ ...options, onListen: () => {} }, app.fetch);
-  return {
-    port: (server.addr as Deno.NetAddr).port,
-    [Symbol.asyncDispose]: () => server.shutdown(),
-  };
 }

@@ -12,19 +12,19 @@ import { BLOCK_TOKENS } from "../engine/backend.ts";
 import type { Engine } from "../engine/engine.ts";
 import { startEngine } from "../engine_thread/mod.ts";
 import type { InstanceRecord, Role } from "../messages/mod.ts";
+import { serveHttp } from "../process/http_server.ts";
 import { runService, type ServiceContext } from "../process/run_service.ts";
 import { connectServiceBus } from "../process/service_bus.ts";
 import { createWorkerMetrics, type WorkerMetrics } from "../telemetry/metrics/mod.ts";
 import type { ActiveSpan } from "../telemetry/mod.ts";
 import { openGguf } from "../weights/mod.ts";
 import { resolveModelFor } from "../weights/sources/mod.ts";
+import { inOperatorsWords, kvCacheTokens } from "./engine_settings.ts";
 import { generateHandler } from "./generate_handler.ts";
 import { cardHandler, type EncodedCard, encodeModelCard } from "./model_card.ts";
-import { serveStatus, statusApp, type WorkerStatus } from "./status_server.ts";
+import { statusApp, type WorkerStatus } from "./status_server.ts";
 
 const DEFAULT_STATUS_PORT: Readonly<Record<Role, number>> = { prefill: 9091, decode: 9092 };
-/** The KV cache holds one context, or this many tokens where contexts are shorter. */
-const MIN_KV_CACHE_TOKENS = 4096;
 
 /** Runs a worker as this process, to its end. */
 export async function runWorker(role: Role): Promise<never> {
@@ -60,6 +60,7 @@ class WorkerProcess {
   readonly #metrics: WorkerMetrics;
   readonly #startedAtMs = epochMs();
   #status: WorkerStatus = { status: "starting", details: {} };
+  #bus: Bus | null = null;
 
   /** What it opens is closed with `open`, in reverse order. */
   constructor(role: Role, context: ServiceContext, open: AsyncDisposableStack) {
@@ -149,8 +150,14 @@ class WorkerProcess {
     const { DYN_SYSTEM_HOST: hostname, DYN_SYSTEM_PORT } = this.#context.settings;
     const port = DYN_SYSTEM_PORT ?? DEFAULT_STATUS_PORT[this.#role];
     if (port < 0) return;
-    const app = statusApp(() => this.#status, (accept) => this.#metrics.render(accept));
-    this.#open.use(serveStatus(app, { hostname, port }));
+    const app = statusApp(() => this.#statusNow(), (accept) => this.#metrics.render(accept));
+    const settings = "DYN_SYSTEM_HOST or DYN_SYSTEM_PORT";
+    this.#open.use(serveHttp((request) => app.fetch(request), { hostname, port, settings }));
+  }
+
+  #statusNow(): WorkerStatus {
+    const isCutOff = this.#status.status === "ready" && this.#bus?.isConnected === false;
+    return isCutOff ? { ...this.#status, status: "disconnected" } : this.#status;
   }
 
   async #readModel(): Promise<LoadedModel> {
@@ -172,7 +179,7 @@ class WorkerProcess {
       },
     });
     const connecting = connectServiceBus(this.#role, this.#context).then((service) => {
-      this.#open.use(service.bus);
+      this.#bus = this.#open.use(service.bus);
       return service;
     });
     const starting = this.#startEngine(model).then((engine) => {
@@ -183,17 +190,24 @@ class WorkerProcess {
     return await Promise.all([connecting, starting]);
   }
 
-  #startEngine({ path, contextLength }: LoadedModel): Promise<Engine> {
+  async #startEngine({ path, contextLength }: LoadedModel): Promise<Engine> {
     const { settings, telemetry } = this.#context;
-    return startEngine({
-      modelPath: path,
-      kvCacheTokens: settings.DYN_KV_CACHE_TOKENS ?? Math.max(contextLength, MIN_KV_CACHE_TOKENS),
-      maxBatchTokens: settings.DYN_MAX_BATCH_TOKENS,
-      maxSequences: settings.DYN_MAX_SEQUENCES,
-      queueLimit: settings.DYN_QUEUE_LIMIT,
-      onStep: (report) => this.#metrics.stepDone(report),
-      onProgress: (share) => telemetry.log.debug("loading weights", { share }),
-    });
+    try {
+      return await startEngine({
+        modelPath: path,
+        device: settings.DYN_DEVICE,
+        cpuThreads: settings.DYN_CPU_THREADS,
+        kvCacheTokens: kvCacheTokens(settings, contextLength),
+        maxBatchTokens: settings.DYN_MAX_BATCH_TOKENS,
+        maxSequences: settings.DYN_MAX_SEQUENCES,
+        queueLimit: settings.DYN_QUEUE_LIMIT,
+        onStep: (report) => this.#metrics.stepDone(report),
+        onProgress: (share) => telemetry.log.debug("loading weights", { share }),
+      });
+    } catch (error) {
+      if (error instanceof Error) error.message = inOperatorsWords(error.message);
+      throw error;
+    }
   }
 
   #serve(bus: Bus, engine: Engine, card: EncodedCard): () => void {

@@ -158,5 +158,5 @@ function serveForever(worker: Bus): Promise<string> {
 }
 
 function causeOf(signal: AbortSignal): string {
-  return signal.reason instanceof CallAborted ? signal.reason.cause_ : "other";
+  return signal.reason instanceof CallAborted ? signal.reason.abortCause : "other";
 }

@@ -45,7 +45,7 @@ Deno.test("a server that resets refused connections fails connectBus() and nothi
   await using server = await NatsServer.start({
     config: `authorization { user: me, password: "secret" }`,
   });
-  // An error that nobody catches ends this test run; it came in one of four refusals.
+  // An error that nobody catches ends this test run; it came within twenty refusals.
   for (let attempt = 0; attempt < 20; attempt++) {
     await assertRejects(() =>
       connectTestBus({ url: `nats://me:wrong${attempt}@127.0.0.1:${server.port}` })
@@ -126,4 +126,13 @@ Deno.test({
     assertFalse(bus.isConnected);
     await assertRejects(() => bus.ping());
   },
+});
+
+Deno.test("connectBus() over tls:// refuses a server that offers no TLS", async () => {
+  await using server = await NatsServer.start();
+  await assertRejects(
+    () => connectTestBus({ url: `tls://127.0.0.1:${server.port}` }, { connectTimeoutMs: 300 }),
+    Error,
+    "does not support 'tls'",
+  );
 });

@@ -258,6 +258,7 @@ async function startRelay(
   const relayed = `relay.${crypto.randomUUID()}`;
   connection.subscribe(relayed, {
     callback: (_error, message) => {
+      if (connection.isClosed()) return;
       for (const each of tamper(message)) {
         connection.publish(subject, each.data, {
           reply: each.reply ?? "",

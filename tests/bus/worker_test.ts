@@ -14,7 +14,6 @@ import {
   endpointSubject,
   type Phase,
   type Role,
-  type TransferTicket,
   type WorkFrame,
   type WorkRequest,
 } from "../../shared/messages/mod.ts";
@@ -93,11 +92,6 @@ function workRequest(phase: Phase, overrides: Partial<WorkRequest> = {}): WorkRe
   };
 }
 
-function ticket(bus: Bus): TransferTicket {
-  const transferId = crypto.randomUUID();
-  return { transferId, subject: bus.transferSubject(transferId) };
-}
-
 async function collect(
   bus: Bus,
   role: Role,
@@ -139,10 +133,10 @@ Deno.test("generateHandler: prefill and decode together give what aggregated ser
   assertEquals(endOf(whole).finishReason, "length");
   assertEquals(endOf(whole).usage, { promptTokens: 37, cachedTokens: 0, completionTokens: 8 });
 
-  const transfer = ticket(caller);
+  const transferId = crypto.randomUUID();
   const [first, rest] = await Promise.all([
-    collect(caller, "prefill", workRequest("prefill", { transfer })),
-    collect(caller, "decode", workRequest("decode", { transfer })),
+    collect(caller, "prefill", workRequest("prefill", { transferId })),
+    collect(caller, "decode", workRequest("decode", { transferId })),
   ]);
   assertEquals(endOf(first).finishReason, "handed_off");
   assertEquals(tokensOf(first), tokensOf(whole).slice(0, 1));
@@ -158,10 +152,10 @@ Deno.test("generateHandler: a first token that ends the text leaves nothing to d
   await using _prefill = await startWorker(server, sink, "prefill");
   await using _decode = await startWorker(server, sink, "decode");
   await using caller = await connectTestBus(server);
-  const transfer = ticket(caller);
+  const transferId = crypto.randomUUID();
   const [first, rest] = await Promise.all([
-    collect(caller, "prefill", workRequest("prefill", { transfer, maxTokens: 1 })),
-    collect(caller, "decode", workRequest("decode", { transfer, maxTokens: 1 })),
+    collect(caller, "prefill", workRequest("prefill", { transferId, maxTokens: 1 })),
+    collect(caller, "decode", workRequest("decode", { transferId, maxTokens: 1 })),
   ]);
   assertEquals(endOf(first).finishReason, "length");
   assertEquals(tokensOf(rest), []);
@@ -174,7 +168,7 @@ Deno.test("generateHandler: the spans of a hand-over are one tree over both work
   await using _prefill = await startWorker(server, sink, "prefill", { maxRows: 17, maxSlices: 1 });
   await using _decode = await startWorker(server, sink, "decode");
   await using caller = await connectTestBus(server);
-  const transfer = ticket(caller);
+  const transferId = crypto.randomUUID();
   const traceId = "1".repeat(32);
   const headers = {
     traceparent: `00-${traceId}-${"2".repeat(16)}-01`,
@@ -182,8 +176,8 @@ Deno.test("generateHandler: the spans of a hand-over are one tree over both work
     "x-request-id": "x-1",
   };
   await Promise.all([
-    collect(caller, "prefill", workRequest("prefill", { transfer }), { headers }),
-    collect(caller, "decode", workRequest("decode", { transfer }), { headers }),
+    collect(caller, "prefill", workRequest("prefill", { transferId }), { headers }),
+    collect(caller, "decode", workRequest("decode", { transferId }), { headers }),
   ]);
   const spans = await sink.waitForTrace(
     traceId,
@@ -247,6 +241,31 @@ Deno.test("generateHandler: a caller that leaves frees the sequence and is not a
   assertEquals(decode.engine.load.runningSequences, 0);
 });
 
+Deno.test("generateHandler: a caller that leaves during the hand-over leaves no failed span", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  await using _prefill = await startWorker(server, sink, "prefill");
+  await using caller = await connectTestBus(server);
+  const controller = new AbortController();
+  const traceId = "5".repeat(32);
+  // Nobody receives the transfer: after the token, the hand-over is all that is left to wait for.
+  const call = collect(caller, "prefill", workRequest("prefill", { transferId: "t-1" }), {
+    headers: { traceparent: `00-${traceId}-${"2".repeat(16)}-01`, "request-id": "r-5" },
+    signal: controller.signal,
+    onFrame: (frame) => frame.kind === "tokens" && controller.abort(new Error("left")),
+  });
+  await assertRejects(() => call, Error, "left");
+  const spans = await sink.waitForTrace(
+    traceId,
+    (list) => list.some((span) => span.name === "handle_payload"),
+  );
+  assertEquals(spans.filter((span) => span.hasError).map((span) => span.name), []);
+  assertEquals(
+    spans.find((span) => span.name === "handle_payload")?.attributes["request.outcome"],
+    "cancelled",
+  );
+});
+
 Deno.test("generateHandler: decode without its KV fails as transfer_failed below its own span", async () => {
   await using server = await NatsServer.start();
   await using sink = startOtlpSink();
@@ -255,7 +274,7 @@ Deno.test("generateHandler: decode without its KV fails as transfer_failed below
   const traceId = "4".repeat(32);
   const error = await assertRejects(
     () =>
-      collect(caller, "decode", workRequest("decode", { transfer: ticket(caller) }), {
+      collect(caller, "decode", workRequest("decode", { transferId: crypto.randomUUID() }), {
         headers: { traceparent: `00-${traceId}-${"2".repeat(16)}-01`, "request-id": "r-3" },
       }),
     CallError,

@@ -82,6 +82,8 @@ type Arrival<T> =
 export class FakeBus implements Bus {
   readonly namespace = "test";
   isConnected = true;
+  /** How every call fails from now on. */
+  failCalls: CallFailure | null = null;
   readonly instances = new FakeDirectory();
   readonly #handlers = new Map<string, CallHandler>();
   readonly #calls = new Set<OpenCall>();
@@ -112,6 +114,7 @@ export class FakeBus implements Bus {
     payload: unknown,
     options: CallOptions = {},
   ): AsyncGenerator<Frame<T>> {
+    if (this.failCalls) throw new CallError(this.failCalls, `Cannot call ${subject}`);
     const handler = this.#handlers.get(subject);
     if (handler === undefined) throw new CallError("no_responders", `Nobody serves ${subject}`);
     const arrivals = new ArrivalQueue<Arrival<T>>();
@@ -135,7 +138,6 @@ export class FakeBus implements Bus {
       callId: String(this.#nextCall++),
       payload: structuredClone(payload),
       headers: options.headers ?? {},
-      ...(options.deadlineAtMs === undefined ? {} : { deadlineAtMs: options.deadlineAtMs }),
       signal: remote.signal,
       send: (body, headers = {}) => arrivals.push({ frame: { body: body as T, headers } }),
     }).then(

@@ -99,7 +99,7 @@ export class FakeModel {
   }
 
   transfer(request: WorkRequest): PromiseWithResolvers<number> {
-    const id = request.transfer!.transferId;
+    const id = request.transferId!;
     const transfer = this.#transfers.get(id) ?? Promise.withResolvers<number>();
     transfer.promise.catch(() => {});
     this.#transfers.set(id, transfer);
@@ -127,8 +127,8 @@ export function startFakeWorker(bus: FakeBus, options: FakeWorkerOptions): Insta
   const { role, instanceId, model } = options;
   bus.serve(role, "generate", instanceId, (call) => generate(call, options));
   bus.serve(role, "card", instanceId, async (call) => {
-    const { subject } = call.payload as { subject: string };
-    const transfer = bus.send(subject);
+    const { transferId } = call.payload as { transferId: string };
+    const transfer = bus.send(bus.transferSubject(transferId));
     await transfer.write({}, model.bytes);
     await transfer.finish({});
   });
