@@ -38,19 +38,28 @@ function crossProblems(settings: Settings): string[] {
   return problems;
 }
 
+/** Whether logs are JSON lines, also where other settings are wrong. */
+export function isJsonlWanted(env: Readonly<Record<string, string>>): boolean {
+  return VARIABLES.DYN_LOGGING_JSONL.schema.safeParse(env.DYN_LOGGING_JSONL).data ?? false;
+}
+
 /** `DYN_*` variables that are set and that no service reads: misspelt, or of another version. */
 export function unknownVariables(env: Readonly<Record<string, string>>): string[] {
   return Object.keys(env).filter((name) => name.startsWith("DYN_") && !(name in VARIABLES)).sort();
 }
 
-/** The settings of one service with secrets masked, for logs and dumps. */
-export function redactedSettings(settings: Settings, service: Service): Record<string, unknown> {
-  const shown: Record<string, unknown> = {};
+/** The settings of one service with secrets masked, as flat fields of a log line. */
+export function redactedSettings(
+  settings: Settings,
+  service: Service,
+): Record<string, string | number | boolean | null> {
+  const shown: Record<string, string | number | boolean | null> = {};
   for (const [name, variable] of Object.entries(VARIABLES)) {
     if (!variable.services.includes(service)) continue;
-    const value = settings[name as VariableName];
-    const isEmpty = value === "" || (typeof value === "object" && Object.keys(value).length === 0);
-    shown[name] = variable.isSecret && !isEmpty ? "***" : value;
+    const value = settings[name as VariableName] ?? null;
+    const text = typeof value === "object" && value !== null ? JSON.stringify(value) : value;
+    const isEmpty = text === "" || text === "{}";
+    shown[name] = variable.isSecret && !isEmpty ? "***" : text;
   }
   return shown;
 }

@@ -1,6 +1,7 @@
 /** Telemetry options of a service from its settings. */
 
 import { hostname } from "node:os";
+import { join } from "@std/path/mod.js";
 import type { TelemetryOptions } from "../telemetry/telemetry.ts";
 import type { Settings } from "./variables.ts";
 import { VERSION } from "./version.ts";
@@ -32,6 +33,16 @@ export function telemetryOptions(
     logJsonl: settings.DYN_LOGGING_JSONL,
     logSpanEvents: settings.DYN_LOGGING_SPAN_EVENTS,
     logUseLocalTz: settings.DYN_LOG_USE_LOCAL_TZ,
+    logFile: logFile(settings.DYN_LOG_DIR, service),
     logFilter: settings.DYN_LOG,
   };
+}
+
+/** Where the services that `task start` runs keep their logs; "off" for nowhere. */
+export function serviceLogDir(settings: Settings, cacheDir: string): string {
+  return settings.DYN_LOG_DIR || join(cacheDir, "logs");
+}
+
+function logFile(folder: string, service: string): string {
+  return folder === "" || folder === "off" ? "" : join(folder, `${service}.jsonl`);
 }

@@ -8,7 +8,7 @@
 import { z } from "zod";
 
 /** Services that read a variable. */
-export type Service = "frontend" | "prefill" | "decode" | "start";
+export type Service = "frontend" | "prefill" | "decode" | "start" | "trace" | "traces";
 
 export interface Variable<T> {
   readonly schema: z.ZodType<T>;
@@ -20,9 +20,11 @@ export interface Variable<T> {
   readonly isSecret?: boolean;
 }
 
-const ALL: readonly Service[] = ["frontend", "prefill", "decode", "start"];
+const ALL: readonly Service[] = ["frontend", "prefill", "decode", "traces", "start"];
 const PROCESSES: readonly Service[] = ["frontend", "prefill", "decode"];
 const WORKERS: readonly Service[] = ["prefill", "decode"];
+/** `task start` reads where they listen, to say so and to send the other services' spans there. */
+const TRACES_AND_START: readonly Service[] = ["traces", "start"];
 
 const TRUE_WORDS = ["1", "true", "on", "yes"];
 const FALSE_WORDS = ["0", "false", "off", "no", ""];
@@ -65,6 +67,17 @@ function text(fallback: string, pattern?: RegExp, hint?: string): z.ZodType<stri
   });
 }
 
+/** One of `words`. */
+function choice<const T extends string>(words: readonly T[], fallback: T): z.ZodType<T> {
+  return z.string().optional().transform((value, context) => {
+    const word = value?.trim().toLowerCase() || fallback;
+    const chosen = words.find((candidate) => candidate === word);
+    if (chosen !== undefined) return chosen;
+    context.addIssue({ code: "custom", message: `use one of ${words.join(", ")}` });
+    return z.NEVER;
+  });
+}
+
 /** `key=value,key=value` with percent-encoded values, as OTel writes headers and resources. */
 function pairs(): z.ZodType<Readonly<Record<string, string>>> {
   return z.string().optional().transform((value, context) => {
@@ -102,7 +115,7 @@ function variable<T>(
 
 export const VARIABLES = {
   NATS_URL: variable(
-    ALL,
+    [...PROCESSES, "start"],
     text("", BUS_URLS, "use nats://, tls://, ws:// or wss:// URLs joined by commas"),
     "`nats://127.0.0.1:4222`; `task start` runs its own server when unset",
     "NATS servers; may carry user and password",
@@ -118,7 +131,7 @@ export const VARIABLES = {
     PROCESSES,
     text("", TOKEN, TOKEN_HINT),
     "random",
-    "Identity of this process in subjects, spans and metrics",
+    "Identity of this process in subjects, spans and metrics; `task start` adds each service's name",
   ),
   DYN_MODEL: variable(
     ["prefill", "decode", "start"],
@@ -133,7 +146,7 @@ export const VARIABLES = {
     "Name under which clients ask for the model",
   ),
   DYN_CACHE_DIR: variable(
-    ["prefill", "decode", "start"],
+    ["prefill", "decode", "traces", "start", "trace"],
     text(""),
     "the user's cache directory, `/baton`",
     "Where models and provisioned programs are kept",
@@ -201,8 +214,21 @@ export const VARIABLES = {
   DYN_KV_CACHE_TOKENS: variable(
     WORKERS,
     optionalInteger(256, 100_000_000),
-    "4 contexts, at most 32768",
+    "one context, at least 4096",
     "Tokens that the paged KV cache holds over all sequences",
+  ),
+  DYN_DEVICE: variable(
+    ["prefill", "decode", "start"],
+    choice(["auto", "webgpu", "cpu"], "auto"),
+    "`auto`",
+    "What computes: `webgpu` (a GPU, or a software Vulkan driver), `cpu` (needs no driver); `auto` " +
+      "takes a GPU where there is one, else the CPU",
+  ),
+  DYN_CPU_THREADS: variable(
+    WORKERS,
+    optionalInteger(1, 256),
+    "one for each core",
+    "Threads of a worker that computes on the CPU; several workers on one machine may share cores",
   ),
   DYN_MAX_BATCH_TOKENS: variable(
     WORKERS,
@@ -235,7 +261,7 @@ export const VARIABLES = {
     "Time that running requests get after SIGTERM, milliseconds",
   ),
   DYN_LOG: variable(
-    PROCESSES,
+    [...PROCESSES, "traces"],
     text("info"),
     "`info`",
     "Log filter: a level, and `target=level` after commas, as in `info,bus=debug`",
@@ -252,8 +278,15 @@ export const VARIABLES = {
     "off",
     "Log SPAN_FIRST_ENTRY and SPAN_CLOSED lines",
   ),
+  DYN_LOG_DIR: variable(
+    [...ALL, "trace"],
+    text(""),
+    "none; `task start` takes `logs` in the cache",
+    "Folder in which each service also keeps its log as JSON lines with span events, 32 MiB at most; " +
+      "`deno task trace` reads it; `off` keeps none",
+  ),
   DYN_LOG_USE_LOCAL_TZ: variable(
-    PROCESSES,
+    [...PROCESSES, "traces"],
     flag(false),
     "off",
     "Local time with offset instead of UTC in logs",
@@ -263,6 +296,60 @@ export const VARIABLES = {
     integer(1, 0, 3),
     "`1`",
     "0 propagate only, 1 stages, 2 sub-stages, 3 steps",
+  ),
+  DYN_TRACES_HOST: variable(
+    TRACES_AND_START,
+    text("127.0.0.1"),
+    "`127.0.0.1`",
+    "Address the traces service listens on",
+  ),
+  DYN_TRACES_OTLP_PORT: variable(
+    TRACES_AND_START,
+    integer(4318, 0, 65535),
+    "`4318`",
+    "Port that takes spans over OTLP/HTTP; 0 takes a free one",
+  ),
+  DYN_TRACES_QUERY_PORT: variable(
+    TRACES_AND_START,
+    integer(3200, 0, 65535),
+    "`3200`",
+    "Port of Tempo's query API; 0 takes a free one",
+  ),
+  DYN_TRACES_DB: variable(
+    ["traces"],
+    text(""),
+    "in `DYN_CACHE_DIR`, `/traces/traces.db`",
+    "Database file of the traces service",
+  ),
+  DYN_TRACES_RETENTION_HOURS: variable(
+    ["traces"],
+    integer(48, 1, 87_600),
+    "`48`",
+    "Age after which traces are forgotten, hours",
+  ),
+  DYN_TRACES_MAX_MB: variable(
+    ["traces"],
+    integer(2048, 16, 1_000_000),
+    "`2048`",
+    "Size of the database above which the oldest traces are forgotten, MiB",
+  ),
+  DYN_TRACES_BODY_LIMIT_MB: variable(
+    ["traces"],
+    integer(16, 1, 1024),
+    "`16`",
+    "Largest export request, unpacked, MiB; a larger one gets 413",
+  ),
+  DYN_TRACES_INFLIGHT_MB: variable(
+    ["traces"],
+    integer(64, 1, 65_536),
+    "`64`",
+    "Bytes of all export requests in work, MiB; one more gets 429 with Retry-After",
+  ),
+  DYN_TRACES_QUERY_TIMEOUT_MS: variable(
+    ["traces"],
+    integer(30_000, 100, 3_600_000),
+    "`30000`",
+    "Time a query may take, milliseconds; then 504",
   ),
   OTEL_EXPORT_ENABLED: variable(PROCESSES, flag(false), "off", "Export spans over OTLP/HTTP"),
   OTEL_SERVICE_NAME: variable(

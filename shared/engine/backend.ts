@@ -11,11 +11,14 @@ import type { ModelFile, ModelShape } from "../weights/model_file.ts";
 /** Tokens in one KV block. */
 export const BLOCK_TOKENS = 16;
 
+/** What a backend computes on. */
 export interface DeviceInfo {
-  readonly backend: "webgpu";
-  /** The adapter's own description, such as "llvmpipe (LLVM 15.0.6, 256 bits)". */
+  readonly backend: "webgpu" | "cpu";
+  /** The device's own description, such as "llvmpipe (LLVM 15.0.6, 256 bits)". */
   readonly adapter: string;
   readonly isSoftware: boolean;
+  /** How the kernels are shaped for this adapter, for logs. */
+  readonly kernels?: string;
 }
 
 /**
@@ -78,6 +81,8 @@ export interface Backend extends AsyncDisposable {
   readonly shape: ModelShape;
   readonly kv: KvLayout;
   readonly limits: BackendLimits;
+  /** Resolves with the reason when the device cannot go on, also between steps; else never. */
+  readonly failed: Promise<DeviceError>;
   /** Runs one batch. Rejects with a DeviceError when the device is lost or refuses the work. */
   step(slices: readonly SequenceSlice[]): Promise<StepResult>;
   /** Reads whole blocks, in KvLayout order. [blocks.length * kv.blockBytes] */
@@ -96,6 +101,9 @@ export interface BackendOptions {
   /** Called with the share of weights loaded, 0 to 1. */
   readonly onProgress?: (share: number) => void;
 }
+
+/** Which backend to open: `auto` takes WebGPU where there is a hardware adapter, else the CPU. */
+export type DeviceChoice = "auto" | "webgpu" | "cpu";
 
 /** Opens a device and loads a model onto it. Rejects with a DeviceError that says what to change. */
 export type OpenBackend = (model: ModelFile, options: BackendOptions) => Promise<Backend>;

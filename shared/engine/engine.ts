@@ -7,7 +7,13 @@
  * threads share one clock.
  */
 
-import type { BackendLimits, DeviceInfo, KvLayout, SampleParameters } from "./backend.ts";
+import type {
+  BackendLimits,
+  DeviceChoice,
+  DeviceInfo,
+  KvLayout,
+  SampleParameters,
+} from "./backend.ts";
 import type { ModelShape } from "../weights/model_file.ts";
 
 /**
@@ -126,6 +132,9 @@ export interface Engine extends AsyncDisposable {
 
 export interface EngineOptions {
   readonly modelPath: string;
+  readonly device: DeviceChoice;
+  /** Threads of the CPU backend; by default one for each core. */
+  readonly cpuThreads?: number;
   readonly kvCacheTokens: number;
   /** Rows of one step: bounds the prefill chunk that shares a step with decode rows. */
   readonly maxBatchTokens: number;

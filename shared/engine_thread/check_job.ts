@@ -1,8 +1,8 @@
 /** Jobs come from other machines: what no scheduler or kernel should see is refused here. */
 
 import type { ModelShape } from "../weights/model_file.ts";
-import type { SampleParameters } from "../engine/backend.ts";
 import type { SequenceJob } from "../engine/engine.ts";
+import { checkSampleParameters } from "../engine/sampling/sample_reference.ts";
 
 /** Throws a RangeError that names the field when a job cannot be run by any engine of this model. */
 export function checkJob(job: SequenceJob, shape: ModelShape): void {
@@ -14,24 +14,12 @@ export function checkJob(job: SequenceJob, shape: ModelShape): void {
     }
   }
   if (!isInteger(maxTokens, 1)) throw refusal(job, `maxTokens ${maxTokens} is not at least 1`);
-  const problem = samplingProblem(job.sampling);
-  if (problem !== null) throw refusal(job, problem);
+  checkSampleParameters(job.sampling);
 }
 
 /** Whether `id` is one of the model's tokens. */
 export function isTokenId(id: number, shape: ModelShape): boolean {
   return isInteger(id, 0, shape.vocab - 1);
-}
-
-function samplingProblem(sampling: SampleParameters): string | null {
-  const { temperature, topK, topP, seed } = sampling;
-  if (!Number.isFinite(temperature) || temperature < 0) {
-    return `temperature ${temperature} is not a number of at least 0`;
-  }
-  if (!isInteger(topK, 0)) return `topK ${topK} is not a whole number of at least 0`;
-  if (!(topP > 0 && topP <= 1)) return `topP ${topP} is not above 0 and at most 1`;
-  if (!isInteger(seed, 0, 2 ** 32 - 1)) return `seed ${seed} is not an unsigned 32-bit number`;
-  return null;
 }
 
 function isInteger(value: number, min: number, max = Number.MAX_SAFE_INTEGER): boolean {

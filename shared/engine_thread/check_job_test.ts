@@ -22,10 +22,11 @@ Deno.test("checkJob() names the token id, the length or the parameter that is wr
     [[[1], { maxTokens: NaN }], "maxTokens NaN is not at least 1"],
     [[[1], { sampling: { ...SAMPLING, temperature: -1 } }], "temperature -1"],
     [[[1], { sampling: { ...SAMPLING, temperature: Infinity } }], "temperature Infinity"],
+    [[[1], { sampling: { ...SAMPLING, temperature: 1e39 } }], "temperature 1e+39"],
     [[[1], { sampling: { ...SAMPLING, topK: -1 } }], "topK -1"],
-    [[[1], { sampling: { ...SAMPLING, topP: 0 } }], "topP 0"],
+    [[[1], { sampling: { ...SAMPLING, topP: 1.5 } }], "topP 1.5"],
     [[[1], { sampling: { ...SAMPLING, topP: NaN } }], "topP NaN"],
-    [[[1], { sampling: { ...SAMPLING, seed: 2 ** 32 } }], "seed 4294967296"],
+    [[[1], { sampling: { ...SAMPLING, seed: 0.5 } }], "seed 0.5"],
   ];
   for (const [job, message] of cases) {
     assertThrows(() => checkJob(jobOf(...job), shape), RangeError, message);

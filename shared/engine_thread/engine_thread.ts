@@ -1,7 +1,7 @@
 /** The engine thread: opens the model and the device, then runs the step loop until it is closed. */
 
 import { openGguf } from "../weights/gguf.ts";
-import { openWebgpuBackend } from "../engine/webgpu/backend.ts";
+import { openBackend } from "../engine/open_backend.ts";
 import { CommandTurns } from "./command_counter.ts";
 import { StepLoop } from "./step_loop.ts";
 import { toThreadErrorMessage } from "./thread_error.ts";
@@ -28,7 +28,9 @@ scope.onmessage = async ({ data: request }: MessageEvent<OpenRequest>) => {
 async function serve({ options, commandCount }: OpenRequest): Promise<void> {
   const startMs = now();
   await using file = await openGguf(options.modelPath);
-  await using backend = await openWebgpuBackend(file, {
+  await using backend = await openBackend(file, {
+    device: options.device,
+    cpuThreads: options.cpuThreads,
     kvCacheTokens: options.kvCacheTokens,
     maxRows: options.maxBatchTokens,
     maxSlices: options.maxSequences,

@@ -4,7 +4,7 @@
  * Commands are applied between steps only, so the state that a step was scheduled on does not change
  * under it. One report leaves after each step. KV of `prefill` sequences is read after that report, in
  * pieces, so the first token leaves before the last KV byte is read, and no read needs more than
- * MAX_READ_BYTES. An idle loop waits for a command.
+ * MAX_READ_BYTES. An idle loop waits for a command, and ends when the device fails meanwhile.
  *
  * A call that one sequence got wrong fails that sequence. Any other error fails all of them and ends the
  * loop: nothing is known of the device's state after it.
@@ -13,7 +13,12 @@
 import { Scheduler, SequenceStateError } from "../scheduler/scheduler.ts";
 import { Sequence } from "../scheduler/sequence.ts";
 import type { Batch, BatchSlice } from "../scheduler/batch.ts";
-import { type Backend, BLOCK_TOKENS, type SequenceSlice } from "../engine/backend.ts";
+import {
+  type Backend,
+  BLOCK_TOKENS,
+  type DeviceError,
+  type SequenceSlice,
+} from "../engine/backend.ts";
 import type { EngineLoad, SequenceEvent, SequenceJob, StepReport } from "../engine/engine.ts";
 import type { AddressedEvent, EngineCommand, EngineReport } from "./thread_messages.ts";
 
@@ -55,12 +60,17 @@ export class StepLoop {
   #wake: (() => void) | null = null;
   #events: AddressedEvent[] = [];
   #isLoadStale = false;
+  #deviceFailure: DeviceError | null = null;
   #isClosing = false;
   #steps = 0;
 
   constructor(backend: Backend, options: StepLoopOptions) {
     this.#backend = backend;
     this.#options = options;
+    backend.failed.then((failure) => {
+      this.#deviceFailure = failure;
+      this.#wake?.();
+    });
     this.#scheduler = new Scheduler({
       totalBlocks: backend.limits.totalBlocks,
       contextLength: backend.shape.contextLength,
@@ -85,13 +95,14 @@ export class StepLoop {
     try {
       while (true) {
         await this.#options.takeTurn();
+        if (this.#deviceFailure !== null) throw this.#deviceFailure;
         this.#applyCommands();
         if (this.#isClosing) break;
         const batch = this.#scheduler.schedule();
         this.#reportSchedule(batch);
         this.#flush();
         if (batch.slices.length > 0) await this.#runStep(batch);
-        else if (batch.preempted.length === 0) await this.#commandArrived();
+        else if (batch.preempted.length === 0) await this.#commandOrFailure();
       }
       this.#failAll("The engine was closed");
     } catch (error) {
@@ -100,8 +111,8 @@ export class StepLoop {
     }
   }
 
-  async #commandArrived(): Promise<void> {
-    if (this.#commands.length > 0) return;
+  async #commandOrFailure(): Promise<void> {
+    if (this.#commands.length > 0 || this.#deviceFailure !== null) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
     await promise;

@@ -304,6 +304,18 @@ Deno.test("ThreadEngine fails every sequence and closes when the device fails", 
   await engine[Symbol.asyncDispose]();
 });
 
+Deno.test("ThreadEngine closes with the reason when the device fails while nothing runs", async () => {
+  const { promise: failed, resolve: fail } = Promise.withResolvers<DeviceError>();
+  const engine = startFakeEngine({ failed });
+  await collectEvents(engine.submit(jobOf(promptOf(10))));
+  fail(new DeviceError("The device was lost: restart the worker"));
+  const reason = await engine.closed;
+  assert(reason instanceof DeviceError);
+  assertEquals(reason?.message, "The device was lost: restart the worker");
+  const [late] = await collectEvents(engine.submit(jobOf(promptOf(10))));
+  assertEquals(late, { type: "failed", code: "engine_failed", message: reason?.message });
+});
+
 Deno.test("ThreadEngine fails live sequences when it is closed, and resolves closed with null", async () => {
   const engine = startFakeEngine({ maxSlices: 1 });
   const sequences = [1, 2].map((seed) =>

@@ -24,6 +24,13 @@ export interface CachedBlock {
   readonly tokens: readonly number[];
 }
 
+/** Tokens that are only ever appended to, with what was computed of them so far. */
+export interface HashedTokens {
+  readonly tokens: readonly number[];
+  /** Hash of each leading full block; the block manager appends to it. */
+  readonly blockHashes: string[];
+}
+
 export interface BlockManagerOptions {
   readonly totalBlocks: number;
   /** Names a block by its parent's name and its tokens; hashBlock by default. */
@@ -58,14 +65,16 @@ export class BlockManager {
     return this.totalBlocks - this.availableBlocks;
   }
 
-  /** Finds the longest cached prefix of `tokens`, at most `maxBlocks` long. Holds nothing. */
-  findPrefix(tokens: readonly number[], maxBlocks: number): CachedBlock[] {
+  /** Finds the longest cached prefix, at most `maxBlocks` long. Holds nothing. */
+  findPrefix({ tokens, blockHashes }: HashedTokens, maxBlocks: number): CachedBlock[] {
     const prefix: CachedBlock[] = [];
     let parent: CachedBlock | null = null;
     while (prefix.length < maxBlocks) {
       const start = prefix.length * BLOCK_TOKENS;
       const content = tokens.slice(start, start + BLOCK_TOKENS);
-      const found = this.#cachedByHash.get(this.#hash(parent?.hash ?? null, content));
+      const hash: string = blockHashes[prefix.length] ?? this.#hash(parent?.hash ?? null, content);
+      blockHashes[prefix.length] = hash;
+      const found = this.#cachedByHash.get(hash);
       if (found === undefined || !isSame(found, parent, content)) break;
       prefix.push(found);
       parent = found;

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert/mod.js";
 import { BLOCK_TOKENS } from "../engine/backend.ts";
-import { BlockManager, type CachedBlock } from "./block_manager.ts";
+import { hashBlock } from "./block_hash.ts";
+import { BlockManager, type CachedBlock, type HashedTokens } from "./block_manager.ts";
 
 /** Tokens of `blocks` blocks; `seed` makes them differ from those of other seeds in every block. */
 function blockTokens(blocks: number, seed = 0): number[] {
@@ -23,8 +24,12 @@ function cachePrefix(manager: BlockManager, tokens: readonly number[]): number[]
   });
 }
 
+function hashed(tokens: readonly number[]): HashedTokens {
+  return { tokens, blockHashes: [] };
+}
+
 function findBlocks(manager: BlockManager, tokens: readonly number[], maxBlocks = 99): number[] {
-  return manager.findPrefix(tokens, maxBlocks).map(({ block }) => block);
+  return manager.findPrefix(hashed(tokens), maxBlocks).map(({ block }) => block);
 }
 
 Deno.test("BlockManager.allocate() hands out each block once and null when none is left", () => {
@@ -63,6 +68,25 @@ Deno.test("BlockManager.findPrefix() finds the longest cached prefix, held or ke
   );
 });
 
+Deno.test("BlockManager.findPrefix() hashes a block once, however often it is asked, and new ones too", () => {
+  const hashedBlocks: number[] = [];
+  const manager = new BlockManager({
+    totalBlocks: 8,
+    hash: (parent, tokens) => {
+      hashedBlocks.push(tokens[0]);
+      return hashBlock(parent, tokens);
+    },
+  });
+  const content = hashed(blockTokens(4));
+  const table = cachePrefix(manager, content.tokens.slice(0, 2 * BLOCK_TOKENS));
+  hashedBlocks.length = 0;
+  assertEquals(manager.findPrefix(content, 4).map(({ block }) => block), table);
+  assertEquals(manager.findPrefix(content, 4).map(({ block }) => block), table);
+  assertEquals(hashedBlocks, [0, 1, 2].map((block) => block * BLOCK_TOKENS));
+  const longer = cachePrefix(manager, content.tokens);
+  assertEquals(manager.findPrefix(content, 4).map(({ block }) => block), longer);
+});
+
 Deno.test("BlockManager.findPrefix() does not find a partial block", () => {
   const manager = new BlockManager({ totalBlocks: 4 });
   const tokens = blockTokens(1);
@@ -91,7 +115,7 @@ Deno.test("BlockManager does not confuse prefixes whose hashes collide, it cache
 Deno.test("BlockManager.hold() shares blocks, which stay until the last holder releases them", () => {
   const manager = new BlockManager({ totalBlocks: 2 });
   const table = cachePrefix(manager, blockTokens(2));
-  manager.hold(manager.findPrefix(blockTokens(2), 2));
+  manager.hold(manager.findPrefix(hashed(blockTokens(2)), 2));
   manager.release(table);
   assertEquals(manager.allocate(), null);
   manager.release(table);
@@ -101,7 +125,7 @@ Deno.test("BlockManager.hold() shares blocks, which stay until the last holder r
 Deno.test("BlockManager.countKept() counts only blocks that nobody holds", () => {
   const manager = new BlockManager({ totalBlocks: 4 });
   const table = cachePrefix(manager, blockTokens(2));
-  const prefix = manager.findPrefix(blockTokens(2), 2);
+  const prefix = manager.findPrefix(hashed(blockTokens(2)), 2);
   assertEquals(manager.countKept(prefix), 0);
   manager.release(table);
   assertEquals(manager.countKept(prefix), 2);
@@ -132,7 +156,7 @@ Deno.test("BlockManager keeps a prefix longer when it was used again", () => {
   const second = cachePrefix(manager, blockTokens(1, 2));
   manager.release(first);
   manager.release(second);
-  manager.hold(manager.findPrefix(blockTokens(1, 1), 1));
+  manager.hold(manager.findPrefix(hashed(blockTokens(1, 1)), 1));
   manager.release(first);
   assertEquals(allocate(manager, 1), second);
 });

@@ -198,7 +198,7 @@ export class Scheduler {
     // The row that samples the next token is computed even where its KV is cached.
     const mustCompute = sequence.isSampledNext ? 1 : 0;
     const maxCached = Math.floor((length - mustCompute) / BLOCK_TOKENS);
-    const prefix = this.#blocks.findPrefix(sequence.tokens, maxCached);
+    const prefix = this.#blocks.findPrefix(sequence, maxCached);
     const newBlocks = neededBlocks - prefix.length;
     // One for each that may grow; so a victim is not let in again in place of what it was given up for.
     const growing = this.#running.filter(({ job }) => job.kind !== "prefill").length;

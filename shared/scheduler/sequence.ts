@@ -18,6 +18,8 @@ export class Sequence {
   readonly job: SequenceJob;
   /** The prompt, then the generated tokens. */
   readonly tokens: number[];
+  /** Kept, since a sequence that waits is looked up before every step. See HashedTokens. */
+  readonly blockHashes: string[] = [];
   phase: SequencePhase = "waiting";
   /** Order of submission: the lower, the older. */
   arrival = 0;

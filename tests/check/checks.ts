@@ -2,6 +2,8 @@
 
 import { join } from "@std/path/mod.js";
 import { configurationPage } from "../../shared/config/mod.ts";
+import { kernelsProblem } from "../../shared/engine/cpu/kernel_sources.ts";
+import { spansPage } from "../../shared/telemetry/registry/spans_page.ts";
 import { leftoverViolations, nameViolations, sizeViolations } from "./file_rules.ts";
 import { folderCycles, importViolations } from "./import_rules.ts";
 import { CODE_FOLDERS, type SourceFile } from "./source_file.ts";
@@ -14,6 +16,7 @@ export interface Check {
 /** Pages that are printed from code, by their path. */
 const GENERATED: Readonly<Record<string, () => string>> = {
   "docs/configuration.md": configurationPage,
+  "docs/observability/spans.md": spansPage,
 };
 
 export const CHECKS: readonly Check[] = [
@@ -26,6 +29,7 @@ export const CHECKS: readonly Check[] = [
   { name: "file names", problems: (_, files) => Promise.resolve(nameViolations(files)) },
   { name: "leftovers", problems: (_, files) => Promise.resolve(leftoverViolations(files)) },
   { name: "generated docs", problems: (root) => generatedProblems(root) },
+  { name: "compiled kernels", problems: kernelProblems },
 ];
 
 async function denoProblems(root: string, args: readonly string[]): Promise<string[]> {
@@ -49,4 +53,9 @@ async function generatedProblems(root: string): Promise<string[]> {
     if (text !== print()) problems.push(`${path} is not what the code prints: print it again`);
   }
   return problems;
+}
+
+async function kernelProblems(): Promise<string[]> {
+  const problem = await kernelsProblem();
+  return problem === undefined ? [] : [problem];
 }

@@ -1,69 +1,13 @@
-/** The backend's logits stay near the F32 reference's on the same weights, at every position. */
-
-import { assert } from "@std/assert/mod.js";
-import { BLOCK_TOKENS, type SequenceSlice } from "../../shared/engine/backend.ts";
-import { ReferenceModel } from "../../shared/engine/reference/reference_model.ts";
 import { openWebgpuBackend } from "../../shared/engine/webgpu/backend.ts";
+import { assertAccurate } from "./accuracy.ts";
 import { gpuTest } from "./gpu_tests.ts";
-import { TestModel, type TestModelName } from "./test_model.ts";
-import { note } from "./test_notes.ts";
 
 /** Beyond this the answers of SmolLM2 begin to change. */
-const LARGEST_DIFFERENCE = 0.05;
-const PROMPTS = 10;
+const TOLERANCE = 0.05;
 
-for (const name of ["stories15m", "smollm2-135m-instruct"] as const satisfies TestModelName[]) {
+for (const name of ["stories15m", "smollm2-135m-instruct"] as const) {
   gpuTest(
-    `WebGPU backend's logits with ${name} are within ${LARGEST_DIFFERENCE} of the reference's`,
-    async () => {
-      await using model = await TestModel.open(name);
-      const reference = await ReferenceModel.load(model.file);
-      await using backend = await openWebgpuBackend(model.file, {
-        kvCacheTokens: 1024,
-        maxRows: 256,
-        maxSlices: 4,
-      });
-      let largest = 0;
-      let positions = 0;
-      for (const prompt of model.prompts.slice(0, PROMPTS)) {
-        const tokens = model.promptTokens(prompt);
-        const { slices } = await backend.step([wholePrompt(tokens)]);
-        const logits = slices[0].logits!; // [tokens, vocab]
-        const sequence = reference.newSequence();
-        for (const [position, token] of tokens.entries()) {
-          const vocab = model.file.shape.vocab;
-          const row = logits.subarray(position * vocab, (position + 1) * vocab);
-          const difference = largestDifference(row, sequence.forward(token));
-          assert(
-            difference <= LARGEST_DIFFERENCE,
-            `prompt "${prompt.name}", position ${position}: logits differ by ${difference}`,
-          );
-          largest = Math.max(largest, difference);
-          positions++;
-        }
-      }
-      note(`largest difference over ${positions} positions: ${largest.toExponential(2)}`);
-    },
+    `WebGPU backend's logits with ${name} are within ${TOLERANCE} of the reference's`,
+    () => assertAccurate(openWebgpuBackend, name, TOLERANCE),
   );
-}
-
-function wholePrompt(tokens: readonly number[]): SequenceSlice {
-  const blocks = Math.ceil(tokens.length / BLOCK_TOKENS);
-  return {
-    blockTable: Array.from({ length: blocks }, (_, block) => block),
-    startPosition: 0,
-    tokens,
-    sample: null,
-    wantLogits: true,
-  };
-}
-
-/** NaN counts as infinitely far. */
-function largestDifference(a: Float32Array, b: Float32Array): number {
-  let largest = 0;
-  for (let i = 0; i < a.length; i++) {
-    const difference = Math.abs(a[i] - b[i]);
-    if (!(difference <= largest)) largest = Number.isNaN(difference) ? Infinity : difference;
-  }
-  return largest;
 }

@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertNotEquals,
   assertRejects,
   assertThrows,
@@ -14,6 +15,7 @@ import {
   type WebgpuBackend,
   type WebgpuBackendOptions,
 } from "../../shared/engine/webgpu/backend.ts";
+import { StepLoop } from "../../shared/engine_thread/step_loop.ts";
 import { NARROW_SHAPES, WIDE_SHAPES } from "../../shared/engine/webgpu/kernel_shapes.ts";
 import type { ModelFile } from "../../shared/weights/model_file.ts";
 import { gpuTest } from "./gpu_tests.ts";
@@ -253,11 +255,15 @@ gpuTest("step() reports device time where the adapter measures it", async () => 
 
 gpuTest("openWebgpuBackend() reports progress up to 1 and what it runs on", async () => {
   const shares: number[] = [];
-  await using backend = await open(tinyModel(), { onProgress: (share) => shares.push(share) });
+  await using backend = await open(tinyModel(), {
+    shapes: NARROW_SHAPES,
+    onProgress: (share) => shares.push(share),
+  });
   assertEquals(shares.at(-1), 1);
   assertEquals(shares, shares.toSorted((a, b) => a - b));
   assertEquals(backend.device.backend, "webgpu");
   assert(backend.device.adapter.length > 0);
+  assertMatch(backend.device.kernels!, /^narrow kernels, .*, (immediate|awaited) readback$/);
   assertEquals(backend.limits, { maxRows: 48, maxSlices: 4, totalBlocks: 64 });
 });
 
@@ -315,6 +321,68 @@ gpuTest(
     assertEquals(hasRead, false);
   },
 );
+
+gpuTest(
+  "openWebgpuBackend() refuses head dimensions and columns that kernels cannot take",
+  async () => {
+    const heads = { heads: 2, kvHeads: 2, headDim: 18, ropeDim: 18 };
+    const model = tinyModel({ type: "F32", shape: heads });
+    await assertRejects(() => open(model), DeviceError, "its head dimension is 18");
+    const odd = tinyModel({ type: "F16", shape: { hidden: 100 } });
+    await assertRejects(() => open(odd), DeviceError, "the columns must be a multiple of 8");
+  },
+);
+
+gpuTest("step() and readBlocks() reject with a DeviceError when the device is lost", async () => {
+  for (const readbackMode of ["awaited", undefined] as const) {
+    const { backend, device } = await openWithDevice(readbackMode);
+    await using _closing = backend;
+    device.destroy();
+    const outcomes = await Promise.allSettled([
+      backend.step([slice([1], { sample: GREEDY })]),
+      backend.readBlocks([0]),
+    ]);
+    const reasons = outcomes.map((outcome) => outcome.status === "rejected" && outcome.reason);
+    for (const reason of [...reasons, await backend.failed]) {
+      assertMatch(String(reason), /^DeviceError: .* device was lost/);
+    }
+    await assertRejects(() => backend.step([slice([1])]), DeviceError, "device was lost");
+    await assertRejects(() => backend.readBlocks([0]), DeviceError, "device was lost");
+  }
+});
+
+gpuTest("StepLoop.run() ends at once when the device is lost while it waits", async () => {
+  const { backend, device } = await openWithDevice();
+  await using _closing = backend;
+  const loop = new StepLoop(backend, {
+    maxBatchTokens: 48,
+    maxSequences: 4,
+    queueLimit: 4,
+    post: () => {},
+    takeTurn: () => Promise.resolve(),
+    now: () => performance.now(),
+  });
+  const ended = loop.run();
+  device.destroy();
+  await assertRejects(() => ended, DeviceError, "device was lost");
+});
+
+/** A backend, and the device that it opened. */
+async function openWithDevice(readbackMode?: "awaited") {
+  const { requestDevice } = GPUAdapter.prototype;
+  const devices: GPUDevice[] = [];
+  GPUAdapter.prototype.requestDevice = async function (descriptor) {
+    const device = await requestDevice.call(this, descriptor);
+    devices.push(device);
+    return device;
+  };
+  try {
+    const backend = await open(tinyModel(), { readbackMode });
+    return { backend, device: devices[0] };
+  } finally {
+    GPUAdapter.prototype.requestDevice = requestDevice;
+  }
+}
 
 gpuTest("openWebgpuBackend() names a missing tensor and passes on a failed read", async () => {
   const model = tinyModel();

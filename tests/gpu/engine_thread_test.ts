@@ -23,6 +23,7 @@ async function startStories(
 ): Promise<Engine> {
   return await startEngine({
     modelPath: model.resolved.path,
+    device: "webgpu",
     kvCacheTokens: 512,
     maxBatchTokens: 32,
     maxSequences: 4,

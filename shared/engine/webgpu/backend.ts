@@ -12,24 +12,26 @@ import {
   type BackendLimits,
   type BackendOptions,
   BLOCK_TOKENS,
+  type DeviceError,
   type DeviceInfo,
   type KvLayout,
   type SampleParameters,
   type SequenceSlice,
-  type SliceResult,
   type StepResult,
 } from "../backend.ts";
+import { blocksFor, kvLayout } from "../kv_layout.ts";
+import { sliceResults } from "../step_results.ts";
 import { Gpu } from "./device.ts";
 import { checkFit } from "./device_memory.ts";
-import { attentionTile, type KernelShapes, shapesFor } from "./kernel_shapes.ts";
-import { KvCache, kvLayout } from "./kv_cache.ts";
+import { attentionTile, describeShapes, type KernelShapes, shapesFor } from "./kernel_shapes.ts";
+import { KvCache } from "./kv_cache.ts";
 import { LlamaGraph } from "./llama_graph.ts";
 import { allocateLlama, fillLlama, type LlamaWeights, planLlama } from "./llama_weights.ts";
 import { SampleOp } from "./ops/sample/sample.ts";
 import { Readback, type ReadbackMode } from "./readback.ts";
 import { probeImmediateReadback } from "./readback_probe.ts";
 import { checkDevice } from "./device_check.ts";
-import { blocksFor, type PackedStep, packStep, type StepBounds, StepBuffers } from "./step_rows.ts";
+import { type PackedStep, packStep, type StepBounds, StepBuffers } from "./step_rows.ts";
 import { StepTimer, TIMER_BYTES } from "./step_timer.ts";
 
 export interface WebgpuBackendOptions extends BackendOptions {
@@ -48,7 +50,8 @@ export async function openWebgpuBackend(
   try {
     const probe = options.readbackMode ?? probeImmediateReadback();
     const shapes = options.shapes ?? shapesFor(gpu);
-    const plan = planLlama(model, gpu.limits.maxStorageBufferBindingSize);
+    const maxBindingBytes = gpu.limits.maxStorageBufferBindingSize;
+    const plan = planLlama(model, { shapes, maxBindingBytes });
     const bounds = stepBounds(model.shape, options, shapes);
     checkFit(gpu, { model, plan, bounds });
     await checkDevice(gpu, { plan, shape: model.shape, shapes, maxPositions: bounds.maxPositions });
@@ -90,8 +93,6 @@ export class WebgpuBackend implements Backend {
   readonly shape: ModelShape;
   readonly kv: KvLayout;
   readonly limits: BackendLimits;
-  readonly shapes: KernelShapes;
-  readonly readbackMode: ReadbackMode;
   readonly #gpu: Gpu;
   readonly #parts: BackendParts;
   #logits: Readback | null = null;
@@ -99,20 +100,19 @@ export class WebgpuBackend implements Backend {
 
   /** For `openWebgpuBackend`. */
   constructor(gpu: Gpu, parts: BackendParts) {
-    this.device = { backend: "webgpu", adapter: gpu.adapter, isSoftware: gpu.isSoftware };
+    const { adapter, isSoftware } = gpu;
+    const kernels = `${describeShapes(parts.shapes)}, ${parts.readbackMode} readback`;
+    this.device = { backend: "webgpu", adapter, isSoftware, kernels };
     this.shape = parts.shape;
     this.kv = parts.kv.layout;
     const { maxRows, maxSlices, totalBlocks } = parts.bounds;
     this.limits = { maxRows, maxSlices, totalBlocks };
-    this.shapes = parts.shapes;
-    this.readbackMode = parts.readbackMode;
     this.#gpu = gpu;
     this.#parts = parts;
   }
 
-  /** Bytes of all device buffers. */
-  get bytesAllocated(): number {
-    return this.#gpu.bytesAllocated;
+  get failed(): Promise<DeviceError> {
+    return this.#gpu.failed;
   }
 
   async step(slices: readonly SequenceSlice[]): Promise<StepResult> {
@@ -121,15 +121,17 @@ export class WebgpuBackend implements Backend {
     const packed = packStep(slices, this.#parts.bounds);
     this.#isStepping = true;
     try {
-      return await this.#gpu.checked("run a step", () => this.#run(slices, packed));
+      return await this.#gpu.run(
+        "run a step",
+        () => this.#gpu.checked("run a step", () => this.#run(slices, packed)),
+      );
     } finally {
       this.#isStepping = false;
     }
   }
 
-  readBlocks(blocks: readonly number[]): Promise<Uint8Array<ArrayBuffer>> {
-    this.#gpu.assertHealthy();
-    return this.#parts.kv.read(blocks);
+  async readBlocks(blocks: readonly number[]): Promise<Uint8Array<ArrayBuffer>> {
+    return await this.#gpu.run("read KV blocks", () => this.#parts.kv.read(blocks));
   }
 
   writeBlocks(blocks: readonly number[], data: Uint8Array<ArrayBuffer>): void {
@@ -139,7 +141,7 @@ export class WebgpuBackend implements Backend {
 
   /**
    * Maps every staging buffer once and runs every kernel once, so that no request pays for the
-   * driver's compilation. Leaves block 0 as it would be before its first use: with nothing to read.
+   * driver's compilation. Block 0 then holds KV of no sequence.
    */
   async warmUp(): Promise<void> {
     const { tokens, kv, shapes, bounds } = this.#parts;
@@ -153,7 +155,6 @@ export class WebgpuBackend implements Backend {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#parts.sample.destroy();
     this.#parts.timer.close();
     this.#gpu.close();
   }
@@ -241,7 +242,7 @@ export class WebgpuBackend implements Backend {
       this.#logits = new Readback(this.#gpu, {
         label: "logits",
         byteLength: this.limits.maxSlices * this.shape.vocab * 4,
-        mode: this.readbackMode,
+        mode: this.#parts.readbackMode,
       });
       await this.#logits.prime();
     }
@@ -288,7 +289,7 @@ function backendParts(
     kv,
     buffers,
     graph,
-    sample: new SampleOp(gpu.device, { vocab, maxSlices, logits: graph.logits }),
+    sample: new SampleOp(gpu, { vocab, maxSlices, logits: graph.logits }),
     timer: new StepTimer(gpu),
     tokens: new Readback(gpu, {
       label: "tokens",
@@ -297,32 +298,4 @@ function backendParts(
     }),
     readbackMode,
   };
-}
-
-/** Puts tokens (of the slices that sample) and logits (by row) where their slices are. */
-function sliceResults(
-  slices: readonly SequenceSlice[],
-  tokens: Uint32Array,
-  logits: ReadonlyMap<number, Float32Array>,
-): SliceResult[] {
-  let row = 0;
-  let sampled = 0;
-  return slices.map((slice): SliceResult => {
-    const token = slice.sample ? tokens[sampled++] : null;
-    const firstRow = row;
-    row += slice.tokens.length;
-    if (!slice.wantLogits) return { token };
-    const rows = slice.tokens.map((_, i) => logits.get(firstRow + i) ?? new Float32Array());
-    return { token, logits: concatenate(rows) };
-  });
-}
-
-function concatenate(arrays: readonly Float32Array[]): Float32Array<ArrayBuffer> {
-  const all = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    all.set(array, at);
-    at += array.length;
-  }
-  return all;
 }

@@ -8,6 +8,7 @@
  */
 
 import { DeviceError } from "../backend.ts";
+import { adapterName, bestAdapter, isSoftware } from "./adapter.ts";
 
 /** How a kernel uses one buffer. */
 export type BindingUse = "read" | "read_write" | "uniform";
@@ -34,25 +35,23 @@ const NO_ADAPTER = "Cannot open a WebGPU device: no adapter was found. Install a
   "(Debian and Ubuntu: mesa-vulkan-drivers, or the GPU vendor's driver; in a container also " +
   "libvulkan1 and access to the GPU)";
 
-const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software/i;
-
 export class Gpu {
   readonly device: GPUDevice;
-  /** The adapter's description, or its vendor and architecture where it has none. */
+  /** The adapter's name. */
   readonly adapter: string;
   readonly isSoftware: boolean;
   readonly hasTimestamps: boolean;
   readonly #buffers = new Set<GPUBuffer>();
   readonly #kernels = new Map<string, Kernel>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #failed = Promise.withResolvers<DeviceError>();
   #failure: DeviceError | null = null;
   #isClosed = false;
 
   private constructor(adapter: GPUAdapter, device: GPUDevice) {
     this.device = device;
-    const info = adapter.info;
-    this.adapter = info.description || `${info.vendor} ${info.architecture}`.trim() || "unknown";
-    this.isSoftware = info.isFallbackAdapter || SOFTWARE.test(this.adapter);
+    this.adapter = adapterName(adapter);
+    this.isSoftware = isSoftware(adapter);
     this.hasTimestamps = device.features.has("timestamp-query");
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
@@ -69,7 +68,7 @@ export class Gpu {
 
   /** Opens the best adapter with all of its limits. Rejects with a DeviceError. */
   static async open(): Promise<Gpu> {
-    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+    const adapter = await bestAdapter();
     if (!adapter) throw new DeviceError(NO_ADAPTER);
     const requiredLimits: Record<string, number> = {};
     for (const name of LIMITS) requiredLimits[name] = adapter.limits[name];
@@ -93,6 +92,11 @@ export class Gpu {
     let bytes = 0;
     for (const buffer of this.#buffers) bytes += buffer.size;
     return bytes;
+  }
+
+  /** Resolves with what went wrong when the device cannot go on, also while nothing runs on it. */
+  get failed(): Promise<DeviceError> {
+    return this.#failed.promise;
   }
 
   /** Throws what went wrong on the device since it was opened. */
@@ -177,20 +181,42 @@ export class Gpu {
     });
   }
 
+  /** Runs `work` on the open device. Rejects with a DeviceError where the device fails it. */
+  async run<T>(what: string, work: () => Promise<T>): Promise<T> {
+    this.assertHealthy();
+    try {
+      return await work();
+    } catch (cause) {
+      if (cause instanceof RangeError) throw cause;
+      // That the device was lost is heard a turn after the call that failed for it.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      this.assertHealthy();
+      if (cause instanceof DeviceError) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new DeviceError(`Cannot ${what}: ${reason}`, { cause });
+    }
+  }
+
   /** Runs `build` and rejects with a DeviceError where the device refused what it made. */
   async checked<T>(what: string, build: () => T | Promise<T>): Promise<T> {
     this.device.pushErrorScope("out-of-memory");
     this.device.pushErrorScope("validation");
-    let result: T;
-    let errors: (GPUError | null)[];
-    try {
-      result = await build();
-    } finally {
-      errors = [await this.device.popErrorScope(), await this.device.popErrorScope()];
+    const outcome = await Promise.resolve().then(build).then(
+      (result) => ({ result }),
+      (failure: unknown) => ({ failure }),
+    );
+    const invalid = await this.device.popErrorScope();
+    const exhausted = await this.device.popErrorScope();
+    if (exhausted) {
+      const allocated = Math.ceil(this.bytesAllocated / 2 ** 20);
+      throw new DeviceError(
+        `Cannot ${what}: the device has no memory left, with ${allocated} MiB asked for in all: ` +
+          "lower kvCacheTokens or choose a smaller model",
+      );
     }
-    const error = errors.find((entry) => entry !== null);
-    if (error) throw new DeviceError(`Cannot ${what}: ${error.message || "out of device memory"}`);
-    return result;
+    if (invalid) throw new DeviceError(`Cannot ${what}: ${invalid.message}`);
+    if ("failure" in outcome) throw outcome.failure;
+    return outcome.result;
   }
 
   /** Destroys every buffer and the device. */
@@ -220,6 +246,7 @@ export class Gpu {
 
   #fail(reason: string): void {
     this.#failure ??= new DeviceError(`Cannot go on: ${reason}`);
+    this.#failed.resolve(this.#failure);
   }
 }
 

@@ -8,6 +8,7 @@
  */
 
 import type { ModelShape } from "../../weights/model_file.ts";
+import { ropeTable } from "../rope_table.ts";
 import { BLOCK_TOKENS, DeviceError } from "../backend.ts";
 import type { Gpu } from "./device.ts";
 import { attentionTile, type KernelShapes } from "./kernel_shapes.ts";
@@ -17,7 +18,7 @@ import { Attention, MAX_POSITIONS_WITH_LOOP_CAP } from "./ops/attention/attentio
 import { attentionReference } from "./ops/attention/attention_reference.ts";
 import { Linear } from "./ops/linear/linear.ts";
 import { linearReference } from "./ops/linear/linear_reference.ts";
-import { ropeKv, ropeTable } from "./ops/rope_kv/rope_kv.ts";
+import { ropeKv } from "./ops/rope_kv/rope_kv.ts";
 import { ropeReference } from "./ops/rope_kv/rope_reference.ts";
 import { readBuffer } from "./readback.ts";
 import { RowRange } from "./row_range.ts";
@@ -125,7 +126,7 @@ async function testLinear(
       return { ...part, sources: [source] };
     }),
   });
-  await fillMatrix(gpu, weights, { file: tensorReader(tensors), onRead: () => {} });
+  await fillMatrix(gpu, weights, { file: tensorReader(tensors) });
   const x = testValues(rows * columns, 2);
   const input = gpu.storage("test input", 2 * largest * columns * 4);
   gpu.device.queue.writeBuffer(input, 0, x);

@@ -2,8 +2,8 @@
 
 import type { ModelFile, ModelShape } from "../../weights/model_file.ts";
 import { BLOCK_TOKENS, DeviceError } from "../backend.ts";
+import { sliceBytes } from "../kv_layout.ts";
 import type { Gpu } from "./device.ts";
-import { sliceBytes } from "./kv_cache.ts";
 import { type LlamaPlan, planDeviceBytes } from "./llama_weights.ts";
 import type { StepBounds } from "./step_rows.ts";
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert/mod.js";
 import {
+  attentionTile,
   describeShapes,
   linearShape,
   NARROW_SHAPES,
@@ -53,8 +54,23 @@ Deno.test("linearShape() reduces between lanes on GPUs only", () => {
   assert(linearShape(WIDE_SHAPES, matrix).lanes > 1);
 });
 
+Deno.test("attentionTile() takes fewer rows where more heads share a key", () => {
+  const tile = (heads: number, kvHeads: number, headDim: number) =>
+    [NARROW_SHAPES, WIDE_SHAPES].map((shapes) =>
+      attentionTile(shapes, { heads, kvHeads, headDim })
+    );
+  assertEquals(tile(6, 6, 48), [4, 4]);
+  assertEquals(tile(9, 3, 64), [2, 4]);
+  assertEquals(tile(32, 4, 64), [1, 4]);
+  assertEquals(tile(64, 4, 128), [1, 1]);
+});
+
+Deno.test("lanes that share a weight row have it contiguous", () => {
+  assertEquals(new Set(Object.values(WIDE_SHAPES.rowsTogether)), new Set([1]));
+});
+
 Deno.test("shapesFor() gives software adapters narrow kernels", () => {
   assertEquals(shapesFor({ isSoftware: true }), NARROW_SHAPES);
   assertEquals(shapesFor({ isSoftware: false }), WIDE_SHAPES);
-  assertEquals(describeShapes(NARROW_SHAPES), "narrow kernels, workgroup 8, row tiles 1/2/4");
+  assertEquals(describeShapes(NARROW_SHAPES), "narrow kernels, workgroup 8, row tiles 1/2/3");
 });

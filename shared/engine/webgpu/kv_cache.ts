@@ -4,24 +4,13 @@
  * order of `KvLayout`: for each layer its keys, then its values.
  */
 
-import { BLOCK_TOKENS, type KvLayout } from "../backend.ts";
-import type { ModelShape } from "../../weights/model_file.ts";
+import type { KvLayout } from "../backend.ts";
+import { checkBlockBytes, checkBlocks, sliceBytes } from "../kv_layout.ts";
 import type { Gpu } from "./device.ts";
 import { Readback, type ReadbackMode } from "./readback.ts";
 
 /** Bytes of one readback at most: larger ones drop to a quarter of the rate on llvmpipe. */
 const READ_BYTES = 16 * 1024 * 1024;
-
-/** The layout of one block of a model. */
-export function kvLayout(shape: ModelShape): KvLayout {
-  const { layers, kvHeads, headDim } = shape;
-  return { layers, kvHeads, headDim, blockBytes: layers * 2 * sliceBytes(shape) };
-}
-
-/** Bytes of the keys, or of the values, of one block in one layer. */
-export function sliceBytes({ kvHeads, headDim }: Pick<KvLayout, "kvHeads" | "headDim">): number {
-  return BLOCK_TOKENS * kvHeads * headDim * 4;
-}
 
 export class KvCache {
   readonly layout: KvLayout;
@@ -70,7 +59,7 @@ export class KvCache {
 
   /** Reads whole blocks. @returns [blocks, blockBytes] */
   async read(blocks: readonly number[]): Promise<Uint8Array<ArrayBuffer>> {
-    this.#check(blocks);
+    checkBlocks(blocks, this.totalBlocks);
     if (this.#isReading) throw new RangeError("Cannot read KV blocks: another read is under way");
     this.#isReading = true;
     try {
@@ -91,14 +80,9 @@ export class KvCache {
 
   /** Writes whole blocks. @param data [blocks, blockBytes] */
   write(blocks: readonly number[], data: Uint8Array<ArrayBuffer>): void {
-    this.#check(blocks);
-    const { blockBytes, layers } = this.layout;
-    if (data.length !== blocks.length * blockBytes) {
-      throw new RangeError(
-        `Cannot write ${blocks.length} KV blocks: ${data.length} bytes given, ` +
-          `${blocks.length * blockBytes} needed`,
-      );
-    }
+    checkBlocks(blocks, this.totalBlocks);
+    checkBlockBytes(blocks.length, data.length, this.layout);
+    const { layers } = this.layout;
     const { queue } = this.#gpu.device;
     const size = this.#sliceBytes;
     let at = 0;
@@ -119,13 +103,6 @@ export class KvCache {
       at += size;
       encoder.copyBufferToBuffer(this.values[layer], block * size, this.#readback.buffer, at, size);
       at += size;
-    }
-  }
-
-  #check(blocks: readonly number[]): void {
-    const wrong = blocks.find((id) => !Number.isInteger(id) || id < 0 || id >= this.totalBlocks);
-    if (wrong !== undefined) {
-      throw new RangeError(`Cannot use KV block ${wrong}: the cache has ${this.totalBlocks}`);
     }
   }
 }

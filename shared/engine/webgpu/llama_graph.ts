@@ -7,6 +7,7 @@
  */
 
 import type { ModelShape } from "../../weights/model_file.ts";
+import { ropeTable } from "../rope_table.ts";
 import type { Gpu } from "./device.ts";
 import type { KernelShapes } from "./kernel_shapes.ts";
 import type { KvCache } from "./kv_cache.ts";
@@ -16,7 +17,7 @@ import { Attention } from "./ops/attention/attention.ts";
 import { Embed } from "./ops/embed/embed.ts";
 import { Linear } from "./ops/linear/linear.ts";
 import { RmsNorm } from "./ops/rms_norm/rms_norm.ts";
-import { ropeKv, ropeTable } from "./ops/rope_kv/rope_kv.ts";
+import { ropeKv } from "./ops/rope_kv/rope_kv.ts";
 import { swiglu } from "./ops/swiglu/swiglu.ts";
 import { RowRange } from "./row_range.ts";
 import type { PackedStep, StepBounds, StepBuffers } from "./step_rows.ts";

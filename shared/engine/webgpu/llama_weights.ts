@@ -9,6 +9,7 @@ import {
   fillMatrix,
   type MatrixPlan,
   planMatrix,
+  type PlanOptions,
   type WeightMatrix,
 } from "./weight_matrix.ts";
 
@@ -35,15 +36,21 @@ interface Llama<M, V> {
 export type LlamaPlan = Llama<MatrixPlan, TensorInfo>;
 export type LlamaWeights = Llama<WeightMatrix, GPUBuffer>;
 
-/** Plans the weights of `file`. Throws a DeviceError where a tensor is missing. */
-export function planLlama(file: ModelFile, maxBindingBytes: number): LlamaPlan {
+/** Plans the weights of `file`. Throws a DeviceError where the kernels cannot take them. */
+export function planLlama(file: ModelFile, options: PlanOptions): LlamaPlan {
+  const { headDim } = file.shape;
+  if (headDim % 4 !== 0) {
+    throw new DeviceError(
+      `Cannot load ${file.path}: its head dimension is ${headDim}, and kernels take multiples of 4`,
+    );
+  }
   const tensor = (name: string) => {
     const info = file.tensors.get(`${name}.weight`);
     if (!info) throw new DeviceError(`Cannot load ${file.path}: it has no tensor ${name}.weight`);
     return info;
   };
   const matrix = (label: string, ...names: string[]) =>
-    planMatrix(label, names.map(tensor), maxBindingBytes);
+    planMatrix(label, names.map(tensor), options);
   const embedding = matrix("token_embd", "token_embd");
   const layers = Array.from({ length: file.shape.layers }, (_, i) => {
     const name = (part: string) => `blk.${i}.${part}`;

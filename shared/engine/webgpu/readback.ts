@@ -9,6 +9,7 @@
  * known version, and `prime` must have run. `awaited` mode works everywhere.
  */
 
+import { DeviceError } from "../backend.ts";
 import type { Gpu } from "./device.ts";
 
 export type ReadbackMode = "awaited" | "immediate";
@@ -37,16 +38,23 @@ export class Readback {
 
   /** Reads the first `byteLength` bytes, after all submitted work. The result is a copy. */
   async read(byteLength: number): Promise<Uint8Array<ArrayBuffer>> {
-    const mapping = this.buffer.mapAsync(GPUMapMode.READ, 0, byteLength);
-    if (this.#mode === "immediate" && this.#isPrimed) {
-      // Resolves 10 ms later, when the buffer is long unmapped again.
-      mapping.catch(() => {});
-    } else {
-      await mapping;
+    try {
+      const mapping = this.buffer.mapAsync(GPUMapMode.READ, 0, byteLength);
+      if (this.#mode === "immediate" && this.#isPrimed) {
+        // Settles 10 ms later; whether the mapping worked shows in the next line.
+        mapping.catch(() => {});
+      } else {
+        await mapping;
+      }
+      const data = new Uint8Array(this.buffer.getMappedRange(0, byteLength).slice(0));
+      this.buffer.unmap();
+      return data;
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new DeviceError(`Cannot read ${this.buffer.label} from the device: ${reason}`, {
+        cause,
+      });
     }
-    const data = new Uint8Array(this.buffer.getMappedRange(0, byteLength).slice(0));
-    this.buffer.unmap();
-    return data;
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * How weights lie in device memory, and the WGSL that reads them.
  *
- * Rows are contiguous. Quants are `array<vec4u>` (F32: `array<vec4f>`); scales lie in a buffer of
+ * Quants are `array<vec4u>` (F32: `array<vec4f>`); scales lie in a buffer of
  * their own, since GGUF's blocks of 18, 20 or 34 bytes cannot be loaded as words.
  *
  * | format     | from      | quants of a unit                         | scales           |
@@ -12,6 +12,9 @@
  * | q8_half    | Q6_K      | 16 signed bytes in 1 vec4u               | f32              |
  * | q4         | Q4_0      | 32 signed nibbles in 1 vec4u             | f32 (scale / 16) |
  * | q4_offset  | Q4_1      | 32 unsigned nibbles in 1 vec4u           | vec2f (d, m)     |
+ *
+ * The units of `rowsTogether` rows alternate: unit 0 of each row, then unit 1 of each, and scales
+ * likewise; the last rows are padded. With 1, rows are contiguous.
  *
  * In nibble formats, low nibbles are weights 0 to 15 of the unit and high nibbles 16 to 31, as in
  * GGUF. Signed nibbles are two's complement: both halves unpack as 16 times their value without a
@@ -33,6 +36,14 @@ const FORMATS: Readonly<Record<TensorType, WeightFormat>> = {
   Q4_1: "q4_offset",
 };
 
+/** What the weights of a format are stored as. */
+export type WeightWidth = "nibbles" | "bytes" | "plain";
+
+export function widthOf(format: WeightFormat): WeightWidth {
+  if (SCALE_BYTES[format] === 0) return "plain";
+  return WEIGHTS_PER_ELEMENT[format] === 32 ? "nibbles" : "bytes";
+}
+
 export function formatOf(type: TensorType): WeightFormat {
   return FORMATS[type];
 }
@@ -42,6 +53,8 @@ export interface RowLayout {
   readonly format: WeightFormat;
   /** Weights of a row. */
   readonly columns: number;
+  /** Rows whose units alternate in memory. */
+  readonly rowsTogether: number;
   /** Weights of a unit, a multiple of 4. */
   readonly unitWeights: number;
   /** Units of a row. */
@@ -54,13 +67,18 @@ export interface RowLayout {
 }
 
 /** Lays out a row of `columns` weights. Throws a DeviceError where the format cannot hold it. */
-export function rowLayout(format: WeightFormat, columns: number): RowLayout {
+export function rowLayout(
+  format: WeightFormat,
+  columns: number,
+  rowsTogether: number,
+): RowLayout {
   const unitWeights = unitOf(format, columns);
   const weightsPerElement = WEIGHTS_PER_ELEMENT[format];
   const units = columns / unitWeights;
   return {
     format,
     columns,
+    rowsTogether,
     unitWeights,
     units,
     unitElements: unitWeights / weightsPerElement,
@@ -112,13 +130,27 @@ export function weightBindings(format: WeightFormat): string {
 @group(0) @binding(1) var<storage, read> scales: array<${scales}>;`;
 }
 
-/** Statements that load unit `unit` (an index over the whole matrix) as `name_0`, `name_1`... */
+/** Statements that find row `row` of the matrix, for `loadUnit` under the same `name`. */
+export function findRow(layout: RowLayout, name: string, row: string): string {
+  const { units, unitElements, rowsTogether } = layout;
+  const start = `(${name}_row / ${rowsTogether}u * ${units * rowsTogether}u + ` +
+    `${name}_row % ${rowsTogether}u)`;
+  return `let ${name}_row = ${row};
+let ${name}_quants = ${start} * ${unitElements}u;
+let ${name}_scales = ${start};`;
+}
+
+/** Statements that load unit `unit` of a found row as `name_0`, `name_1`... and `name_scale`. */
 export function loadUnit(layout: RowLayout, name: string, unit: string): string {
+  const { unitElements, rowsTogether, scaleBytes } = layout;
   const lines: string[] = [];
-  const elements = layout.unitElements;
-  const first = elements === 1 ? `(${unit})` : `(${unit}) * ${elements}u`;
-  for (let e = 0; e < elements; e++) lines.push(`let ${name}_${e} = quants[${first} + ${e}u];`);
-  if (layout.scaleBytes > 0) lines.push(`let ${name}_scale = scales[${unit}];`);
+  for (let e = 0; e < unitElements; e++) {
+    const offset = `${unit} * ${unitElements * rowsTogether}u + ${e}u`;
+    lines.push(`let ${name}_${e} = quants[${name}_quants + ${offset}];`);
+  }
+  if (scaleBytes > 0) {
+    lines.push(`let ${name}_scale = scales[${name}_scales + ${unit} * ${rowsTogether}u];`);
+  }
   return lines.join("\n");
 }
 

@@ -86,3 +86,32 @@ function repackQ6(source: Uint8Array<ArrayBuffer>, { quants, scales }: RepackTar
     }
   }
 }
+
+export interface InterleaveOptions {
+  /** Words of 4 bytes of one row. */
+  readonly rowWords: number;
+  /** Words that stay together. */
+  readonly unitWords: number;
+  readonly rowsTogether: number;
+}
+
+/**
+ * Reorders contiguous rows so that the units of `rowsTogether` rows alternate. `source` holds whole
+ * rows, `target` as many rows rounded up to a multiple of `rowsTogether`.
+ */
+export function interleaveRows(
+  source: Uint32Array,
+  target: Uint32Array,
+  { rowWords, unitWords, rowsTogether }: InterleaveOptions,
+): void {
+  const rows = source.length / rowWords;
+  for (let row = 0; row < rows; row++) {
+    const within = row % rowsTogether;
+    let at = (row - within) * rowWords + within * unitWords;
+    const end = (row + 1) * rowWords;
+    for (let from = row * rowWords; from < end; from += unitWords) {
+      for (let word = 0; word < unitWords; word++) target[at + word] = source[from + word];
+      at += rowsTogether * unitWords;
+    }
+  }
+}

@@ -3,11 +3,11 @@ import { supportedTensorTypes } from "../../weights/tensor_types.ts";
 import type { TensorType } from "../../weights/model_file.ts";
 import { testTensor } from "./test_tensor.ts";
 import { formatOf, type RowLayout, rowLayout } from "./weight_format.ts";
-import { repack, type RepackTarget } from "./weight_repack.ts";
+import { interleaveRows, repack, type RepackTarget } from "./weight_repack.ts";
 
 function repacked(type: TensorType, rows: number, columns: number) {
   const tensor = testTensor(type, [rows, columns], 1);
-  const layout = rowLayout(formatOf(type), columns);
+  const layout = rowLayout(formatOf(type), columns, 1);
   const target: RepackTarget = {
     quants: new Uint8Array(rows * layout.quantBytes),
     scales: new Float32Array(rows * layout.scaleBytes / 4),
@@ -67,4 +67,13 @@ Deno.test("repack() stores negative Q4_0 nibbles as two's complement and a sixte
   repack("Q4_0", block, target);
   assertEquals(target.scales[0], 1 / 8);
   assertEquals(target.quants[0], 0x78);
+});
+
+Deno.test("interleaveRows() lets the units of a group of rows alternate and leaves room for missing rows", () => {
+  // Three rows of two units of two words, two rows together.
+  const source = new Uint32Array([1, 2, 3, 4, 11, 12, 13, 14, 21, 22, 23, 24]);
+  const target = new Uint32Array(16).fill(99);
+  interleaveRows(source, target, { rowWords: 4, unitWords: 2, rowsTogether: 2 });
+  assertEquals([...target.subarray(0, 8)], [1, 2, 11, 12, 3, 4, 13, 14]);
+  assertEquals([...target.subarray(8)], [21, 22, 99, 99, 23, 24, 99, 99]);
 });

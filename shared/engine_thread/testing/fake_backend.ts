@@ -12,6 +12,7 @@ import {
   type Backend,
   type BackendLimits,
   BLOCK_TOKENS,
+  type DeviceError,
   type DeviceInfo,
   type KvLayout,
   type SampleParameters,
@@ -26,6 +27,8 @@ export interface FakeBackendOptions extends Partial<BackendLimits> {
   readonly contextLength?: number;
   readonly vocab?: number;
   readonly deviceTimeNs?: number;
+  /** Resolves when the device fails between steps; never by default. */
+  readonly failed?: Promise<DeviceError>;
   /** Called in each step before anything is computed; what it throws, the step rejects with. */
   readonly onStep?: (slices: readonly SequenceSlice[]) => void | Promise<void>;
 }
@@ -38,12 +41,14 @@ export class FakeBackend implements Backend {
   readonly #options: FakeBackendOptions;
   /** [totalBlocks, key or value, BLOCK_TOKENS]; 0 is "never written". */
   readonly #cache: Uint32Array<ArrayBuffer>;
+  readonly failed: Promise<DeviceError>;
   isClosed = false;
 
   constructor(options: FakeBackendOptions = {}) {
     const { maxRows = 64, maxSlices = 8, totalBlocks = 64 } = options;
     this.#options = options;
     this.limits = { maxRows, maxSlices, totalBlocks };
+    this.failed = options.failed ?? new Promise(() => {});
     this.shape = fakeShape(options.contextLength ?? 512, options.vocab ?? 1000);
     this.#cache = new Uint32Array(totalBlocks * 2 * BLOCK_TOKENS);
   }

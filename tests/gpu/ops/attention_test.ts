@@ -1,14 +1,19 @@
 import { assertEquals } from "@std/assert/mod.js";
 import { BLOCK_TOKENS, type SequenceSlice } from "../../../shared/engine/backend.ts";
+import { blocksFor } from "../../../shared/engine/kv_layout.ts";
+import { ropeTable } from "../../../shared/engine/rope_table.ts";
 import type { Gpu } from "../../../shared/engine/webgpu/device.ts";
 import { attentionTile, type KernelShapes } from "../../../shared/engine/webgpu/kernel_shapes.ts";
 import { encodeRows } from "../../../shared/engine/webgpu/launch.ts";
-import { Attention } from "../../../shared/engine/webgpu/ops/attention/attention.ts";
+import {
+  Attention,
+  MAX_POSITIONS_WITH_LOOP_CAP,
+} from "../../../shared/engine/webgpu/ops/attention/attention.ts";
 import { attentionReference } from "../../../shared/engine/webgpu/ops/attention/attention_reference.ts";
-import { ropeKv, ropeTable } from "../../../shared/engine/webgpu/ops/rope_kv/rope_kv.ts";
+import { ropeKv } from "../../../shared/engine/webgpu/ops/rope_kv/rope_kv.ts";
 import { ropeReference } from "../../../shared/engine/webgpu/ops/rope_kv/rope_reference.ts";
 import { testValues } from "../../../shared/engine/webgpu/test_tensor.ts";
-import { blocksFor, packStep, StepBuffers } from "../../../shared/engine/webgpu/step_rows.ts";
+import { packStep, StepBuffers } from "../../../shared/engine/webgpu/step_rows.ts";
 import { assertClose, kernelTest, readFloats, runPass } from "./kernel_run.ts";
 
 interface Heads {
@@ -32,8 +37,7 @@ class AttentionRun {
   readonly values: GPUBuffer;
   readonly #bounds;
 
-  constructor(gpu: Gpu, shapes: KernelShapes, heads: Heads) {
-    const totalBlocks = 64;
+  constructor(gpu: Gpu, shapes: KernelShapes, heads: Heads, totalBlocks = 64) {
     this.#gpu = gpu;
     this.#shapes = shapes;
     this.#heads = heads;
@@ -169,6 +173,29 @@ kernelTest(
     gpu.device.queue.writeBuffer(run.values, 0, stale);
     const actual = await run.step([slice(0, rows, 3)], qkv);
     assertClose(actual, reference(qkv, PARTIAL), 60 * 2e-4);
+  },
+);
+
+kernelTest(
+  "attention() is right up to the last position that capped loops allow",
+  async (gpu, shapes) => {
+    const heads = { heads: 1, kvHeads: 1, headDim: 4, ropeDim: 4, ropeTheta: 1e6 };
+    const earlier = MAX_POSITIONS_WITH_LOOP_CAP - 1;
+    const run = new AttentionRun(gpu, shapes, heads, blocksFor(MAX_POSITIONS_WITH_LOOP_CAP));
+    // Equal keys weigh all positions alike, so the answer is the mean of the values.
+    const values = testValues(run.values.size / 4, 30);
+    // The last position before the row's own, in the table's last block: block 0.
+    values.fill(1000, 14 * heads.headDim, 15 * heads.headDim);
+    gpu.device.queue.writeBuffer(run.values, 0, values);
+    const qkv = new Float32Array(3 * heads.headDim);
+    const actual = await run.step([{ ...slice(earlier, 1, 0) }], qkv);
+    // The step overwrites one position with zeros, which moves a mean of 36,864 by less than 2.8e-5.
+    const mean = new Float64Array(heads.headDim);
+    for (const [i, value] of values.entries()) {
+      mean[i % heads.headDim] += value /
+        (values.length / 4);
+    }
+    assertClose(actual, Float32Array.from(mean), 5e-5);
   },
 );
 

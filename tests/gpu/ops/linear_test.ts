@@ -34,10 +34,11 @@ async function multiply(gpu: Gpu, shapes: KernelShapes, test: Case): Promise<Flo
   const { tensors, x, isAdding, before } = test;
   const columns = tensors[0].info.shape[1];
   const rows = x.length / columns;
+  const { maxBindingBytes = 2 ** 27 } = test;
   const infos = tensors.map(({ info }) => info);
-  const plan = planMatrix("test", infos, test.maxBindingBytes ?? 2 ** 27);
+  const plan = planMatrix("test", infos, { shapes, maxBindingBytes });
   const weights = allocateMatrix(gpu, plan);
-  await fillMatrix(gpu, weights, { file: tensorReader(tensors), onRead: () => {} });
+  await fillMatrix(gpu, weights, { file: tensorReader(tensors) });
   const input = gpu.storage("x", (rows + 8) * columns * 4);
   gpu.device.queue.writeBuffer(input, 0, x);
   const output = before ? gpu.storageFrom("y", before) : gpu.storage("y", rows * weights.rows * 4);
@@ -105,7 +106,7 @@ kernelTest("Linear splits a matrix that passes the binding limit", async (gpu, s
   const tensors = [testTensor("Q8_0", [100, 256], 9), testTensor("Q8_0", [30, 256], 10)];
   const x = testValues(6 * 256, 11);
   const whole = await multiply(gpu, shapes, { tensors, x });
-  const split = await multiply(gpu, shapes, { tensors, x, maxBindingBytes: 48 * 256 });
+  const split = await multiply(gpu, shapes, { tensors, x, maxBindingBytes: 64 * 256 });
   assertEquals(split, whole);
 });
 

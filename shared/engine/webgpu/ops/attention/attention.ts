@@ -12,7 +12,7 @@ import type { HeadShape } from "../rope_kv/rope_kv.ts";
 import { attentionKernel } from "./attention_kernel.ts";
 
 /** Positions that the kernel may attend to where loops end after 65,535 iterations. */
-export const MAX_POSITIONS_WITH_LOOP_CAP = 45_056;
+export const MAX_POSITIONS_WITH_LOOP_CAP = 36_864;
 
 const USES: readonly BindingUse[] = [
   "read",

@@ -8,7 +8,7 @@
  * exactly nothing, so a row's sums depend on its position only, not on the rows beside it.
  *
  * Narrow kernels keep queries in registers, since every load is one of eight lanes; wide kernels keep
- * them in workgroup memory. The loops of one invocation turn 1.4 times a position.
+ * them in workgroup memory. The loops of one invocation, ends included, turn 1.75 times a position.
  */
 
 import { BLOCK_TOKENS } from "../../../backend.ts";
@@ -31,36 +31,42 @@ export function attentionKernel(options: AttentionKernelOptions): string {
   const { shape, shapes, tile } = options;
   const { heads, kvHeads, headDim } = shape;
   const { attentionWorkgroup: workgroup, attentionChunk: chunk } = shapes;
+  const isNarrow = shapes.family === "narrow";
   const sharing = heads / kvHeads;
   const queries = tile * sharing;
+  const vectors = Math.ceil(queries / 4);
   const quads = headDim / 4;
-  const isShared = shapes.family === "wide";
-  const dims = Math.ceil(headDim / workgroup);
-  const isRagged = headDim % workgroup !== 0;
+  // A value column is what one invocation loads at once and sums.
+  const column = isNarrow ? { type: "vec4f", width: 4 } : { type: "f32", width: 1 };
+  const columns = headDim / column.width;
+  const columnsEach = Math.ceil(columns / workgroup);
   const rowOf = (c: number) => Math.floor(c / sharing);
-  const query = (c: number, q: number) => isShared ? `query[${c * quads + q}u]` : `query${c}_${q}`;
+  const weight = (c: number) => `weight${c >> 2}.${"xyzw"[c & 3]}`;
+  const query = (c: number, q: number) => isNarrow ? `query${c}_${q}` : `query[${c * quads + q}u]`;
   const perQuery = (text: (c: number) => string) => unroll(queries, text);
-  const perDim = (text: (d: number) => string) =>
+  const perVector = (text: (v: number) => string) => unroll(vectors, text);
+  const perColumn = (text: (d: number) => string) =>
     unroll(
-      dims,
+      columnsEach,
       (d) =>
-        isRagged && d === dims - 1
-          ? `if (thread + ${d * workgroup}u < ${headDim}u) { ${text(d)} }`
+        (d + 1) * workgroup > columns
+          ? `if (thread + ${d * workgroup}u < ${columns}u) { ${text(d)} }`
           : text(d),
     );
   const slot = (position: string) =>
-    `((block_tables[table + ${position} / ${BLOCK_TOKENS}u] * ${BLOCK_TOKENS}u + ` +
-    `${position} % ${BLOCK_TOKENS}u) * ${kvHeads}u + kv_head)`;
+    `(block_tables[table + ${position} / ${BLOCK_TOKENS}u] * ${BLOCK_TOKENS}u + ` +
+    `${position} % ${BLOCK_TOKENS}u)`;
   return `
 @group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
 @group(0) @binding(1) var<storage, read> rows: array<vec4u>;
 @group(0) @binding(2) var<storage, read> block_tables: array<u32>;
 @group(0) @binding(3) var<storage, read> keys: array<vec4f>;
-@group(0) @binding(4) var<storage, read> values: array<f32>;
-@group(0) @binding(5) var<storage, read_write> output: array<f32>;
+@group(0) @binding(4) var<storage, read> values: array<${column.type}>;
+@group(0) @binding(5) var<storage, read_write> output: array<${column.type}>;
 @group(0) @binding(6) var<storage, read> groups: array<vec2u>;
-var<workgroup> weights: array<f32, ${queries * chunk}>;
-${isShared ? `var<workgroup> query: array<vec4f, ${queries * quads}>;` : ""}
+// Scores, then weights: four queries of one position in a vector.
+var<workgroup> weights: array<vec4f, ${vectors * chunk}>;
+${isNarrow ? "" : `var<workgroup> query: array<vec4f, ${queries * quads}>;`}
 
 const LOWEST = -3.4028234e38;
 
@@ -72,17 +78,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let table = rows[first_row].z;
   let first_position = rows[first_row].y;
   let positions = first_position + row_count;
-${isShared ? loadShared(options) : loadRegisters(options)}
-${perQuery((c) => `var top${c} = LOWEST; var mass${c} = 0.0;`)}
-${perQuery((c) => unroll(dims, (d) => `var sum${c}_${d} = 0.0;`))}
+${isNarrow ? loadRegisters(options) : loadShared(options)}
+${perVector((v) => `var top${v} = vec4f(LOWEST); var weight${v}: vec4f; var mass${v} = vec4f();`)}
+${perQuery((c) => unroll(columnsEach, (d) => `var sum${c}_${d} = ${column.type}();`))}
   for (var start = 0u; start < positions; start += ${chunk}u) {
     let count = min(positions - start, ${chunk}u);
     workgroupBarrier();
     for (var i = thread; i < ${chunk}u; i += ${workgroup}u) {
-${perQuery((c) => `var score${c} = LOWEST;`)}
+${perVector((v) => `var score${v} = vec4f(LOWEST);`)}
       if (i < count) {
         let position = start + i;
-        let at = ${slot("position")} * ${quads}u;
+        let at = (${slot("position")} * ${kvHeads}u + kv_head) * ${quads}u;
 ${perQuery((c) => `var dot${c} = vec4f();`)}
 ${
     unroll(quads, (q) =>
@@ -92,50 +98,59 @@ ${
 ${
     perQuery((c) =>
       `if (position <= first_position + ${rowOf(c)}u) { ` +
-      `score${c} = (dot${c}.x + dot${c}.y) + (dot${c}.z + dot${c}.w); }`
+      `score${c >> 2}.${"xyzw"[c & 3]} = (dot${c}.x + dot${c}.y) + (dot${c}.z + dot${c}.w); }`
     )
   }
       }
-${perQuery((c) => `weights[${c * chunk}u + i] = score${c};`)}
+${perVector((v) => `weights[i * ${vectors}u + ${v}u] = score${v};`)}
     }
     workgroupBarrier();
-${perQuery((c) => `var new_top${c} = top${c};`)}
-    for (var i = 0u; i < ${chunk}u; i += 16u) {
+${perVector((v) => `var new_top${v} = top${v};`)}
+    for (var i = 0u; i < ${chunk * vectors}u; i += ${16 * vectors}u) {
 ${
-    perQuery((c) =>
-      unroll(16, (i) => `new_top${c} = max(new_top${c}, weights[${c * chunk + i}u + i]);`)
+    perVector((v) =>
+      unroll(16, (i) => `new_top${v} = max(new_top${v}, weights[i + ${i * vectors + v}u]);`)
     )
   }
     }
     workgroupBarrier();
     for (var i = thread; i < count; i += ${workgroup}u) {
-${perQuery((c) => `weights[${c * chunk}u + i] = exp(weights[${c * chunk}u + i] - new_top${c});`)}
+${
+    perVector((v) => {
+      const at = `weights[i * ${vectors}u + ${v}u]`;
+      return `${at} = exp(${at} - new_top${v});`;
+    })
+  }
     }
 ${
-    perQuery((c) =>
-      `{ let scale = exp(top${c} - new_top${c}); top${c} = new_top${c}; mass${c} *= scale;\n` +
-      unroll(dims, (d) => `sum${c}_${d} *= scale;`) + " }"
+    perVector((v) =>
+      `weight${v} = exp(top${v} - new_top${v}); top${v} = new_top${v}; mass${v} *= weight${v};`
     )
   }
+${perQuery((c) => unroll(columnsEach, (d) => `sum${c}_${d} *= ${weight(c)};`))}
     workgroupBarrier();
-    for (var i = 0u; i < count; i++) {
-      let position = start + i;
-      let at = ${slot("position")} * ${headDim}u + thread;
-${perQuery((c) => `let weight${c} = weights[${c * chunk}u + i]; mass${c} += weight${c};`)}
+    for (var first = 0u; first < count; first += ${BLOCK_TOKENS}u) {
+      let block_at = (${slot("(start + first)")} * ${kvHeads}u + kv_head) * ${columns}u + thread;
+      let end = min(count - first, ${BLOCK_TOKENS}u);
+      for (var i = 0u; i < end; i++) {
+        let at = block_at + i * ${kvHeads * columns}u;
+${perVector((v) => `weight${v} = weights[(first + i) * ${vectors}u + ${v}u];`)}
+${perVector((v) => `mass${v} += weight${v};`)}
 ${
-    perDim((d) =>
+    perColumn((d) =>
       `let value${d} = values[at + ${d * workgroup}u];\n` +
-      perQuery((c) => `sum${c}_${d} = fma(weight${c}, value${d}, sum${c}_${d});`)
+      perQuery((c) => `sum${c}_${d} = fma(${column.type}(${weight(c)}), value${d}, sum${c}_${d});`)
     )
   }
+      }
     }
   }
-  let at = first_row * ${heads * headDim}u + kv_head * ${sharing * headDim}u + thread;
+  let at = first_row * ${heads * columns}u + kv_head * ${sharing * columns}u + thread;
 ${
     perQuery((c) =>
-      `if (${rowOf(c)}u < row_count) {\n` + perDim((d) => {
-        const offset = rowOf(c) * heads * headDim + c % sharing * headDim + d * workgroup;
-        return `output[at + ${offset}u] = sum${c}_${d} / mass${c};`;
+      `if (${rowOf(c)}u < row_count) {\n` + perColumn((d) => {
+        const offset = rowOf(c) * heads * columns + c % sharing * columns + d * workgroup;
+        return `output[at + ${offset}u] = sum${c}_${d} / mass${c >> 2}.${"xyzw"[c & 3]};`;
       }) + " }"
     )
   }

@@ -3,7 +3,7 @@
 import type { BindingUse, Gpu } from "../../device.ts";
 import type { KernelShapes } from "../../kernel_shapes.ts";
 import { encodeRows, type Launch } from "../../launch.ts";
-import { loadUnit, scaleQuad, unitQuad, weightBindings } from "../../weight_format.ts";
+import { findRow, loadUnit, scaleQuad, unitQuad, weightBindings } from "../../weight_format.ts";
 import type { MatrixPart, WeightMatrix } from "../../weight_matrix.ts";
 
 const USES: readonly BindingUse[] = ["read", "read", "read", "read_write"];
@@ -57,7 +57,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (unit >= ${layout.units}u || token < ${part.start}u || token >= ${part.start + part.rows}u) {
     return;
   }
-${loadUnit(layout, "w", `(token - ${part.start}u) * ${layout.units}u + unit`)}
+${findRow(layout, "w", `token - ${part.start}u`)}
+${loadUnit(layout, "w", "unit")}
   let at = group.y * ${layout.columns / 4}u + unit * ${quads}u;
 ${stores.join("\n")}
 }`;

@@ -7,11 +7,17 @@
  * every tile, so a row's result does not depend on how many rows ran with it. Arithmetic is pinned by
  * explicit fma.
  *
- * Sizes are literals: on llvmpipe a tile of four rows runs twice as fast as with sizes in a uniform.
+ * Sizes are literals: on llvmpipe a tile of several rows runs twice as fast as with sizes in a uniform.
  */
 
 import type { LinearShape } from "../../kernel_shapes.ts";
-import { loadUnit, type RowLayout, unitQuad, weightBindings } from "../../weight_format.ts";
+import {
+  findRow,
+  loadUnit,
+  type RowLayout,
+  unitQuad,
+  weightBindings,
+} from "../../weight_format.ts";
 import { unroll } from "../../wgsl_text.ts";
 
 export interface LinearKernelOptions {
@@ -58,10 +64,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let lane = thread % ${lanes}u;
   let output = group.x * ${groups * outputsPerThread}u + thread / ${lanes}u;
   let row = range.x + group.y * ${tile}u;
-${unroll(outputsPerThread, (o) => `let unit${o} = ${unitIndex(options, o * groups)};`)}
+${unroll(outputsPerThread, (o) => findRow(layout, `w${o}`, weightRow(options, o * groups)))}
 ${unroll(sums, (i) => `var sum${i} = ${isPlain ? "vec4f()" : "0.0"};`)}
   for (var unit = lane; unit < ${layout.units}u; unit += ${lanes}u) {
-${unroll(outputsPerThread, (o) => loadUnit(layout, `w${o}`, `unit${o} + unit`))}
+${unroll(outputsPerThread, (o) => loadUnit(layout, `w${o}`, "unit"))}
 ${tile > 1 ? unpack : ""}
 ${unroll(tile, (t) => addUnits(options, t))}
   }
@@ -71,9 +77,9 @@ ${unroll(sums, (i) => store(options, Math.floor(i / outputsPerThread), i % outpu
 }`;
 }
 
-/** First unit of a weight row; rows past the end read the last one. */
-function unitIndex({ layout, outputs }: LinearKernelOptions, offset: number): string {
-  return `min(output + ${offset}u, ${outputs - 1}u) * ${layout.units}u`;
+/** A weight row; rows past the end read the last one. */
+function weightRow({ outputs }: LinearKernelOptions, offset: number): string {
+  return `min(output + ${offset}u, ${outputs - 1}u)`;
 }
 
 /** Adds the loaded unit of every weight row, times activation row `t`, to the sums. */

@@ -2,7 +2,7 @@
  * Rotates queries and keys by their position and writes keys and values into the paged cache.
  *
  * Pairs are interleaved (2i, 2i + 1), as GGUF's llama tensors store them. The angles come from a
- * table made in double precision: `position * frequency` in f32 is off by 5e-4 rad at position 8191.
+ * table.
  */
 
 import { BLOCK_TOKENS } from "../../../backend.ts";
@@ -22,31 +22,12 @@ export interface RopeKvOptions {
   readonly shapes: KernelShapes;
   /** [rows, (heads + 2 * kvHeads) * headDim]: queries (rotated in place), keys, values */
   readonly qkv: GPUBuffer;
-  /** See `ropeTable`. */
+  /** What `ropeTable` gives. */
   readonly table: GPUBuffer;
   readonly step: StepBuffers;
   /** [blocks, BLOCK_TOKENS, kvHeads, headDim] */
   readonly keys: GPUBuffer;
   readonly values: GPUBuffer;
-}
-
-/** Cosine and sine of each position's angles: [positions, ropeDim / 2] pairs. */
-export function ropeTable(
-  positions: number,
-  options: { readonly ropeDim: number; readonly ropeTheta: number },
-): Float32Array<ArrayBuffer> {
-  const { ropeDim, ropeTheta } = options;
-  const pairs = ropeDim / 2;
-  const table = new Float32Array(positions * ropeDim);
-  for (let pair = 0; pair < pairs; pair++) {
-    const frequency = ropeTheta ** (-2 * pair / ropeDim);
-    for (let position = 0; position < positions; position++) {
-      const at = (position * pairs + pair) * 2;
-      table[at] = Math.cos(position * frequency);
-      table[at + 1] = Math.sin(position * frequency);
-    }
-  }
-  return table;
 }
 
 /** Binds the kernel for one layer. */

@@ -8,6 +8,7 @@
 import type { SampleParameters } from "../../../backend.ts";
 import { seedWords } from "../../../sampling/gumbel.ts";
 import { checkSampleParameters } from "../../../sampling/sample_reference.ts";
+import type { Gpu } from "../../device.ts";
 import { CANDIDATES, MAX_VOCAB, PARTIAL_WORKGROUP, SAMPLE_WGSL } from "./sample.wgsl.ts";
 
 /** Words of the WGSL struct Row. */
@@ -24,7 +25,7 @@ export interface SampleOpOptions {
 }
 
 /** The sampling op: `setParameters`, then `encode` into a compute pass, then read `tokens`. */
-export class SampleOp implements Disposable {
+export class SampleOp {
   /** u32 [maxSlices]; usage STORAGE and COPY_SRC. */
   readonly tokens: GPUBuffer;
 
@@ -39,18 +40,17 @@ export class SampleOp implements Disposable {
   #hasTemperature = false;
 
   /** Throws a RangeError when the vocabulary is larger than the op's exact sums allow. */
-  constructor(device: GPUDevice, { vocab, maxSlices, logits }: SampleOpOptions) {
+  constructor(gpu: Gpu, { vocab, maxSlices, logits }: SampleOpOptions) {
     if (vocab > MAX_VOCAB) {
       throw new RangeError(`Cannot sample from ${vocab} tokens: the op takes at most ${MAX_VOCAB}`);
     }
+    const { device } = gpu;
     this.#device = device;
     this.#maxSlices = maxSlices;
-    const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
-    const create = (label: string, words: number, usage: number) =>
-      device.createBuffer({ label: `sample ${label}`, size: 4 * words, usage });
-    this.tokens = create("tokens", maxSlices, STORAGE | COPY_SRC);
-    this.#rows = create("rows", ROW_WORDS * maxSlices, STORAGE | COPY_DST);
-    this.#candidates = create("candidates", 2 * CANDIDATES * maxSlices, STORAGE);
+    const create = (label: string, words: number) => gpu.storage(`sample ${label}`, 4 * words);
+    this.tokens = create("tokens", maxSlices);
+    this.#rows = create("rows", ROW_WORDS * maxSlices);
+    this.#candidates = create("candidates", 2 * CANDIDATES * maxSlices);
 
     const types = ["read-only-storage", "read-only-storage", "storage", "storage"] as const;
     const layout = device.createBindGroupLayout({
@@ -119,15 +119,6 @@ export class SampleOp implements Disposable {
     if (!this.#hasTemperature) return;
     pass.setPipeline(this.#sampleRow);
     pass.dispatchWorkgroups(count);
-  }
-
-  /** Frees the op's buffers; the logits buffer stays its owner's. */
-  destroy(): void {
-    for (const buffer of [this.tokens, this.#rows, this.#candidates]) buffer.destroy();
-  }
-
-  [Symbol.dispose](): void {
-    this.destroy();
   }
 }
 

@@ -1,0 +1,309 @@
+/**
+ * The CPU backend: a llama model and its paged KV cache in one shared WebAssembly memory, run a step
+ * at a time by a pool of threads.
+ *
+ * It needs no driver. `docs/design/2026-11-cpu-backend.md` has the reasons for its shape.
+ */
+
+import type { ModelFile, ModelShape, TensorInfo } from "../../weights/model_file.ts";
+import {
+  type Backend,
+  type BackendLimits,
+  type BackendOptions,
+  BLOCK_TOKENS,
+  DeviceError,
+  type DeviceInfo,
+  type KvLayout,
+  type SequenceSlice,
+  type StepResult,
+} from "../backend.ts";
+import { blocksFor, checkBlockBytes, checkBlocks, kvLayout } from "../kv_layout.ts";
+import { type Llama, llamaTensors, mapLlama } from "../llama_tensors.ts";
+import { ropeTable } from "../rope_table.ts";
+import { sliceResults } from "../step_results.ts";
+import { type PackedRows, packRows, type RowBounds } from "../step_rows.ts";
+import { cpuName } from "./cpu_name.ts";
+import { compileKernels } from "./kernel_module.ts";
+import {
+  chunksOf,
+  llamaProgram,
+  planStep,
+  scratchBytes,
+  type StepLayout,
+} from "./llama_program.ts";
+import { availableMemoryBytes, MemoryPlan } from "./memory_plan.ts";
+import { type Program, programBytes, writeProgram } from "./program.ts";
+import { type SampledRow, writeSampleRecords } from "./sample_records.ts";
+import { planPool, ThreadPool } from "./thread_pool.ts";
+import {
+  fillMatrix,
+  fillVector,
+  type PanelMatrix,
+  planMatrix,
+  stagingBytes,
+} from "./weight_panels.ts";
+
+export interface CpuBackendOptions extends BackendOptions {
+  /** Threads that compute; by default one for each core. */
+  readonly threads?: number;
+  /** The kind of dot product, for tests; by default what this CPU has. */
+  readonly hasByteDot?: boolean;
+}
+
+/** Operations of a layer and of the rest of a pass at most, by parts of a matrix. */
+const MAX_PARTS = 3;
+
+/** Loads `model` into memory and starts the threads. */
+export async function openCpuBackend(
+  model: ModelFile,
+  options: CpuBackendOptions,
+): Promise<CpuBackend> {
+  const { shape } = model;
+  checkShape(model);
+  const threads = options.threads ?? navigator.hardwareConcurrency;
+  const bounds = rowBounds(shape, options);
+  const memoryPlan = new MemoryPlan();
+  const tensors = llamaTensors(model);
+  const weights = mapLlama(tensors, {
+    matrix: (stack) => planMatrix(stack, memoryPlan),
+    vector: (tensor) => memoryPlan.reserve("weights", tensor.shape[0] * 4),
+  });
+  const step = planStep(shape, bounds, memoryPlan);
+  const poolLayout = planPool(memoryPlan, { threads, scratchBytes: scratchBytes(shape) });
+  const operations = 4 + shape.layers * (6 + 4 * MAX_PARTS) + MAX_PARTS;
+  const programAddress = memoryPlan.reserve("activations", programBytes(operations));
+  const staging = memoryPlan.reserve("activations", largestStaging(weights));
+  memoryPlan.check(model.path, availableMemoryBytes());
+
+  const memory = memoryPlan.create();
+  const pool = await ThreadPool.start(await compileKernels(), memory, poolLayout);
+  try {
+    const hasByteDot = options.hasByteDot ??
+      pool.kernels.multipliesBytesExactly(poolLayout.scratch) !== 0;
+    const { kernels } = pool;
+    const fill = { file: model, memory, kernels, staging, onRead: progress(tensors, options) };
+    await fillLlama(tensors, weights, fill);
+    const angles = ropeTable(bounds.maxPositions, shape);
+    new Float32Array(memory.buffer, step.angles, angles.length).set(angles);
+    const { layers, output, sample } = llamaProgram({ shape, weights, step, hasByteDot });
+    const whole = writeProgram(memory, programAddress, [...layers, ...output, ...sample]);
+    const outputAddress = programAddress + programBytes(layers.length);
+    const backend = new CpuBackend({
+      shape,
+      bounds,
+      step,
+      pool,
+      memory,
+      whole,
+      output: { address: outputAddress, count: output.length },
+    });
+    await backend.warmUp();
+    return backend;
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+}
+
+interface CpuBackendParts {
+  readonly shape: ModelShape;
+  readonly bounds: RowBounds;
+  readonly step: StepLayout;
+  readonly pool: ThreadPool;
+  readonly memory: WebAssembly.Memory;
+  /** All operations of a step. */
+  readonly whole: Program;
+  /** Those that compute logits of output rows. */
+  readonly output: Program;
+}
+
+export class CpuBackend implements Backend {
+  readonly device: DeviceInfo;
+  readonly shape: ModelShape;
+  readonly kv: KvLayout;
+  readonly limits: BackendLimits;
+  readonly failed: Promise<DeviceError>;
+  readonly #parts: CpuBackendParts;
+  readonly #bytes: Uint8Array<SharedArrayBuffer>;
+  #isClosed = false;
+
+  /** For `openCpuBackend`. */
+  constructor(parts: CpuBackendParts) {
+    const { maxRows, maxSlices, totalBlocks } = parts.bounds;
+    const { threads } = parts.pool;
+    this.device = {
+      backend: "cpu",
+      adapter: `${cpuName()}, ${threads} ${threads === 1 ? "thread" : "threads"}`,
+      isSoftware: true,
+    };
+    this.shape = parts.shape;
+    this.kv = kvLayout(parts.shape);
+    this.limits = { maxRows, maxSlices, totalBlocks };
+    this.failed = parts.pool.failed;
+    this.#parts = parts;
+    this.#bytes = new Uint8Array(parts.memory.buffer as unknown as SharedArrayBuffer);
+  }
+
+  step(slices: readonly SequenceSlice[]): Promise<StepResult> {
+    return Promise.try(() => this.#step(slices));
+  }
+
+  readBlocks(blocks: readonly number[]): Promise<Uint8Array<ArrayBuffer>> {
+    return Promise.try(() => {
+      this.#assertOpen();
+      checkBlocks(blocks, this.limits.totalBlocks);
+      const { blockBytes } = this.kv;
+      const data = new Uint8Array(blocks.length * blockBytes);
+      for (const [i, block] of blocks.entries()) data.set(this.#block(block), i * blockBytes);
+      return data;
+    });
+  }
+
+  writeBlocks(blocks: readonly number[], data: Uint8Array<ArrayBuffer>): void {
+    this.#assertOpen();
+    checkBlocks(blocks, this.limits.totalBlocks);
+    checkBlockBytes(blocks.length, data.length, this.kv);
+    const { blockBytes } = this.kv;
+    for (const [i, block] of blocks.entries()) {
+      this.#block(block).set(data.subarray(i * blockBytes, (i + 1) * blockBytes));
+    }
+  }
+
+  /** Runs each kernel often enough that the engine has optimised it before the first request. */
+  async warmUp(): Promise<void> {
+    const rows = Math.min(this.limits.maxRows, BLOCK_TOKENS);
+    const sample = { temperature: 1, topK: 1, topP: 0.5, seed: 0 };
+    for (const count of [rows, 1]) {
+      const tokens = Array.from({ length: count }, () => 0);
+      await this.step([{ blockTable: [0], startPosition: 0, tokens, sample }]);
+    }
+    this.#block(0).fill(0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#parts.pool.close();
+  }
+
+  #step(slices: readonly SequenceSlice[]): StepResult {
+    this.#assertOpen();
+    const { bounds, pool, whole, output } = this.#parts;
+    const { vocab } = this.shape;
+    const packed = packRows(slices, bounds);
+    const { sampledRows, logitRows } = packed;
+    const outputRows = [...new Set([...sampledRows, ...logitRows])];
+    const wanted = new Set(logitRows);
+    const logits = new Map<number, Float32Array>();
+    this.#write(packed);
+    writeSampleRecords(this.#parts.memory, this.#parts.step.sampleRecords, sampledRowsOf(slices));
+    for (let at = 0; at === 0 || at < outputRows.length; at += bounds.maxSlices) {
+      const rows = outputRows.slice(at, at + bounds.maxSlices);
+      this.#words(this.#parts.step.outputRows, rows.length).set(rows);
+      this.#words(this.#parts.step.header, 2)[1] = rows.length;
+      pool.run(at === 0 ? whole : output);
+      for (const [i, row] of rows.entries()) {
+        if (wanted.has(row)) logits.set(row, this.#floats(i * vocab, vocab).slice());
+      }
+    }
+    const tokens = this.#words(this.#parts.step.tokens, sampledRows.length).slice();
+    return { slices: sliceResults(slices, tokens, logits) };
+  }
+
+  #write({ rows, records, blockTables, sampledRows }: PackedRows): void {
+    const { step } = this.#parts;
+    let last = 0;
+    for (let row = 0; row < rows; row++) last = Math.max(last, records[row * 4 + 1]);
+    const chunks = chunksOf(last);
+    const isSpread = rows * chunks <= step.partialRows ? 1 : 0;
+    this.#words(step.rows, records.length).set(records);
+    this.#words(step.blockTables, blockTables.length).set(blockTables);
+    this.#words(step.header, 5).set([rows, 0, sampledRows.length, chunks, isSpread]);
+  }
+
+  #words(address: number, length: number): Uint32Array<SharedArrayBuffer> {
+    return new Uint32Array(this.#bytes.buffer, address, length);
+  }
+
+  #floats(first: number, length: number): Float32Array<SharedArrayBuffer> {
+    return new Float32Array(this.#bytes.buffer, this.#parts.step.logits + first * 4, length);
+  }
+
+  #block(block: number): Uint8Array<SharedArrayBuffer> {
+    const start = this.#parts.step.kvCache + block * this.kv.blockBytes;
+    return this.#bytes.subarray(start, start + this.kv.blockBytes);
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new DeviceError("Cannot use the CPU backend: it is closed");
+  }
+}
+
+function sampledRowsOf(slices: readonly SequenceSlice[]): SampledRow[] {
+  return slices.flatMap(({ sample, startPosition, tokens }) =>
+    sample ? [{ parameters: sample, position: startPosition + tokens.length }] : []
+  );
+}
+
+/** Heads are taken four floats at a time. */
+function checkShape({ path, shape }: ModelFile): void {
+  if (shape.headDim % 4 === 0) return;
+  throw new DeviceError(
+    `Cannot load ${path}: heads of ${shape.headDim} dimensions, and the CPU backend needs a multiple ` +
+      "of 4",
+  );
+}
+
+function rowBounds(shape: ModelShape, options: BackendOptions): RowBounds {
+  const totalBlocks = blocksFor(options.kvCacheTokens);
+  return {
+    maxRows: options.maxRows,
+    maxSlices: Math.min(options.maxSlices, options.maxRows),
+    totalBlocks,
+    vocab: shape.vocab,
+    maxPositions: Math.min(shape.contextLength, totalBlocks * BLOCK_TOKENS),
+  };
+}
+
+type Tensors = ReturnType<typeof llamaTensors>;
+
+function matricesOf<M, V>({ embedding, layers, output }: Llama<M, V>): M[] {
+  const all = layers.flatMap((layer) => [
+    layer.qkv,
+    layer.attentionOutput,
+    layer.gateUp,
+    layer.down,
+  ]);
+  return [...new Set([embedding, ...all, output])];
+}
+
+function largestStaging(weights: Llama<PanelMatrix, number>): number {
+  return Math.max(...matricesOf(weights).map(stagingBytes));
+}
+
+/** Turns bytes read into the share of all. */
+function progress(tensors: Tensors, { onProgress }: BackendOptions): (bytes: number) => void {
+  let total = 0;
+  for (const stack of matricesOf(tensors)) {
+    for (const tensor of stack.tensors) total += tensor.byteLength;
+  }
+  let done = 0;
+  return (bytes) => {
+    done += bytes;
+    onProgress?.(done / total);
+  };
+}
+
+async function fillLlama(
+  tensors: Tensors,
+  weights: Llama<PanelMatrix, number>,
+  target: Parameters<typeof fillMatrix>[1],
+): Promise<void> {
+  const vector = (tensor: TensorInfo, address: number) => fillVector(tensor, address, target);
+  for (const matrix of matricesOf(weights)) await fillMatrix(matrix, target);
+  for (const [i, layer] of weights.layers.entries()) {
+    await vector(tensors.layers[i].attentionNorm, layer.attentionNorm);
+    await vector(tensors.layers[i].feedForwardNorm, layer.feedForwardNorm);
+  }
+  await vector(tensors.outputNorm, weights.outputNorm);
+}

@@ -1,0 +1,52 @@
+// The program runner: every thread walks the same list of operations over the same memory.
+//
+// An operation is a record of 32 words: its kind, where its row count lies, whether threads meet
+// after it, and its parameters (words 4 to 15, named at the operation's function). Word 16 counts the
+// work items that are taken: threads take items until none is left, so that a thread which the
+// system interrupts holds up nothing but its last item. Which thread computes an item changes nothing.
+
+import { attend, mergeAttention, rotateAndStore } from "./attention";
+import { embed, normalise, swiglu } from "./row_ops";
+import { linear } from "./linear";
+import { sample } from "./sample";
+import { meet } from "./barrier";
+
+const OP_BYTES: u32 = 128;
+const COUNTER: usize = 64;
+
+// Runs `count` operations. All threads of the pool call it with the same arguments but their number.
+export function run(control: usize, ops: usize, count: u32, thread: u32): void {
+  for (let i: u32 = 0; i < count; i++) {
+    const op = ops + i * OP_BYTES;
+    const kind = load<u32>(op);
+    if (kind == 0) embed(op);
+    else if (kind == 1) normalise(op);
+    else if (kind == 2) linear(op, control, thread);
+    else if (kind == 3) rotateAndStore(op);
+    else if (kind == 4) attend(op, control, thread);
+    else if (kind == 5) mergeAttention(op);
+    else if (kind == 6) swiglu(op);
+    else sample(op, control, thread);
+    if (load<u32>(op, 8) != 0) meet(control);
+  }
+}
+
+// Makes all work items of the operations available again. Called while no thread runs.
+export function rewind(ops: usize, count: u32): void {
+  for (let i: u32 = 0; i < count; i++) store<u32>(ops + i * OP_BYTES, 0, COUNTER);
+}
+
+// Waits for the number of launches to pass `seen`: spins a while, then sleeps. Returns the new number.
+export function awaitLaunch(control: usize, seen: u32): u32 {
+  const spins = load<u32>(control, 12);
+  for (let spin: u32 = 0; spin < spins; spin++) {
+    const now = atomic.load<u32>(control);
+    if (now != seen) return now;
+  }
+  while (true) {
+    const now = atomic.load<u32>(control);
+    if (now != seen) return now;
+    atomic.wait<i32>(control, seen, -1);
+  }
+  return 0;
+}

@@ -1,0 +1,325 @@
+import process from "node:process";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+  assertThrows,
+} from "@std/assert/mod.js";
+import {
+  DeviceError,
+  type SampleParameters,
+  type SequenceSlice,
+} from "../../shared/engine/backend.ts";
+import {
+  type CpuBackend,
+  type CpuBackendOptions,
+  openCpuBackend,
+} from "../../shared/engine/cpu/backend.ts";
+import { ReferenceModel } from "../../shared/engine/reference/reference_model.ts";
+import { sampleReference } from "../../shared/engine/sampling/sample_reference.ts";
+import type { ModelFile } from "../../shared/weights/model_file.ts";
+import { supportedTensorTypes } from "../../shared/weights/tensor_types.ts";
+import { tinyModel } from "../gpu/tiny_model.ts";
+
+const GREEDY: SampleParameters = { temperature: 0, topK: 0, topP: 1, seed: 0 };
+
+async function open(
+  model: ModelFile,
+  options: Partial<CpuBackendOptions> = {},
+): Promise<CpuBackend> {
+  return await openCpuBackend(model, {
+    kvCacheTokens: 1024,
+    maxRows: 48,
+    maxSlices: 4,
+    threads: 2,
+    ...options,
+  });
+}
+
+function tokensOf(count: number, seed: number, vocab: number): number[] {
+  return Array.from({ length: count }, (_, i) => (seed + i * i * 31 + i * 7) % vocab);
+}
+
+/** Eight scattered blocks that no other `first` shares. */
+function blocks(first: number): number[] {
+  return [5, 2, 7, 0, 3, 6, 1, 4].map((block) => first * 8 + block);
+}
+
+function slice(
+  tokens: readonly number[],
+  options: Partial<SequenceSlice> = {},
+): SequenceSlice {
+  return { blockTable: blocks(0), startPosition: 0, tokens, sample: null, ...options };
+}
+
+async function logitsOf(backend: CpuBackend, part: SequenceSlice): Promise<Float32Array> {
+  const { slices: [result] } = await backend.step([{ ...part, wantLogits: true }]);
+  return result.logits!;
+}
+
+async function referenceLogits(model: ModelFile, tokens: readonly number[]): Promise<Float32Array> {
+  const sequence = (await ReferenceModel.load(model)).newSequence();
+  return Float32Array.from(tokens.flatMap((token) => Array.from(sequence.forward(token))));
+}
+
+function assertLogitsClose(actual: Float32Array, expected: Float32Array): void {
+  assertEquals(actual.length, expected.length);
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  for (const [i, value] of expected.entries()) {
+    const error = Math.abs(actual[i] - value);
+    assert(error <= 5e-4 * largest, `logit ${i} is ${actual[i]}, not ${value}`);
+  }
+}
+
+Deno.test("step() gives a row the same bits alone, batched, chunked, and with any threads and dot product", async () => {
+  const types = { attn_v: "Q4_1", attn_k: "F16", ffn_down: "Q4_0", ffn_up: "F32" } as const;
+  const model = tinyModel({ types });
+  const { vocab } = model.shape;
+  const tokens = tokensOf(37, 3, vocab);
+  let first: Float32Array | undefined;
+  for (const hasByteDot of [undefined, false]) {
+    for (const threads of [1, 2, 3]) {
+      await using backend = await open(model, { threads, hasByteDot });
+      const whole = await logitsOf(backend, slice(tokens));
+      assertLogitsClose(whole, await referenceLogits(model, tokens));
+      first ??= whole;
+      assertEquals(whole, first, `${threads} threads`);
+      let at = 0;
+      for (const size of [1, 1, 2, 3, 4, 5, 1, 9, 11]) {
+        const part = slice(tokens.slice(at, at + size), {
+          blockTable: blocks(1),
+          startPosition: at,
+          wantLogits: true,
+        });
+        const other = slice(tokensOf(size, at, vocab), { blockTable: blocks(2), sample: GREEDY });
+        const { slices: [, result] } = await backend.step([other, part]);
+        assertEquals(result.logits, whole.slice(at * vocab, (at + size) * vocab), `from ${at}`);
+        at += size;
+      }
+    }
+  }
+});
+
+Deno.test("step() gives a row the same bits however the chunks of a long context are spread", async () => {
+  const model = tinyModel();
+  const { vocab } = model.shape;
+  const tokens = tokensOf(300, 3, vocab);
+  const blockTable = Array.from({ length: 19 }, (_, block) => 19 - block);
+  const lastOf = async (options: Partial<CpuBackendOptions>, steps: readonly number[]) => {
+    await using backend = await open(model, { maxRows: 320, ...options });
+    let at = 0;
+    let last = new Float32Array();
+    for (const size of steps) {
+      const part = slice(tokens.slice(at, at + size), { blockTable, startPosition: at });
+      last = new Float32Array(await logitsOf(backend, part)).slice((size - 1) * vocab);
+      at += size;
+    }
+    return last;
+  };
+  const whole = await lastOf({}, [300]);
+  assertEquals(await lastOf({ threads: 1 }, [299, 1]), whole);
+  assertEquals(await lastOf({ maxRows: 150 }, [150, 148, 2]), whole);
+  const expected = await referenceLogits(model, tokens);
+  assertLogitsClose(whole, expected.slice(299 * vocab));
+});
+
+Deno.test("step() equals the reference for every tensor type", async () => {
+  for (const type of supportedTensorTypes()) {
+    const shape = type === "Q6_K"
+      ? { hidden: 256, feedForward: 512, heads: 4, kvHeads: 2, headDim: 64 }
+      : { hidden: 64 * 3, feedForward: 224, vocab: 61 };
+    const model = tinyModel({ type, shape });
+    await using backend = await open(model);
+    const tokens = tokensOf(9, 1, model.shape.vocab);
+    const expected = await referenceLogits(model, tokens);
+    const all = await logitsOf(backend, slice(tokens));
+    assertLogitsClose(all, expected);
+    const alone = await logitsOf(backend, slice(tokens.slice(0, 1), { blockTable: blocks(1) }));
+    assertEquals(alone, all.slice(0, model.shape.vocab), `${type}, a row alone`);
+  }
+});
+
+Deno.test("step() equals the reference for untied, mixed and odd shapes", async () => {
+  const models = [
+    tinyModel({ type: "F32", shape: { heads: 2, kvHeads: 2, headDim: 48, ropeDim: 48 } }),
+    tinyModel({
+      type: "F32",
+      shape: { hidden: 36, feedForward: 52, heads: 3, kvHeads: 1, headDim: 12, ropeDim: 6 },
+    }),
+    tinyModel({ type: "F16", types: { ffn_down: "BF16" }, shape: { isTied: false, vocab: 33 } }),
+    tinyModel({
+      type: "Q4_1",
+      types: { attn_v: "Q6_K", ffn_down: "Q6_K", token_embd: "Q6_K", output: "Q8_0" },
+      shape: {
+        hidden: 256,
+        feedForward: 512,
+        heads: 4,
+        kvHeads: 4,
+        headDim: 64,
+        ropeDim: 32,
+        isTied: false,
+      },
+    }),
+  ];
+  for (const model of models) {
+    await using backend = await open(model);
+    const tokens = tokensOf(9, 1, model.shape.vocab);
+    assertLogitsClose(
+      await logitsOf(backend, slice(tokens)),
+      await referenceLogits(model, tokens),
+    );
+  }
+});
+
+Deno.test("step() samples each slice by its own parameters and position", async () => {
+  const model = tinyModel();
+  await using backend = await open(model);
+  const { vocab } = model.shape;
+  const samples: (SampleParameters | null)[] = [
+    GREEDY,
+    null,
+    { temperature: 0.8, topK: 20, topP: 0.9, seed: 7 },
+    { temperature: 1.3, topK: 0, topP: 1, seed: 123_456_789 },
+  ];
+  for (let round = 0; round < 5; round++) {
+    const slices = samples.map((sample, i) =>
+      slice(tokensOf(i + 1 + round, 10 * i + round, vocab), {
+        blockTable: blocks(i),
+        sample,
+        wantLogits: true,
+      })
+    );
+    const result = await backend.step(slices);
+    for (const [i, { token, logits }] of result.slices.entries()) {
+      const sample = samples[i];
+      const rows = slices[i].tokens.length;
+      assertEquals(logits!.length, rows * vocab);
+      const last = logits!.subarray((rows - 1) * vocab);
+      assertEquals(token, sample && sampleReference(last, sample, rows));
+    }
+  }
+  const wrong = { ...GREEDY, topP: 2 };
+  await assertRejects(() => backend.step([slice([1], { sample: wrong })]), RangeError, "topP 2");
+});
+
+Deno.test("step() returns logits of more rows than a step has slices", async () => {
+  const model = tinyModel();
+  await using backend = await open(model, { maxSlices: 2 });
+  const tokens = tokensOf(11, 5, model.shape.vocab);
+  const [a, b] = [slice(tokens), slice(tokens.slice(0, 7), { blockTable: blocks(1) })];
+  const { slices } = await backend.step([
+    { ...a, wantLogits: true, sample: GREEDY },
+    { ...b, wantLogits: true, sample: GREEDY },
+  ]);
+  assertEquals(slices[0].logits, await logitsOf(backend, a));
+  assertEquals(slices[1].logits, slices[0].logits?.slice(0, 7 * model.shape.vocab));
+});
+
+Deno.test("step() without sampling or logits still computes the KV that later steps read", async () => {
+  const model = tinyModel();
+  await using backend = await open(model);
+  const tokens = tokensOf(20, 5, model.shape.vocab);
+  const whole = await logitsOf(backend, slice(tokens));
+  const first = slice(tokens.slice(0, 19), { blockTable: blocks(1) });
+  assertEquals((await backend.step([first])).slices, [{ token: null }]);
+  const last = await logitsOf(backend, { ...first, startPosition: 19, tokens: [tokens[19]] });
+  assertEquals(last, whole.slice(19 * model.shape.vocab));
+});
+
+Deno.test("readBlocks() and writeBlocks() carry a sequence to another CPU backend", async () => {
+  const model = tinyModel();
+  await using from = await open(model);
+  await using to = await open(model, { kvCacheTokens: 256, threads: 1 });
+  const tokens = tokensOf(40, 9, model.shape.vocab);
+  await from.step([slice(tokens)]);
+  const data = await from.readBlocks(blocks(0).slice(0, 3));
+  assertEquals(data.length, 3 * from.kv.blockBytes);
+  to.writeBlocks([11, 4, 9], data);
+  const next = { startPosition: 40, tokens: [17], sample: null };
+  assertEquals(
+    await logitsOf(to, { ...next, blockTable: [11, 4, 9] }),
+    await logitsOf(from, { ...next, blockTable: blocks(0) }),
+  );
+  assertEquals(await to.readBlocks([11, 4]), data.slice(0, 2 * from.kv.blockBytes));
+});
+
+Deno.test("readBlocks() gives keys then values of each layer, keys rotated", async () => {
+  const model = tinyModel({ shape: { layers: 3 } });
+  await using backend = await open(model);
+  const { vocab, kvHeads, headDim, layers } = model.shape;
+  const [token, other] = tokensOf(2, 4, vocab);
+  await backend.step([slice([token, other, token])]);
+  const floats = new Float32Array((await backend.readBlocks(blocks(0).slice(0, 1))).buffer);
+  assertEquals(floats.length, layers * 2 * 16 * kvHeads * headDim);
+  const width = kvHeads * headDim;
+  const row = (part: number, position: number) =>
+    floats.slice((part * 16 + position) * width, (part * 16 + position + 1) * width);
+  assertNotEquals(row(0, 0), row(0, 2));
+  assertEquals(row(1, 0), row(1, 2));
+  assertNotEquals(row(1, 0), row(1, 1));
+});
+
+Deno.test("openCpuBackend() reports progress up to 1 and what it runs on", async () => {
+  const shares: number[] = [];
+  await using backend = await open(tinyModel(), { onProgress: (share) => shares.push(share) });
+  assertEquals(shares.at(-1), 1);
+  assertEquals(shares, shares.toSorted((a, b) => a - b));
+  assertEquals(backend.device.backend, "cpu");
+  assertMatch(backend.device.adapter, /, 2 threads$/);
+  assertEquals(backend.limits, { maxRows: 48, maxSlices: 4, totalBlocks: 64 });
+});
+
+Deno.test("openCpuBackend() refuses what does not fit, with numbers, before it reads", async () => {
+  const model: ModelFile = {
+    ...tinyModel({ shape: { contextLength: 2 ** 24 } }),
+    read: () => Promise.reject(new Error("read")),
+  };
+  await assertRejects(
+    () => open(model, { kvCacheTokens: 2 ** 24 }),
+    DeviceError,
+    "KV cache 8193 MiB",
+  );
+  const heads = { heads: 2, kvHeads: 2, headDim: 18, ropeDim: 18 };
+  await assertRejects(
+    () => open(tinyModel({ type: "F32", shape: heads })),
+    DeviceError,
+    "heads of 18 dimensions",
+  );
+});
+
+Deno.test("openCpuBackend() names a missing tensor and passes on a failed read", async () => {
+  const model = tinyModel();
+  const tensors = new Map(model.tensors);
+  tensors.delete("blk.1.ffn_up.weight");
+  await assertRejects(() => open({ ...model, tensors }), DeviceError, "blk.1.ffn_up.weight");
+  const read = () => Promise.reject(new Error("disk gone"));
+  await assertRejects(() => open({ ...model, read }), Error, "disk gone");
+});
+
+Deno.test("a CPU backend that is closed refuses work", async () => {
+  const backend = await open(tinyModel());
+  await backend[Symbol.asyncDispose]();
+  await backend[Symbol.asyncDispose]();
+  await assertRejects(() => backend.step([slice([1])]), DeviceError, "it is closed");
+  assertThrows(() => backend.writeBlocks([0], new Uint8Array()), DeviceError, "it is closed");
+});
+
+Deno.test("readBlocks() and writeBlocks() refuse unknown blocks and wrong sizes", async () => {
+  await using backend = await open(tinyModel());
+  await assertRejects(() => backend.readBlocks([64]), RangeError, "the cache has 64");
+  assertThrows(() => backend.writeBlocks([-1], new Uint8Array()), RangeError, "KV block -1");
+  const short = new Uint8Array(backend.kv.blockBytes - 4);
+  assertThrows(() => backend.writeBlocks([0], short), RangeError, "bytes given");
+});
+
+Deno.test("an idle CPU backend uses no CPU", async () => {
+  await using backend = await open(tinyModel(), { threads: 3 });
+  await backend.step([slice([1, 2, 3])]);
+  const before = process.cpuUsage();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const after = process.cpuUsage();
+  const usedMs = (after.user + after.system - before.user - before.system) / 1e3;
+  assert(usedMs < 100, `${usedMs} ms of CPU time in 300 ms`);
+});

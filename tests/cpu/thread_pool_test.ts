@@ -1,0 +1,66 @@
+import { assert, assertEquals, assertThrows } from "@std/assert/mod.js";
+import { DeviceError } from "../../shared/engine/backend.ts";
+import { compileKernels } from "../../shared/engine/cpu/kernel_module.ts";
+import { MemoryPlan } from "../../shared/engine/cpu/memory_plan.ts";
+import {
+  floatBits,
+  type Operation,
+  programBytes,
+  writeProgram,
+} from "../../shared/engine/cpu/program.ts";
+import { planPool, ThreadPool } from "../../shared/engine/cpu/thread_pool.ts";
+
+const COLUMNS = 32;
+const ROWS = 64;
+
+/** A pool, and a program that normalises 64 rows again and again, from one buffer into the other. */
+async function openPool(threads: number, operationCount: number) {
+  const plan = new MemoryPlan();
+  const reserve = (bytes: number) => plan.reserve("activations", bytes);
+  const [a, b, weight] = [1, 2, 3].map(() => reserve(ROWS * COLUMNS * 4));
+  const count = reserve(4);
+  const program = reserve(programBytes(operationCount));
+  const layout = planPool(plan, { threads, scratchBytes: 64 });
+  const memory = plan.create();
+  new Float32Array(memory.buffer, a, ROWS * COLUMNS).forEach((_, i, x) => x[i] = Math.sin(i));
+  new Float32Array(memory.buffer, weight, COLUMNS).fill(2);
+  new Uint32Array(memory.buffer, count, 1)[0] = ROWS;
+  const operations = Array.from({ length: operationCount }, (_, i): Operation => {
+    const [from, to] = i % 2 === 0 ? [a, b] : [b, a];
+    const parameters = [from, weight, COLUMNS, floatBits(1e-5), 0, to, 0, 0, 0];
+    return { kind: "normalise", count, parameters };
+  });
+  const pool = await ThreadPool.start(await compileKernels(), memory, layout);
+  return {
+    pool,
+    memory,
+    program: writeProgram(memory, program, operations),
+    result: () => new Float32Array(memory.buffer, a, ROWS * COLUMNS).slice(),
+  };
+}
+
+Deno.test("ThreadPool.run() gives the same results on any number of threads, launch after launch", async () => {
+  const results: Float32Array[] = [];
+  for (const threads of [1, 2, 5]) {
+    const { pool, program, result } = await openPool(threads, 40);
+    for (let launch = 0; launch < 20; launch++) pool.run(program);
+    results.push(result());
+    await pool.close();
+  }
+  assert(results[0].some((value) => value !== 0));
+  assertEquals(results[1], results[0]);
+  assertEquals(results[2], results[0]);
+});
+
+Deno.test("ThreadPool.run() throws a DeviceError when a thread fails, and the pool still closes", async () => {
+  for (const threads of [1, 3]) {
+    const { pool, memory, program } = await openPool(threads, 4);
+    pool.run(program);
+    // The second operation reads past the memory.
+    new Uint32Array(memory.buffer, program.address + programBytes(1) + 16, 1)[0] = 0xffff0000;
+    assertThrows(() => pool.run(program), DeviceError, "a thread failed");
+    const failure = await pool.failed;
+    assert(failure instanceof DeviceError);
+    await pool.close();
+  }
+});
