@@ -2,29 +2,35 @@
 
 import { parseArgs } from "@std/cli/parse_args.js";
 import { benchEngine } from "./engine.ts";
+import { performancePage } from "./page.ts";
 import { benchStart } from "./start.ts";
+import { benchTraces } from "./traces.ts";
 
 const HELP = `Usage: deno task bench [PART…] [--models A,B] [--rounds N] [--out FILE]
 
 Parts (all when none is named):
-  engine   prefill and decode tokens/s, load time, memory, beside llama.cpp on the same adapter
+  engine   prefill, decode and batched decode tokens/s, load time and memory, beside llama.cpp and
+           ONNX Runtime Web on the same adapter
   start    task start to first token, warm
+  traces   the traces service: spans acknowledged a second, search and trace by id as it grows
 
   --models   aliases or paths, default stories15m,smollm2-135m-instruct
   --rounds   interleaved rounds, default 3
   --prompt   prompt tokens, default 128
   --decode   decoded tokens, default 32
-  --out      write the report to FILE too
+  --spans    spans in the traces service, default 10000,100000,1000000
+  --out      write it all to FILE too, as a page that says how it was measured
 `;
 
 const args = parseArgs(Deno.args, {
-  string: ["models", "rounds", "prompt", "decode", "out"],
+  string: ["models", "rounds", "prompt", "decode", "spans", "out"],
   boolean: ["help"],
   default: {
     models: "stories15m,smollm2-135m-instruct",
     rounds: "3",
     prompt: "128",
     decode: "32",
+    spans: "10000,100000,1000000",
   },
 });
 
@@ -37,6 +43,7 @@ const PARTS: Readonly<Record<string, () => Promise<string>>> = {
       decodeTokens: Number(args.decode),
     }),
   start: () => benchStart({ models: args.models.split(","), rounds: Number(args.rounds) }),
+  traces: () => benchTraces({ sizes: args.spans.split(",").map(Number) }),
 };
 
 const names: string[] = args._.length > 0 ? args._.map(String) : Object.keys(PARTS);
@@ -47,13 +54,16 @@ if (args.help || unknown.length > 0) {
   Deno.exit(unknown.length > 0 ? 2 : 0);
 }
 
-let report = "";
+const parts: string[] = [];
 for (const name of names) {
   const part = `## ${name}\n\n${await PARTS[name]?.()}`;
   print(part + "\n");
-  report += part + "\n";
+  parts.push(part);
 }
-if (args.out !== undefined) await Deno.writeTextFile(args.out, report);
+if (args.out !== undefined) {
+  const command = ["deno task bench", ...Deno.args].join(" ");
+  await Deno.writeTextFile(args.out, await performancePage({ command, parts }));
+}
 
 function print(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(text));

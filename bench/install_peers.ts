@@ -2,7 +2,10 @@
 
 import { cacheDirectory } from "../shared/download/mod.ts";
 
-const PACKAGES = ["node-llama-cpp@3.22.1"];
+const PACKAGES = [
+  "node-llama-cpp@3.22.1",
+  "onnxruntime-web@1.31.0-dev.20260914-8d85527a0",
+];
 
 /** A peer cannot be had here. The message says what to do; the benchmark goes on without it. */
 export class PeerMissing extends Error {

@@ -3,16 +3,8 @@
 const COPY_BYTES = 128 * 2 ** 20;
 const COPIES = 9;
 
-/** The adapter's name as engines report it. */
-export async function adapterName(): Promise<string> {
-  const adapter = await navigator.gpu.requestAdapter();
-  return adapter === null ? "none" : adapter.info.description || adapter.info.vendor;
-}
-
 /** Bytes a second, read plus written, of the best of several large buffer copies. */
-export async function copyBandwidth(): Promise<number> {
-  const adapter = await navigator.gpu.requestAdapter();
-  if (adapter === null) throw new Error("Cannot measure the memory floor: no WebGPU adapter");
+export async function copyBandwidth(adapter: GPUAdapter): Promise<number> {
   const device = await adapter.requestDevice();
   const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const from = device.createBuffer({ size: COPY_BYTES, usage });

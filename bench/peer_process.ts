@@ -2,14 +2,26 @@
  * One engine under measurement, in a process of its own.
  *
  * Peers speak one protocol, so that rounds can be interleaved with everything loaded once: a line of
- * JSON `{ready, loadMs}` when loaded, then one line for each line `round` on standard input.
+ * JSON `{loadMs}` when loaded, then a `PeerResult` for each `PeerRequest` on standard input, each a line
+ * of JSON.
  */
 
 import { TextLineStream } from "@std/streams/text_line_stream.js";
 
-export interface PeerRound {
+/** Greedy decoding of prompts of equal length, all at once, beyond any end token. */
+export interface PeerRequest {
+  readonly prompts: readonly (readonly number[])[];
+  /** Tokens to generate for each prompt, at least 2. */
+  readonly tokens: number;
+}
+
+export interface PeerResult {
+  /** Prompt tokens until the first token is there. */
   readonly prefillTokensPerSecond: number;
+  /** Tokens of all sequences while all of them decode, the first ones not counted. */
   readonly decodeTokensPerSecond: number;
+  /** What was generated, for each prompt. */
+  readonly tokens: readonly (readonly number[])[];
 }
 
 export interface PeerCommand {
@@ -56,10 +68,9 @@ export class PeerProcess {
     return new PeerProcess(peer.name, loadMs, child, lines);
   }
 
-  /** Runs one round: a fresh prompt, then decoding. */
-  async round(): Promise<PeerRound> {
-    await this.#input.write(new TextEncoder().encode("round\n"));
-    return await nextJson<PeerRound>(this.name, this.#lines);
+  async generate(request: PeerRequest): Promise<PeerResult> {
+    await this.#input.write(new TextEncoder().encode(JSON.stringify(request) + "\n"));
+    return await nextJson<PeerResult>(this.name, this.#lines);
   }
 
   /** The most memory that the process held, bytes; null where the system does not tell. */

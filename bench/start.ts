@@ -4,6 +4,8 @@
  * The time runs from the spawn of the process to the arrival of the first content at a client.
  */
 
+import { fromFileUrl } from "@std/path/mod.js";
+import { choosePort } from "../services/start/ports.ts";
 import { figure, median } from "./statistics.ts";
 
 export interface StartBenchOptions {
@@ -34,18 +36,19 @@ export async function benchStart(options: StartBenchOptions): Promise<string> {
 }
 
 async function startOnce(model: string): Promise<StartFigures> {
-  const port = freePort();
+  const port = choosePort("127.0.0.1", { port: 0 });
   const startedAt = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "-A",
-      new URL("../services/start.ts", import.meta.url).pathname,
+      fromFileUrl(new URL("../services/start.ts", import.meta.url)),
       "--port",
       String(port),
       "--model",
       model,
     ],
+    env: { DYN_TRACES_OTLP_PORT: "0", DYN_TRACES_QUERY_PORT: "0" },
     stdout: "null",
     stderr: "null",
   }).spawn();
@@ -85,11 +88,4 @@ async function isReady(base: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
 }

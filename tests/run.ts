@@ -1,5 +1,5 @@
 /**
- * `deno task test [check] [unit] [bus] [gpu] [e2e]`: runs the tiers named, all without a name, with
+ * `deno task test [check] [unit] [bus] [cpu] [gpu] [e2e]`: runs the tiers named, all without a name, with
  * what they need provisioned. Ends with `N passed, N failed, N skipped` over all of them; the exit
  * code is 0 only when none failed.
  */
@@ -28,7 +28,7 @@ async function runAll(tiers: readonly Tier[]): Promise<TestCounts> {
     const startedAtMs = performance.now();
     const counts = tier.name === "check"
       ? { ...await runChecks(write), skipped: 0 }
-      : await runTier(tier, { root, env, isTypeChecked });
+      : await runTier(tier, { root, env, isTypeChecked, output: "inherit" });
     const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
     lines.push(`${tier.name.padEnd(6)} ${countsLine(counts)} (${seconds} s)`);
     total = addCounts(total, counts);

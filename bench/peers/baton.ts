@@ -1,61 +1,55 @@
 /**
  * Baton's engine as a peer of `bench/engine.ts`: thread, scheduler and backend as a worker runs them.
  *
- * Usage: deno run -A baton.ts MODEL.gguf PROMPT_TOKENS DECODE_TOKENS
+ * Usage: deno run -A baton.ts MODEL.gguf webgpu|cpu
  */
 
-import { TextLineStream } from "@std/streams/text_line_stream.js";
+import type { SequenceEvent } from "../../shared/engine/engine.ts";
 import { startEngine } from "../../shared/engine_thread/mod.ts";
+import type { PeerRequest, PeerResult } from "../peer_process.ts";
+import { servePeer } from "./serve_peer.ts";
 
-const [modelPath = "", promptText = "", decodeText = ""] = Deno.args;
-const promptTokens = Number(promptText);
-const decodeTokens = Number(decodeText);
+type TokenEvent = Extract<SequenceEvent, { type: "token" }>;
 
+const [modelPath = "", device = ""] = Deno.args;
 const startedAt = performance.now();
 await using engine = await startEngine({
   modelPath,
+  device: device === "cpu" ? "cpu" : "webgpu",
   kvCacheTokens: 4096,
   maxBatchTokens: 128,
   maxSequences: 8,
   queueLimit: 8,
 });
-print({ ready: true, loadMs: performance.now() - startedAt });
+let submitted = 0;
+await servePeer(performance.now() - startedAt, generate);
 
-const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
-  .pipeThrough(new TextLineStream() as TransformStream<string, string>);
-let round = 0;
-for await (const line of lines) {
-  if (line.trim() !== "round") break;
-  print(await measure(++round));
-}
-
-async function measure(round: number) {
-  const { vocab } = engine.info.shape;
-  const prompt = Array.from(
-    { length: promptTokens },
-    (_, k) => 300 + ((k * 7919 + round) % (vocab - 300)),
-  );
-  const start = performance.timeOrigin + performance.now();
-  const times: number[] = [];
-  const sequence = engine.submit({
-    kind: "generate",
-    sequenceId: `round-${round}`,
-    promptTokens: prompt,
-    sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 },
-    maxTokens: decodeTokens + 1,
-    stopTokenIds: [],
-  });
-  for await (const event of sequence) {
-    if (event.type === "token") times.push(event.atMs);
-    if (event.type === "failed") throw new Error(event.message);
-  }
-  const first = times[0] ?? NaN;
+async function generate({ prompts, tokens }: PeerRequest): Promise<PeerResult> {
+  const startMs = performance.timeOrigin + performance.now();
+  const sequences = await Promise.all(prompts.map((prompt) => generateOne(prompt, tokens)));
+  const firstMs = Math.max(...sequences.map((events) => events[0].atMs));
+  const endMs = Math.min(...sequences.map((events) => events[events.length - 1].atMs));
+  const decoded = sequences.flat().filter(({ atMs }) => atMs > firstMs && atMs <= endMs);
   return {
-    prefillTokensPerSecond: promptTokens / ((first - start) / 1e3),
-    decodeTokensPerSecond: (times.length - 1) / (((times.at(-1) ?? NaN) - first) / 1e3),
+    prefillTokensPerSecond: prompts.flat().length / ((firstMs - startMs) / 1e3),
+    decodeTokensPerSecond: decoded.length / ((endMs - firstMs) / 1e3),
+    tokens: sequences.map((events) => events.map(({ id }) => id)),
   };
 }
 
-function print(value: unknown): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(value) + "\n"));
+async function generateOne(prompt: readonly number[], maxTokens: number): Promise<TokenEvent[]> {
+  const sequence = engine.submit({
+    kind: "generate",
+    sequenceId: `sequence-${submitted++}`,
+    promptTokens: prompt,
+    sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 },
+    maxTokens,
+    stopTokenIds: [],
+  });
+  const events: TokenEvent[] = [];
+  for await (const event of sequence) {
+    if (event.type === "token") events.push(event);
+    if (event.type === "failed") throw new Error(event.message);
+  }
+  return events;
 }

@@ -11,14 +11,14 @@ import {
 import { DownloadError } from "../../shared/download/mod.ts";
 import {
   ensureNatsServer,
-  ensureVulkan,
   findNatsServer,
   ProvisionError,
   runCommand,
 } from "../../shared/provision/mod.ts";
 import { resolveModel } from "../../shared/weights/sources/mod.ts";
 import { isPortFree } from "./ports.ts";
-import { type Machine, readMachine } from "./prepare.ts";
+import { chooseDevice, deviceAdvice } from "./device.ts";
+import { type Machine, readMachine } from "./machine.ts";
 import { greetsAsNats } from "./readiness.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -78,7 +78,7 @@ async function examine(
   }
   findings.push(
     await natsFinding(settings, machine),
-    await adapterFinding(machine),
+    await deviceFinding(settings.DYN_DEVICE, machine),
     await cacheFinding(machine.cacheDir),
     await modelFinding(options.model ?? settings.DYN_MODEL, machine),
     portFinding(settings.DYN_HTTP_HOST, options.port ?? settings.DYN_HTTP_PORT),
@@ -116,9 +116,7 @@ async function natsFinding(settings: Settings, machine: Machine): Promise<Findin
     return finding("good", "nats", `nats-server ${server.version} at ${server.path}`);
   } catch (error) {
     if (!(error instanceof ProvisionError)) throw error;
-    const isFetchable = error.cause instanceof DownloadError &&
-      error.cause.failure === "not_cached";
-    if (!isFetchable) return finding("bad", "nats", error.message);
+    if (!isNotCached(error.cause)) return finding("bad", "nats", error.message);
     const own = await findNatsServer(runCommand);
     const why = own === undefined ? "none is on the PATH" : `${own.version} on the PATH is too old`;
     return finding("note", "nats", `${why}: the first start fetches one (7 MB)`);
@@ -143,22 +141,21 @@ async function natsUrlFinding(natsUrl: string): Promise<Finding> {
   );
 }
 
-async function adapterFinding(machine: Machine): Promise<Finding> {
+async function deviceFinding(
+  wanted: Settings["DYN_DEVICE"],
+  machine: Machine,
+): Promise<Finding> {
   try {
-    const { adapter } = await ensureVulkan({
-      ...machine,
-      canInstall: false,
-      announce: () => {},
-    });
-    return adapter.isSoftware
-      ? finding("note", "adapter", `${adapter.description}: software, computes on the CPU, slow`)
-      : finding("good", "adapter", adapter.description);
+    const device = await chooseDevice(machine, { wanted, canInstall: false, announce: () => {} });
+    const advice = deviceAdvice(device);
+    const text = [`${device.backend} on ${device.description}.`, ...advice].join(" ");
+    return finding(advice.length === 0 ? "good" : "note", "device", text);
   } catch (error) {
     if (!(error instanceof ProvisionError)) throw error;
     const isLinux = machine.os === "linux";
     return finding(
       isLinux && (machine.isRoot || machine.arch === "x86_64") ? "note" : "bad",
-      "adapter",
+      "device",
       isLinux ? `${error.message}. The first start does what it can itself` : error.message,
     );
   }
@@ -193,11 +190,15 @@ async function modelFinding(model: string, machine: Machine): Promise<Finding> {
     const { path } = await resolveModel(model, { ...machine, cacheOnly: true });
     return finding("good", "model", `${model} at ${path}`);
   } catch (error) {
-    const text = messageOf(error);
-    return /the network is not to be used/.test(text)
+    return isNotCached(error) || isNotCached(error instanceof Error ? error.cause : undefined)
       ? finding("note", "model", `${model} is not in the cache: the first start fetches it`)
-      : finding("bad", "model", text);
+      : finding("bad", "model", messageOf(error));
   }
+}
+
+/** Whether only the network, which the doctor does not use, was missing. */
+function isNotCached(error: unknown): boolean {
+  return error instanceof DownloadError && error.failure === "not_cached";
 }
 
 function portFinding(hostname: string, port: number): Finding {

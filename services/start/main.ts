@@ -1,9 +1,15 @@
 /** The process around `run` and `doctor`: arguments, signals, exit codes. */
 
-import { ConfigError, loadSettings, unknownVariables } from "../../shared/config/mod.ts";
+import {
+  ConfigError,
+  isJsonlWanted,
+  loadSettings,
+  unknownVariables,
+} from "../../shared/config/mod.ts";
 import { doctor } from "./doctor.ts";
+import { watchLauncher } from "./launcher_watch.ts";
 import { HELP, parseOptions, UsageError } from "./options.ts";
-import { readMachine } from "./prepare.ts";
+import { readMachine } from "./machine.ts";
 import { run } from "./run.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -15,7 +21,7 @@ export async function main(
   const terminal = new Terminal({
     stdout: Deno.stdout,
     stderr: Deno.stderr,
-    isJsonl: /^(1|true|on|yes)$/i.test(env.DYN_LOGGING_JSONL ?? ""),
+    isJsonl: isJsonlWanted(env),
     isPlain: Boolean(env.NO_COLOR),
   });
   const stop = new AbortController();
@@ -23,6 +29,7 @@ export async function main(
   const onSignal = () => (stop.signal.aborted ? hurry : stop).abort(new Error("Stopped"));
   Deno.addSignalListener("SIGINT", onSignal);
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
+  watchLauncher(env, onSignal);
   try {
     const options = parseOptions(args);
     if (options.command === "help") {

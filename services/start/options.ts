@@ -14,6 +14,7 @@ Options:
   --port PORT      port of the API (default: DYN_HTTP_PORT, else 8000; 0 takes a free one)
   --prefill N      prefill workers (default 1; 0: decode workers compute the prompts)
   --decode N       decode workers (default 1)
+  --no-traces      do not run the traces service, which keeps the requests' traces
   --no-install     change nothing on the system: say which command would
   --help           this text
 
@@ -27,6 +28,7 @@ export interface StartOptions {
   readonly port?: number;
   readonly prefillCount: number;
   readonly decodeCount: number;
+  readonly hasTraces: boolean;
 }
 
 /** A wrong command line. */
@@ -40,10 +42,10 @@ const MAX_WORKERS = 64;
 export function parseOptions(args: readonly string[]): StartOptions {
   const unknown: string[] = [];
   const flags = parseArgs([...args], {
-    boolean: ["install", "help"],
+    boolean: ["install", "traces", "help"],
     string: ["model", "port", "prefill", "decode"],
-    negatable: ["install"],
-    default: { install: true },
+    negatable: ["install", "traces"],
+    default: { install: true, traces: true },
     alias: { help: "h" },
     unknown: (argument: string, key?: string) => {
       if (key !== undefined) unknown.push(argument);
@@ -68,6 +70,7 @@ export function parseOptions(args: readonly string[]): StartOptions {
     port,
     prefillCount: wholeNumber("--prefill", flags.prefill ?? "1", [0, MAX_WORKERS]),
     decodeCount: wholeNumber("--decode", flags.decode ?? "1", [1, MAX_WORKERS]),
+    hasTraces: flags.traces,
   };
 }
 

@@ -9,11 +9,13 @@ Deno.test("parseOptions without arguments runs one worker of each role and may i
     port: undefined,
     prefillCount: 1,
     decodeCount: 1,
+    hasTraces: true,
   });
 });
 
 Deno.test("parseOptions reads every option", () => {
-  const args = ["--no-install", "--model", "hf:a/b", "--port=0", "--prefill", "0", "--decode", "3"];
+  const args = ["--no-install", "--no-traces", "--model", "hf:a/b", "--port=0"];
+  args.push("--prefill", "0", "--decode", "3");
   assertEquals(parseOptions(args), {
     command: "run",
     canInstall: false,
@@ -21,6 +23,7 @@ Deno.test("parseOptions reads every option", () => {
     port: 0,
     prefillCount: 0,
     decodeCount: 3,
+    hasTraces: false,
   });
 });
 
@@ -48,7 +51,17 @@ Deno.test("parseOptions refuses what it does not know, with what to do", () => {
 });
 
 Deno.test("HELP names every option", () => {
-  for (const flag of ["--model", "--port", "--prefill", "--decode", "--no-install", "--help"]) {
+  for (
+    const flag of [
+      "--model",
+      "--port",
+      "--prefill",
+      "--decode",
+      "--no-traces",
+      "--no-install",
+      "--help",
+    ]
+  ) {
     assertEquals(HELP.includes(`  ${flag} `), true, flag);
   }
 });

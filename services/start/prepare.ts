@@ -1,45 +1,18 @@
-/** Gets what a start needs: a NATS server, an adapter, the model. Each failure is one sentence. */
+/** Gets what a start needs: a NATS server, a device, the model. Each failure is one sentence. */
 
-import { format } from "@std/fmt/bytes.js";
 import type { Settings } from "../../shared/config/mod.ts";
-import { type Progress, readRegistries, type Registries } from "../../shared/download/mod.ts";
-import { cacheDirectory } from "../../shared/download/mod.ts";
-import {
-  ensureNatsServer,
-  ensureVulkan,
-  ProvisionError,
-  type VulkanSetup,
-} from "../../shared/provision/mod.ts";
+import type { Progress } from "../../shared/download/mod.ts";
+import { ensureNatsServer } from "../../shared/provision/mod.ts";
+import { openGguf } from "../../shared/weights/mod.ts";
 import { type ResolvedModel, resolveModel } from "../../shared/weights/sources/mod.ts";
-
-/** What is known of this machine and its user before anything is looked for. */
-export interface Machine {
-  readonly os: typeof Deno.build.os;
-  readonly arch: typeof Deno.build.arch;
-  readonly env: Readonly<Record<string, string>>;
-  readonly isRoot: boolean;
-  readonly cacheDir: string;
-  readonly registries: Registries;
-}
-
-/** Reads the machine; throws an Error when the environment is wrong. */
-export async function readMachine(
-  env: Readonly<Record<string, string>>,
-  settings: Settings,
-): Promise<Machine> {
-  const { os, arch } = Deno.build;
-  return {
-    os,
-    arch,
-    env,
-    isRoot: os !== "windows" && Deno.uid() === 0,
-    cacheDir: cacheDirectory({ os, env, override: settings.DYN_CACHE_DIR }),
-    registries: await readRegistries(env),
-  };
-}
+import { kvCacheTokens } from "../../shared/worker/engine_settings.ts";
+import { chooseDevice, type ChosenDevice } from "./device.ts";
+import type { Machine } from "./machine.ts";
+import { checkMemory, modelBytes } from "./memory_need.ts";
 
 export interface PrepareOptions {
   readonly model: string;
+  readonly settings: Settings;
   /** False where NATS_URL names a server. */
   readonly needsNatsServer: boolean;
   readonly workerCount: number;
@@ -52,57 +25,30 @@ export interface PrepareOptions {
 export interface Prepared {
   /** The program to run; absent where NATS_URL names a server. */
   readonly natsProgram?: string;
-  readonly vulkan: VulkanSetup;
+  readonly device: ChosenDevice;
   readonly model: ResolvedModel;
 }
 
 /** Throws a ProvisionError, DownloadError or ModelSourceError that says what to do. */
 export async function prepare(machine: Machine, options: PrepareOptions): Promise<Prepared> {
-  const { cacheDir, registries, os, arch, env, isRoot } = machine;
+  const { cacheDir, registries, os, arch } = machine;
   const { onProgress, signal } = options;
   const cache = { cacheDir, registries, onProgress, signal };
   const nats = options.needsNatsServer ? await ensureNatsServer({ ...cache, os, arch }) : undefined;
-  const vulkan = await ensureVulkan({
-    ...cache,
-    os,
-    arch,
-    env,
-    isRoot,
+  const device = await chooseDevice(machine, {
+    wanted: options.settings.DYN_DEVICE,
     canInstall: options.canInstall,
     announce: options.say,
+    onProgress,
+    signal,
   });
   const model = await resolveModel(options.model, cache);
-  const { size } = await Deno.stat(model.path);
+  await using file = await openGguf(model.path);
   checkMemory({
-    fileBytes: size,
+    modelBytes: modelBytes(file, kvCacheTokens(options.settings, file.shape.contextLength)),
     availableBytes: Deno.systemMemoryInfo().available,
     workerCount: options.workerCount,
-    isSoftware: vulkan.adapter.isSoftware,
+    isSoftware: device.isSoftware,
   });
-  return { natsProgram: nats?.path, vulkan, model };
-}
-
-/** Beside its copy of the weights a worker holds the KV cache, tables and the runtime. */
-const WORKER_OVERHEAD_BYTES = 300 * 1024 * 1024;
-
-export interface MemoryNeed {
-  readonly fileBytes: number;
-  readonly availableBytes: number;
-  readonly workerCount: number;
-  readonly isSoftware: boolean;
-}
-
-/**
- * Refuses a model whose copies cannot fit in memory. Only a software adapter shares the machine's
- * memory for sure; what a GPU holds shows when the worker loads the weights.
- */
-export function checkMemory(need: MemoryNeed): void {
-  if (!need.isSoftware) return;
-  const neededBytes = need.workerCount * (need.fileBytes + WORKER_OVERHEAD_BYTES);
-  if (neededBytes <= need.availableBytes) return;
-  throw new ProvisionError(
-    `Cannot run this model: ${need.workerCount} workers need about ${format(neededBytes)} of ` +
-      `memory and ${format(need.availableBytes)} are free; take a smaller model with --model, ` +
-      "or fewer workers with --prefill 0",
-  );
+  return { natsProgram: nats?.path, device, model };
 }

@@ -1,12 +1,22 @@
 /** `deno task start`: prepares, runs the services until a signal, and leaves nothing behind. */
 
-import type { Settings } from "../../shared/config/mod.ts";
+import { serviceLogDir, type Settings } from "../../shared/config/mod.ts";
 import { showProgress } from "./download_progress.ts";
 import type { StartOptions } from "./options.ts";
 import { choosePort, isPortFree } from "./ports.ts";
-import { type Machine, prepare, type Prepared } from "./prepare.ts";
+import { deviceAdvice } from "./device.ts";
+import type { Machine } from "./machine.ts";
+import { prepare, type Prepared } from "./prepare.ts";
 import { ServiceGroup } from "./service_group.ts";
-import { planNatsServer, type PlannedService, planServices } from "./service_plan.ts";
+import {
+  exportTo,
+  planNatsServer,
+  type PlannedService,
+  planServices,
+  planTraces,
+  type TracesAddress,
+  type TracesPlan,
+} from "./service_plan.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Beyond a service's own drain time, for its last export. */
@@ -27,8 +37,10 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
   const startedAtMs = performance.now();
   const { settings, terminal, machine } = context;
   const http = httpAddress(options, settings);
+  const traces = options.hasTraces ? planTraces(tracesAddress(settings)) : null;
   const prepared = await prepare(machine, {
     model: options.model ?? settings.DYN_MODEL,
+    settings,
     needsNatsServer: settings.NATS_URL === "",
     workerCount: options.prefillCount + options.decodeCount,
     canInstall: options.canInstall,
@@ -36,7 +48,7 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
     onProgress: showProgress(terminal),
     signal: context.stop,
   });
-  const folder = await Deno.makeTempDir({ prefix: "baton-" });
+  const folder = await makeTemporaryFolder();
   const group = new ServiceGroup({
     onLine: (service, line) => {
       if (service !== "nats" || isNatsTrouble(line)) terminal.relay(service, line);
@@ -46,12 +58,24 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
   try {
     terminal.say("Starting…");
     const stopped = untilAborted(context.stop);
-    const started = startAll(group, { prepared, options, settings, http, folder });
+    const logDir = serviceLogDir(settings, machine.cacheDir);
+    const started = startAll(group, {
+      prepared,
+      options,
+      settings,
+      http,
+      traces,
+      folder,
+      logDir,
+      exportEnv: traces === null ? {} : exportTo(traces.otlpUrl, machine.env),
+      onTracesFailure: (message) => terminal.notice("traces", message),
+    });
     // When `stop` comes first, nobody is left to hear of a failure.
     started.catch(() => {});
     const services = await Promise.race([started, stopped]);
     if (services === undefined) return;
-    for (const line of summary(services, { prepared, startedAtMs, terminal })) terminal.say(line);
+    const input = { prepared, startedAtMs, terminal, hasLogs: logDir !== "off" };
+    for (const line of summary(services, input)) terminal.say(line);
     await stopped;
     terminal.say("Draining; once more to stop at once…");
   } finally {
@@ -61,15 +85,31 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
   }
 }
 
+async function makeTemporaryFolder(): Promise<string> {
+  try {
+    return await Deno.makeTempDir({ prefix: "baton-" });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : error;
+    throw new Error(
+      `Cannot create a temporary folder: ${reason}; set TMPDIR to one that can be written`,
+    );
+  }
+}
+
 interface StartInput {
   readonly prepared: Prepared;
   readonly options: StartOptions;
   readonly settings: Settings;
   readonly http: { readonly hostname: string; readonly port: number };
+  readonly traces: TracesPlan | null;
   readonly folder: string;
+  readonly logDir: string;
+  readonly exportEnv: Readonly<Record<string, string>>;
+  readonly onTracesFailure: (message: string) => void;
 }
 
 interface Running {
+  readonly traces: TracesPlan | null;
   readonly natsUrl: string;
   readonly workers: readonly PlannedService[];
   readonly frontend: PlannedService;
@@ -77,10 +117,18 @@ interface Running {
 
 async function startAll(group: ServiceGroup, input: StartInput): Promise<Running> {
   const { prepared, settings } = input;
+  const stages: Promise<void>[] = [];
+  if (input.traces !== null) {
+    // First, so that it ends last and takes the others' last spans. Nobody waits for it.
+    group.startStage([input.traces]).catch((error: Error) =>
+      input.onTracesFailure(`${error.message}; Baton serves without it`)
+    );
+  }
   let natsUrl = settings.NATS_URL;
   if (prepared.natsProgram !== undefined) {
     const nats = await planNatsServer(prepared.natsProgram, input.folder);
-    await group.startStage([nats.spec]);
+    // The others wait for it by themselves.
+    stages.push(group.startStage([nats.spec]));
     natsUrl = nats.url;
   }
   const { workers, frontend } = planServices({
@@ -92,10 +140,36 @@ async function startAll(group: ServiceGroup, input: StartInput): Promise<Running
     http: input.http,
     prefillCount: input.options.prefillCount,
     decodeCount: input.options.decodeCount,
-    adapterEnv: prepared.vulkan.env,
+    instanceId: settings.DYN_INSTANCE_ID,
+    logDir: input.logDir,
+    exportEnv: input.exportEnv,
+    deviceEnv: prepared.device.env,
   });
-  await Promise.all([group.startStage(workers), group.startStage([frontend])]);
-  return { natsUrl, workers, frontend };
+  await Promise.all([...stages, group.startStage(workers), group.startStage([frontend])]);
+  return { traces: input.traces, natsUrl, workers, frontend };
+}
+
+/** Throws an Error when a port of the traces service cannot be had. */
+function tracesAddress(settings: Settings): TracesAddress {
+  const hostname = settings.DYN_TRACES_HOST;
+  const taken = new Set<number>();
+  const portOf = (name: "DYN_TRACES_OTLP_PORT" | "DYN_TRACES_QUERY_PORT") => {
+    const wanted = settings[name];
+    if (!isFree({ hostname, port: wanted }, "DYN_TRACES_HOST")) {
+      throw new Error(
+        `Cannot keep traces at ${hostname}:${wanted}: another program listens there; set ${name} ` +
+          "(0 takes a free one), or start with --no-traces",
+      );
+    }
+    const port = choosePort(hostname, { port: wanted, taken });
+    taken.add(port);
+    return port;
+  };
+  return {
+    hostname,
+    otlpPort: portOf("DYN_TRACES_OTLP_PORT"),
+    queryPort: portOf("DYN_TRACES_QUERY_PORT"),
+  };
 }
 
 function httpAddress(
@@ -104,20 +178,24 @@ function httpAddress(
 ): { hostname: string; port: number } {
   const hostname = settings.DYN_HTTP_HOST;
   const port = options.port ?? settings.DYN_HTTP_PORT;
-  let isFree: boolean;
-  try {
-    isFree = isPortFree(hostname, port);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : error;
-    throw new Error(
-      `Cannot listen on ${hostname}:${port}: ${reason}; see DYN_HTTP_HOST and --port`,
-    );
+  if (isFree({ hostname, port }, "DYN_HTTP_HOST and --port")) {
+    return { hostname, port: choosePort(hostname, { port }) };
   }
-  if (isFree) return { hostname, port: choosePort(hostname, { port }) };
   throw new Error(
     `Cannot listen on ${hostname}:${port}: another program does; choose a port with --port, ` +
       "--port 0 takes a free one",
   );
+}
+
+/** Throws an Error that names `settings` where the address is not one of this machine. */
+function isFree(address: { hostname: string; port: number }, settings: string): boolean {
+  const { hostname, port } = address;
+  try {
+    return isPortFree(hostname, port);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : error;
+    throw new Error(`Cannot listen on ${hostname}:${port}: ${reason}; see ${settings}`);
+  }
 }
 
 /** nats-server's own log says little that a user needs, unless it is a warning. */
@@ -136,11 +214,11 @@ interface SummaryInput {
   readonly prepared: Prepared;
   readonly startedAtMs: number;
   readonly terminal: Terminal;
+  readonly hasLogs: boolean;
 }
 
 function summary(running: Running, input: SummaryInput): string[] {
-  const { adapter } = input.prepared.vulkan;
-  const { name } = input.prepared.model;
+  const { device, model: { name } } = input.prepared;
   const seconds = ((performance.now() - input.startedAtMs) / 1000).toFixed(1);
   const { url } = running.frontend;
   const body = JSON.stringify({
@@ -156,15 +234,14 @@ function summary(running: Running, input: SummaryInput): string[] {
       `  ${worker.name.padEnd(10)} ${worker.url}/health, /metrics`
     ),
     `  frontend   ${url}/health, /metrics, /openapi.json`,
-    `  adapter    ${adapter.description}`,
-    ...(adapter.isSoftware
-      ? [
-        "             This is a software adapter: it computes on the CPU and is slow. For speed, run",
-        "             on a machine with a GPU and its Vulkan driver.",
-      ]
-      : []),
+    ...(running.traces === null
+      ? []
+      : [`  traces     ${running.traces.url} (Tempo's API), OTLP at ${running.traces.otlpUrl}`]),
+    `  device     ${device.backend}: ${device.description}`,
+    ...deviceAdvice(device).map((line) => `             ${line}`),
     "",
     `  curl -N ${url}/v1/chat/completions -H 'content-type: application/json' -d '${body}'`,
+    ...(input.hasLogs ? ["  deno task trace last    draws the last request in this terminal"] : []),
     "",
     "Ctrl-C stops it.",
   ];

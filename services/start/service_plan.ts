@@ -53,8 +53,14 @@ export interface ServicesOptions {
   readonly http: { readonly hostname: string; readonly port: number };
   readonly prefillCount: number;
   readonly decodeCount: number;
-  /** For the processes that open the adapter. */
-  readonly adapterEnv: Readonly<Record<string, string>>;
+  /** DYN_INSTANCE_ID of this process: each service's own starts with it. Empty: random ones. */
+  readonly instanceId: string;
+  /** Where each service keeps its log; "off" for none. */
+  readonly logDir: string;
+  /** Where they send their spans; empty where the user has said it. */
+  readonly exportEnv: Readonly<Record<string, string>>;
+  /** For the processes that open the device. */
+  readonly deviceEnv: Readonly<Record<string, string>>;
 }
 
 export interface PlannedService extends ServiceSpec {
@@ -66,7 +72,12 @@ export interface PlannedService extends ServiceSpec {
 export function planServices(
   options: ServicesOptions,
 ): { workers: PlannedService[]; frontend: PlannedService } {
-  const shared = { NATS_URL: options.natsUrl };
+  const shared = (name: string) => ({
+    NATS_URL: options.natsUrl,
+    DYN_INSTANCE_ID: options.instanceId && `${options.instanceId}-${name}`,
+    DYN_LOG_DIR: options.logDir,
+    ...options.exportEnv,
+  });
   const taken = new Set([options.http.port]);
   const workers: PlannedService[] = [];
   for (const [role, count] of workerCounts(options)) {
@@ -74,12 +85,13 @@ export function planServices(
       const port = choosePort(LOCALHOST, { port: number === 1 ? STATUS_PORTS[role] : 0, taken });
       taken.add(port);
       const url = `http://${LOCALHOST}:${port}`;
+      const name = count === 1 ? role : `${role}-${number}`;
       workers.push({
-        name: count === 1 ? role : `${role}-${number}`,
+        name,
         command: [...denoRun(mainOf(role)), PARENT_WATCH_FLAG],
         env: {
-          ...shared,
-          ...options.adapterEnv,
+          ...shared(name),
+          ...options.deviceEnv,
           DYN_MODEL: options.model.path,
           DYN_MODEL_NAME: options.model.name,
           DYN_SYSTEM_HOST: LOCALHOST,
@@ -95,11 +107,51 @@ export function planServices(
   const frontend = {
     name: "frontend",
     command: [...denoRun(mainOf("frontend")), PARENT_WATCH_FLAG],
-    env: { ...shared, DYN_HTTP_HOST: hostname, DYN_HTTP_PORT: String(port) },
+    env: { ...shared("frontend"), DYN_HTTP_HOST: hostname, DYN_HTTP_PORT: String(port) },
     url,
     isReady: () => answersOk(`${url}/health`),
   };
   return { workers, frontend };
+}
+
+export interface TracesAddress {
+  readonly hostname: string;
+  readonly otlpPort: number;
+  readonly queryPort: number;
+}
+
+export interface TracesPlan extends PlannedService {
+  /** Where it takes spans. */
+  readonly otlpUrl: string;
+}
+
+/** The service that keeps the traces of this machine. */
+export function planTraces({ hostname, otlpPort, queryPort }: TracesAddress): TracesPlan {
+  const url = `http://${reachableName(hostname)}:${queryPort}`;
+  return {
+    name: "traces",
+    command: [...denoRun(mainOf("traces")), PARENT_WATCH_FLAG],
+    env: {
+      DYN_TRACES_HOST: hostname,
+      DYN_TRACES_OTLP_PORT: String(otlpPort),
+      DYN_TRACES_QUERY_PORT: String(queryPort),
+    },
+    url,
+    otlpUrl: `http://${reachableName(hostname)}:${otlpPort}`,
+    isReady: () => answersOk(`${url}/ready`),
+  };
+}
+
+/** Makes services export to `otlpUrl`, unless the environment says where to or whether at all. */
+export function exportTo(
+  otlpUrl: string,
+  env: Readonly<Record<string, string>>,
+): Record<string, string> {
+  if (env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) return {};
+  return {
+    OTEL_EXPORT_ENABLED: env.OTEL_EXPORT_ENABLED || "1",
+    OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl,
+  };
 }
 
 function workerCounts(options: ServicesOptions): ["prefill" | "decode", number][] {

@@ -3,7 +3,13 @@ import { loadSettings, unknownVariables } from "../../shared/config/mod.ts";
 import { PARENT_WATCH_FLAG } from "../../shared/provision/mod.ts";
 import { choosePort, isPortFree } from "./ports.ts";
 import { answersOk, greetsAsNats } from "./readiness.ts";
-import { planNatsServer, planServices, type ServicesOptions } from "./service_plan.ts";
+import {
+  exportTo,
+  planNatsServer,
+  planServices,
+  planTraces,
+  type ServicesOptions,
+} from "./service_plan.ts";
 
 const OPTIONS: ServicesOptions = {
   natsUrl: "nats://127.0.0.1:4222",
@@ -11,7 +17,10 @@ const OPTIONS: ServicesOptions = {
   http: { hostname: "127.0.0.1", port: 8000 },
   prefillCount: 1,
   decodeCount: 1,
-  adapterEnv: { XDG_RUNTIME_DIR: "/run/x" },
+  instanceId: "",
+  logDir: "/cache/logs",
+  exportEnv: { OTEL_EXPORT_ENABLED: "1" },
+  deviceEnv: { XDG_RUNTIME_DIR: "/run/x" },
 };
 
 Deno.test("planServices runs each service with what it needs, bound to its parent", () => {
@@ -20,6 +29,7 @@ Deno.test("planServices runs each service with what it needs, bound to its paren
   for (const service of [...workers, frontend]) {
     assertEquals(service.command.at(-1), PARENT_WATCH_FLAG);
     assertEquals(service.env.NATS_URL, OPTIONS.natsUrl);
+    assertEquals(service.env.DYN_LOG_DIR, OPTIONS.logDir);
   }
   for (const worker of workers) {
     assertEquals(worker.env.DYN_MODEL, "/cache/m.gguf");
@@ -43,6 +53,14 @@ Deno.test("planServices numbers several workers and gives each its own port", ()
   const { workers } = planServices({ ...OPTIONS, prefillCount: 0, decodeCount: 3 });
   assertEquals(workers.map(({ name }) => name), ["decode-1", "decode-2", "decode-3"]);
   assertEquals(new Set(workers.map(({ url }) => url)).size, 3);
+});
+
+Deno.test("planServices gives each service an identity of its own where one is set", () => {
+  const { workers, frontend } = planServices({ ...OPTIONS, decodeCount: 2, instanceId: "box" });
+  assertEquals(
+    [...workers, frontend].map(({ env }) => env.DYN_INSTANCE_ID),
+    ["box-prefill", "box-decode-1", "box-decode-2", "box-frontend"],
+  );
 });
 
 Deno.test("planServices shows an address that a browser can open", () => {
@@ -100,4 +118,24 @@ Deno.test("greetsAsNats knows a NATS server by its first words", async () => {
   }
   assertEquals(await greeting('INFO {"version":"2.15.1"}\r\n'), true);
   assertEquals(await greeting("HTTP/1.1 200 OK\r\n"), false);
+});
+
+Deno.test("planTraces() gives the service its ports, and its addresses to the others", () => {
+  const plan = planTraces({ hostname: "0.0.0.0", otlpPort: 4318, queryPort: 3200 });
+  assertEquals([plan.url, plan.otlpUrl], ["http://127.0.0.1:3200", "http://127.0.0.1:4318"]);
+  assertEquals(unknownVariables(plan.env), []);
+  const settings = loadSettings(plan.env);
+  assertEquals([settings.DYN_TRACES_OTLP_PORT, settings.DYN_TRACES_QUERY_PORT], [4318, 3200]);
+});
+
+Deno.test("exportTo() turns export on unless the environment says otherwise", () => {
+  const here = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" };
+  assertEquals(exportTo("http://127.0.0.1:1", {}), { OTEL_EXPORT_ENABLED: "1", ...here });
+  assertEquals(exportTo("http://127.0.0.1:1", { OTEL_EXPORT_ENABLED: "0" }), {
+    OTEL_EXPORT_ENABLED: "0",
+    ...here,
+  });
+  for (const name of ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]) {
+    assertEquals(exportTo("http://127.0.0.1:1", { [name]: "http://tempo:4318" }), {});
+  }
 });

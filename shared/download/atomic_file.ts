@@ -27,20 +27,21 @@ export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<vo
 }
 
 /**
- * Writes `chunks` to a temporary name beside `path` and renames it once complete and right.
+ * Writes `chunks` to `<path>.tmp` and renames it once complete and right. The caller holds a lock under
+ * which `path` is written (`withFileLock`), so what a killed process left is overwritten, not piled up.
  * Throws a DownloadError (`checksum`, `bad_archive`, `disk_full`, `not_writable`) and leaves nothing.
  */
 export async function writeFileAtomically(
   path: string,
-  chunks: AsyncIterable<Uint8Array>,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   options: AtomicFileOptions,
 ): Promise<WrittenFile> {
-  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+  const temporary = `${path}.tmp`;
   const hash = createHash("sha256");
   let bytes = 0;
   try {
     await Deno.mkdir(dirname(path), { recursive: true });
-    using file = await Deno.open(temporary, { createNew: true, write: true });
+    using file = await Deno.open(temporary, { create: true, truncate: true, write: true });
     for await (const chunk of chunks) {
       options.signal?.throwIfAborted();
       bytes += chunk.length;
@@ -70,6 +71,11 @@ export async function writeFileAtomically(
     await removeIfPresent(temporary);
     throw describeWriteError(error, path);
   }
+}
+
+/** Writes a short text as `writeFileAtomically` does. */
+export async function writeTextAtomically(path: string, text: string): Promise<void> {
+  await writeFileAtomically(path, [new TextEncoder().encode(text)], { maxBytes: Infinity });
 }
 
 /** Removes a file; a missing one is fine. */

@@ -32,7 +32,7 @@ export function describeWriteError(error: unknown, path: string): unknown {
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new DownloadError(
       "disk_full",
-      `Cannot write ${path}: the disk is full; free some space or choose another cache directory`,
+      `Cannot write ${path}: the disk is full; free some space or set DYN_CACHE_DIR to another folder`,
       { cause: error },
     );
   }
@@ -43,7 +43,7 @@ export function describeWriteError(error: unknown, path: string): unknown {
   ) {
     return new DownloadError(
       "not_writable",
-      `Cannot write ${path}: ${error.message}; choose another cache directory`,
+      `Cannot write ${path}: ${error.message}; set DYN_CACHE_DIR to a folder that can be written`,
       { cause: error },
     );
   }

@@ -6,7 +6,12 @@
  */
 
 import { join } from "@std/path/mod.js";
-import { isFile, removeIfPresent, writeFileAtomically } from "./atomic_file.ts";
+import {
+  isFile,
+  removeIfPresent,
+  writeFileAtomically,
+  writeTextAtomically,
+} from "./atomic_file.ts";
 import { fileSha256 } from "./checksum.ts";
 import { downloadFile, type DownloadOptions } from "./download_file.ts";
 import { DownloadError } from "./errors.ts";
@@ -110,7 +115,7 @@ async function fetchFrom(
     await downloadFile(archive.url, archivePath, { ...download, checksum: archive.checksum });
     try {
       const name = await kind.extract(archivePath, file, { folder, options });
-      if (typeof file !== "string") await Deno.writeTextFile(choicePath, name);
+      if (typeof file !== "string") await writeTextAtomically(choicePath, name);
       return join(folder, name);
     } finally {
       await removeIfPresent(archivePath);

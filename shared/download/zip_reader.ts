@@ -7,6 +7,7 @@
 
 import { crc32 } from "node:zlib";
 import { DownloadError } from "./errors.ts";
+import { readAt } from "./read_at.ts";
 
 export interface ZipEntry {
   readonly name: string;
@@ -44,7 +45,7 @@ export async function readZipDirectory(file: Deno.FsFile): Promise<ZipEntry[]> {
   }
   if (directoryBytes > MAX_DIRECTORY_BYTES) throw broken(`a directory of ${directoryBytes} bytes`);
   if (directoryOffset + directoryBytes > end.offset) throw broken("a directory outside the file");
-  const directory = await readAt(file, directoryOffset, directoryBytes);
+  const directory = await readBytes(file, directoryOffset, directoryBytes);
   const entries: ZipEntry[] = [];
   for (let at = 0, i = 0; i < count; i++) {
     if (at + CENTRAL_BYTES > directory.length) throw broken("a truncated directory");
@@ -84,7 +85,7 @@ async function findEnd(
 ): Promise<{ view: DataView; offset: number }> {
   if (size < END_BYTES) throw broken("too few bytes to be one");
   const tailBytes = Math.min(size, END_BYTES + MAX_COMMENT_BYTES);
-  const tail = await readAt(file, size - tailBytes, tailBytes);
+  const tail = await readBytes(file, size - tailBytes, tailBytes);
   for (let at = tailBytes - END_BYTES; at >= 0; at--) {
     const view = viewOf(tail.subarray(at));
     if (
@@ -100,7 +101,7 @@ export async function* readZipEntry(
   file: Deno.FsFile,
   entry: ZipEntry,
 ): AsyncGenerator<Uint8Array> {
-  const header = viewOf(await readAt(file, entry.headerOffset, LOCAL_BYTES));
+  const header = viewOf(await readBytes(file, entry.headerOffset, LOCAL_BYTES));
   if (header.getUint32(0, true) !== LOCAL_SIGNATURE) {
     throw broken(`a damaged header of ${entry.name}`);
   }
@@ -135,23 +136,18 @@ async function* readSpan(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const CHUNK = 1 << 18;
   for (let done = 0; done < lengthBytes; done += CHUNK) {
-    yield await readAt(file, start + done, Math.min(CHUNK, lengthBytes - done));
+    yield await readBytes(file, start + done, Math.min(CHUNK, lengthBytes - done));
   }
 }
 
-async function readAt(
+async function readBytes(
   file: Deno.FsFile,
   offset: number,
   lengthBytes: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  await file.seek(offset, Deno.SeekMode.Start);
   const bytes = new Uint8Array(lengthBytes);
-  for (let filled = 0; filled < lengthBytes;) {
-    const count = await file.read(bytes.subarray(filled));
-    if (count === null) throw broken("fewer bytes than its directory says: it is truncated");
-    filled += count;
-  }
-  return bytes;
+  if (await readAt(file, offset, bytes) === lengthBytes) return bytes;
+  throw broken("fewer bytes than its directory says: it is truncated");
 }
 
 function viewOf(bytes: Uint8Array): DataView {

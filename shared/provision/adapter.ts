@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { type RunCommand, runCommand } from "./run_command.ts";
 
+/** A driver that hangs counts as none; a probe takes about a second. */
+const PROBE_TIMEOUT_MS = 60_000;
+
 export interface AdapterSummary {
   readonly description: string;
   /** Computes on the CPU. */
@@ -18,16 +21,19 @@ export interface FindAdapterOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The WebGPU adapter that a new Deno process finds; null when there is none. */
+/** The WebGPU adapter that a new Deno process finds; null when there is none. Throws the signal's reason. */
 export async function findAdapter(
   options: FindAdapterOptions = {},
 ): Promise<AdapterSummary | null> {
   const run = options.run ?? runCommand;
   const probe = new URL("./adapter_probe.ts", import.meta.url).href;
+  const timeout = AbortSignal.timeout(PROBE_TIMEOUT_MS);
   const result = await run([Deno.execPath(), "run", "-A", "--no-prompt", probe], {
     env: options.env,
-    signal: options.signal,
+    signal: AbortSignal.any([timeout, ...options.signal ? [options.signal] : []]),
   });
+  // A probe that was stopped has found nothing out.
+  options.signal?.throwIfAborted();
   const line = result?.stdout.trim().split("\n").at(-1) ?? "";
   // A driver that crashes the probe would crash a worker too: it counts as none.
   if (result?.code !== 0 || !line.startsWith("{")) return null;

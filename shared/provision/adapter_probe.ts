@@ -5,14 +5,14 @@
  * so only a new process sees a driver that was just installed.
  */
 
+import { adapterName, bestAdapter, isSoftware } from "../engine/webgpu/adapter.ts";
 import type { AdapterSummary } from "./adapter.ts";
 
 if (import.meta.main) {
-  const adapter = await navigator.gpu?.requestAdapter() ?? null;
+  const adapter = await bestAdapter();
   const summary: AdapterSummary | null = adapter === null ? null : {
-    description: adapter.info.description || adapter.info.vendor || "unnamed adapter",
-    isSoftware: adapter.info.isFallbackAdapter ||
-      /llvmpipe|swiftshader|software|lavapipe/i.test(adapter.info.description),
+    description: adapterName(adapter),
+    isSoftware: isSoftware(adapter),
   };
   await Deno.stdout.write(new TextEncoder().encode(JSON.stringify({ adapter: summary }) + "\n"));
   Deno.exit(0);

@@ -100,6 +100,8 @@ export async function ensureNatsServer(options: NatsServerOptions): Promise<Nats
     return { path, version: VERSION, origin: "cache" };
   } catch (error) {
     if (!(error instanceof DownloadError)) throw error;
+    // The model needs the same cache: another nats-server would not help.
+    if (error.failure === "disk_full" || error.failure === "not_writable") throw error;
     throw new ProvisionError(`${error.message}. To go on without it, ${remedy}`, { cause: error });
   }
 }

@@ -16,19 +16,27 @@ import { ensureSwiftShader, type SwiftShaderOptions } from "./swiftshader.ts";
 const APT_PACKAGES = ["mesa-vulkan-drivers", "libvulkan1"];
 export const APT_COMMAND = ["apt-get", "install", "-y", "--no-install-recommends", ...APT_PACKAGES];
 
-export interface VulkanOptions extends Omit<SwiftShaderOptions, "libraryPath"> {
-  /** `Deno.build.os` and `Deno.build.arch`. */
+/** Where an adapter is looked for. */
+export interface VulkanProbeOptions {
+  /** `Deno.build.os`. */
   readonly os: typeof Deno.build.os;
-  readonly arch: typeof Deno.build.arch;
-  readonly isRoot: boolean;
   /** The environment that children start from. */
   readonly env: Readonly<Record<string, string>>;
+  readonly cacheDir: string;
+  /** Replaced in tests. */
+  readonly run?: RunCommand;
+  readonly signal?: AbortSignal;
+}
+
+export interface VulkanOptions
+  extends VulkanProbeOptions, Omit<SwiftShaderOptions, "libraryPath" | "signal"> {
+  /** `Deno.build.arch`. */
+  readonly arch: typeof Deno.build.arch;
+  readonly isRoot: boolean;
   /** False: change nothing on the system, say what to run instead. */
   readonly canInstall: boolean;
   /** Told before anything is installed or fetched. */
   readonly announce: (line: string) => void;
-  /** Replaced in tests. */
-  readonly run?: RunCommand;
 }
 
 export interface VulkanSetup {
@@ -37,11 +45,18 @@ export interface VulkanSetup {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** The adapter that is there already; null without one. */
+export async function findVulkan(options: VulkanProbeOptions): Promise<VulkanSetup | null> {
+  const env = { ...backendChoice(options), ...await runtimeDirectory(options) };
+  const adapter = await probe(options, env);
+  return adapter === null ? null : { adapter, env };
+}
+
 /** Finds or installs a driver. Throws a ProvisionError with the command that would help. */
 export async function ensureVulkan(options: VulkanOptions): Promise<VulkanSetup> {
+  const present = await findVulkan(options);
+  if (present !== null) return present;
   const runtimeEnv = { ...backendChoice(options), ...await runtimeDirectory(options) };
-  const present = await probe(options, runtimeEnv);
-  if (present !== null) return { adapter: present, env: runtimeEnv };
   if (options.os !== "linux") {
     throw new ProvisionError(
       "Cannot find a WebGPU adapter: update the graphics driver of this system",
@@ -75,6 +90,8 @@ async function fallBackToSwiftShader(
   },
 ): Promise<VulkanSetup> {
   const problems = [...state.problems];
+  const cached = await tryCachedSwiftShader(options, state.runtimeEnv);
+  if (cached !== undefined) return cached;
   if (options.arch === "x86_64") {
     options.announce(
       "No WebGPU adapter here. Fetching the software driver SwiftShader into the cache " +
@@ -118,7 +135,7 @@ async function tryCachedSwiftShader(
 }
 
 async function probe(
-  options: VulkanOptions,
+  options: VulkanProbeOptions,
   env: Readonly<Record<string, string>>,
 ): Promise<AdapterSummary | null> {
   return await findAdapter({
@@ -128,27 +145,35 @@ async function probe(
   });
 }
 
-/** Installs with the package lists at hand, then once more with fresh ones. Returns what failed. */
+/**
+ * Installs with the package lists at hand, then once more with fresh ones. Returns what failed. The
+ * signal stops it between the commands: an apt-get that is killed leaves packages half installed.
+ */
 async function installByApt(options: VulkanOptions): Promise<string[]> {
-  const run = options.run ?? runCommand;
   const env = { DEBIAN_FRONTEND: "noninteractive" };
-  const first = await run(APT_COMMAND, { env });
+  const run = async (command: readonly string[]) => {
+    options.signal?.throwIfAborted();
+    return await (options.run ?? runCommand)(command, { env });
+  };
+  const first = await run(APT_COMMAND);
   if (first?.code === 0) return [];
-  await run(["apt-get", "update"], { env });
-  const second = await run(APT_COMMAND, { env });
+  await run(["apt-get", "update"]);
+  const second = await run(APT_COMMAND);
   if (second?.code === 0) return [];
   const lastLine = second?.stderr.trim().split("\n").at(-1) ?? "it did not start";
   return [`apt-get failed: ${lastLine}`];
 }
 
 /** A user's own choice of backend stands. */
-function backendChoice(options: VulkanOptions): Readonly<Record<string, string>> {
+function backendChoice(options: VulkanProbeOptions): Readonly<Record<string, string>> {
   if (options.os !== "linux" || options.env.DENO_WEBGPU_BACKEND) return {};
   return { DENO_WEBGPU_BACKEND: "vulkan" };
 }
 
 /** Drivers complain without XDG_RUNTIME_DIR: give them a private folder where it is unset. */
-async function runtimeDirectory(options: VulkanOptions): Promise<Readonly<Record<string, string>>> {
+async function runtimeDirectory(
+  options: VulkanProbeOptions,
+): Promise<Readonly<Record<string, string>>> {
   if (options.os !== "linux" || options.env.XDG_RUNTIME_DIR) return {};
   const path = join(options.cacheDir, "runtime");
   try {
@@ -157,7 +182,7 @@ async function runtimeDirectory(options: VulkanOptions): Promise<Readonly<Record
   } catch (error) {
     throw new ProvisionError(
       `Cannot create ${path}: ${error instanceof Error ? error.message : error}; ` +
-        "choose another cache directory",
+        "set DYN_CACHE_DIR to a folder that can be written",
       { cause: error },
     );
   }

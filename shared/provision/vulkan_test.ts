@@ -75,6 +75,24 @@ Deno.test("ensureVulkan takes the adapter that is there and installs nothing", a
   assertEquals(machine.announced, []);
 });
 
+Deno.test("ensureVulkan installs nothing once it was stopped, in the probe or by apt-get's end", async () => {
+  for (const stopsAt of [Deno.execPath(), "apt-get install"]) {
+    await using machine = await Machine.create();
+    machine.installCodes = [100];
+    const stop = new AbortController();
+    const run: RunCommand = (command) => {
+      if (command.join(" ").startsWith(stopsAt)) stop.abort(new Error("stopped"));
+      return machine.run(command);
+    };
+    await assertRejects(
+      () => ensureVulkan(machine.options({ run, signal: stop.signal })),
+      Error,
+      "stopped",
+    );
+    assertEquals(machine.commands, stopsAt === "apt-get install" ? [APT_COMMAND.join(" ")] : []);
+  }
+});
+
 Deno.test("ensureVulkan gives drivers a private XDG_RUNTIME_DIR only where none is set", async () => {
   await using machine = await Machine.create();
   machine.adapter = GPU;

@@ -80,6 +80,8 @@ export interface TelemetryOptions {
   readonly logJsonl: boolean;
   readonly logSpanEvents: boolean;
   readonly logUseLocalTz: boolean;
+  /** Path of a file that also gets every line, as JSON and with span events; empty for none. */
+  readonly logFile: string;
   /** `info`, or `info,bus=debug`. */
   readonly logFilter: string;
 }

@@ -1,5 +1,6 @@
 /** Opens GGUF files: the header is checked at once, tensors are read piece by piece on demand. */
 
+import { readAt } from "../download/read_at.ts";
 import { readModelShape } from "./architectures.ts";
 import { ModelFileError } from "./errors.ts";
 import { type GgufHeader, readGgufHeader } from "./gguf_header.ts";
@@ -81,18 +82,12 @@ class GgufFile implements ModelFile {
   }
 
   async #readAt(fileOffset: number, into: Uint8Array): Promise<void> {
-    await this.#file.seek(fileOffset, Deno.SeekMode.Start);
-    let filled = 0;
-    while (filled < into.length) {
-      const read = await this.#file.read(into.subarray(filled));
-      if (read === null) {
-        throw new ModelFileError(
-          this.path,
-          `it became shorter while it was read (at byte ${fileOffset + filled})`,
-        );
-      }
-      filled += read;
-    }
+    const filled = await readAt(this.#file, fileOffset, into);
+    if (filled === into.length) return;
+    throw new ModelFileError(
+      this.path,
+      `it became shorter while it was read (at byte ${fileOffset + filled})`,
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

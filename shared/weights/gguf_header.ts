@@ -26,6 +26,8 @@ const MAX_KEY_BYTES = 65_535;
 const MAX_STRING_BYTES = 1 << 20;
 /** The largest known vocabularies have 262,144 tokens and 600,000 merges. */
 const MAX_ARRAY_LENGTH = 1 << 21;
+/** Of all arrays together; an element of one byte takes eight in memory. The largest known have 1.3 million. */
+const MAX_ARRAY_ELEMENTS = 1 << 22;
 /** The largest known header (a vocabulary of 262,144 tokens) has 16 MB. Bounds memory. */
 const MAX_HEADER_BYTES = 64 << 20;
 /** A 128-layer model has about 1,200 tensors. */
@@ -89,7 +91,7 @@ function readVersion(bytes: GgufBytes): void {
   if (magic !== MAGIC) throw bytes.error('it does not start with "GGUF"');
   const version = bytes.u32();
   if (version === 2 || version === 3) return;
-  const isBigEndian = (version & 0xffff) === 0;
+  const isBigEndian = version !== 0 && (version & 0xffff) === 0;
   throw bytes.error(
     isBigEndian
       ? "it is a big-endian GGUF file, only little-endian is read"
@@ -99,10 +101,16 @@ function readVersion(bytes: GgufBytes): void {
 
 function readMetadata(bytes: GgufBytes, keyCount: number): Map<string, unknown> {
   const metadata = new Map<string, unknown>();
+  let elements = 0;
   for (let index = 0; index < keyCount; index++) {
     const key = bytes.string(`metadata key ${index}`, MAX_KEY_BYTES);
     if (metadata.has(key)) throw bytes.error(`metadata key "${key}" stands twice`);
-    metadata.set(key, readValue(bytes, { key, type: bytes.u32() }));
+    const value = readValue(bytes, { key, type: bytes.u32() });
+    if (Array.isArray(value)) elements += value.length;
+    if (elements > MAX_ARRAY_ELEMENTS) {
+      throw bytes.error(`its metadata arrays have more than ${MAX_ARRAY_ELEMENTS} elements`);
+    }
+    metadata.set(key, value);
   }
   return metadata;
 }

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert/mod.js";
+import { concat } from "@std/bytes/mod.js";
 import { ModelFileError } from "./errors.ts";
 import { readGgufHeader } from "./gguf_header.ts";
 import { encodeTiny, temporaryFile, tinyLlama } from "./testing/tiny_llama.ts";
@@ -80,10 +81,20 @@ Deno.test("readGgufHeader() places tensors after the header, aligned", async () 
   });
 });
 
+Deno.test("readGgufHeader() refuses arrays that are too large together, each within its limit", async () => {
+  const length = 1 << 21;
+  const array = (key: string) =>
+    concat([raw(key, ARRAY, 0, BigInt(length)), new Uint8Array(length)]);
+  const arrays = ["a", "b", "c"].map(array);
+  assertEquals((await readHeader(concat([start(0, 2), ...arrays.slice(1)]))).metadata.size, 2);
+  await assertRefused(concat([start(0, 3), ...arrays]), "more than 4194304 elements");
+});
+
 const HOSTILE: { what: string; bytes: Uint8Array; reason: string }[] = [
   { what: "an empty file", bytes: raw(), reason: "too short to be a GGUF file (at byte 0)" },
   { what: "another format", bytes: new Uint8Array(64), reason: 'does not start with "GGUF"' },
   { what: "version 1", bytes: raw(GGUF, 1, 0n, 0n), reason: "its GGUF version is 1" },
+  { what: "version 0", bytes: raw(GGUF, 0, 0n, 0n), reason: "its GGUF version is 0" },
   { what: "big-endian", bytes: raw(GGUF, 0x03000000, 0n, 0n), reason: "big-endian" },
   { what: "countless keys", bytes: start(0, 1n << 63n), reason: "the metadata key count is" },
   { what: "countless tensors", bytes: start(1n << 40n, 0), reason: "the tensor count is" },

@@ -10,12 +10,15 @@
  */
 
 import { writeFileAtomically, type WrittenFile } from "../download/mod.ts";
+import { readAt } from "../download/read_at.ts";
 import { ModelFileError } from "./errors.ts";
 import { encodeGguf, type GgufTensor, type GgufValue } from "./gguf_writer.ts";
 import { type Llama2cVocabulary, readLlama2cTokenizer } from "./llama2c_tokenizer.ts";
 
 const HEADER_BYTES = 28;
 const COPY_BYTES = 1 << 20;
+/** The deepest llama has 126 layers. Bounds what is laid out before the file's size is compared. */
+const MAX_LAYERS = 1024;
 /** run.c computes with these; the format does not store them. */
 const ROPE_THETA = 10_000;
 const RMS_EPSILON = 1e-5;
@@ -62,7 +65,7 @@ async function readConfig(model: Deno.FsFile, path: string): Promise<Llama2cConf
   const header = new Uint8Array(HEADER_BYTES);
   const { size } = await model.stat();
   if (size < HEADER_BYTES) throw new ModelFileError(path, "it is too short for a llama2.c header");
-  await readAt(model, { fileOffset: 0, into: header });
+  await readAt(model, 0, header);
   const [hidden, feedForward, layers, heads, kvHeads, signedVocab, contextLength] = new Int32Array(
     header.buffer,
   );
@@ -79,6 +82,7 @@ async function readConfig(model: Deno.FsFile, path: string): Promise<Llama2cConf
   };
   const isSane = [hidden, feedForward, layers, heads, kvHeads, vocab, contextLength]
     .every((count) => count >= 1 && count <= 1 << 24) &&
+    layers <= MAX_LAYERS &&
     hidden % heads === 0 && heads % kvHeads === 0 && (hidden / heads) % 2 === 0;
   if (!isSane) {
     throw new ModelFileError(path, `its header is no llama2.c header: ${JSON.stringify(config)}`);
@@ -180,22 +184,10 @@ async function* pieces(
 ): AsyncGenerator<Uint8Array> {
   for (let done = 0; done < byteLength; done += COPY_BYTES) {
     const piece = new Uint8Array(Math.min(COPY_BYTES, byteLength - done));
-    await readAt(file, { fileOffset: fileOffset + done, into: piece });
-    yield piece;
-  }
-}
-
-async function readAt(
-  file: Deno.FsFile,
-  { fileOffset, into }: { fileOffset: number; into: Uint8Array },
-): Promise<void> {
-  await file.seek(fileOffset, Deno.SeekMode.Start);
-  let filled = 0;
-  while (filled < into.length) {
-    const read = await file.read(into.subarray(filled));
-    if (read === null) {
-      throw new Error(`Cannot read past byte ${fileOffset + filled}: the file ended`);
+    const filled = await readAt(file, fileOffset + done, piece);
+    if (filled < piece.length) {
+      throw new Error(`Cannot read past byte ${fileOffset + done + filled}: the file ended`);
     }
-    filled += read;
+    yield piece;
   }
 }

@@ -187,6 +187,11 @@ const REFUSED: { what: string; files: Parameters<typeof inFolder>[0]; reason: st
     reason: "its header is no llama2.c header",
   },
   {
+    what: "a header of countless layers",
+    files: { model: checkpoint({ layers: 1 << 24 }) },
+    reason: "its header is no llama2.c header",
+  },
+  {
     what: "a tokenizer with too few tokens",
     files: { tokenizer: tokenizerBin(entries(asHex).slice(0, 200)) },
     reason: "it ends at token 200 of 261",

@@ -14,7 +14,12 @@ interface Ended {
 async function start(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", START, ...args],
-    env: { NO_COLOR: "1", ...env },
+    env: {
+      NO_COLOR: "1",
+      DYN_TRACES_OTLP_PORT: "0",
+      DYN_TRACES_QUERY_PORT: "0",
+      ...env,
+    },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -43,6 +48,16 @@ Deno.test("start refuses a taken port with one sentence", async () => {
   const { code, text } = await start(["--port", String(port)]);
   assertEquals(code, 1);
   assertMatch(text, new RegExp(`^Cannot listen on 127\\.0\\.0\\.1:${port}: .*--port.*\n$`));
+});
+
+Deno.test("start refuses a taken port of the traces with one sentence that names the flag", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const port = String(listener.addr.port);
+  for (const name of ["DYN_TRACES_OTLP_PORT", "DYN_TRACES_QUERY_PORT"]) {
+    const { code, text } = await start(["--port", "0"], { [name]: port });
+    assertEquals(code, 1);
+    assertMatch(text, new RegExp(`^Cannot keep traces at .*${port}: .*${name}.*--no-traces\n$`));
+  }
 });
 
 Deno.test("start refuses a model that is not there with one sentence", async () => {
@@ -123,6 +138,38 @@ Deno.test({
     await parent.status;
     await reader.cancel();
     await Promise.all(pids.map(untilGone));
+    await Deno.remove(script);
+  },
+});
+
+Deno.test({
+  name: "watchLauncher tells when the command that launched this process was killed",
+  ignore: IS_WINDOWS,
+  fn: async () => {
+    const url = JSON.stringify(
+      new URL("../../services/start/launcher_watch.ts", import.meta.url).href,
+    );
+    const script = await Deno.makeTempFile({ suffix: ".ts" });
+    await Deno.writeTextFile(
+      script,
+      `import { watchLauncher } from ${url};
+       watchLauncher(Deno.env.toObject(), () => { console.log("launcher ended"); Deno.exit(0); });
+       console.log(Deno.pid);
+       setInterval(() => {}, 1000);`,
+    );
+    // What npx does: a shell that waits for the command, and passes no signal on.
+    const shell = new Deno.Command("sh", {
+      args: ["-c", '"$0" run -A "$1"; true', Deno.execPath(), script],
+      env: { INIT_CWD: "/" },
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    const reader = shell.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    assertMatch((await reader.read()).value ?? "", /^\d+\n$/);
+    shell.kill("SIGKILL");
+    await shell.status;
+    assertEquals((await reader.read()).value, "launcher ended\n");
+    await reader.cancel();
     await Deno.remove(script);
   },
 });

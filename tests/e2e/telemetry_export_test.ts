@@ -69,6 +69,19 @@ Deno.test("a queue that is full drops whole requests and counts them", async () 
   assertEquals(findOrphans(sink.spans()), []);
 });
 
+Deno.test("a time that is no number neither loses a span nor ends the process", async () => {
+  await using sink = startOtlpSink();
+  const telemetry = startTelemetry(telemetryTestOptions(sink.tracesUrl));
+  const requestId = "request-1";
+  const root = telemetry.serverSpan("http_request", {}, { xRequestId: requestId, requestId }, {
+    startMs: NaN,
+  });
+  root.child("preprocess", { startMs: -Infinity }).end(NaN);
+  root.end(Infinity);
+  await telemetry.shutdown("test", 10_000);
+  assertEquals(sink.spans().map(({ name }) => name).sort(), ["http-request", "preprocess"]);
+});
+
 Deno.test("shutdown gives up within its time when the collector hangs", async () => {
   const released = Promise.withResolvers<null>();
   await using sink = startOtlpSink({ respond: () => released.promise });

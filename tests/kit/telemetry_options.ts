@@ -23,6 +23,7 @@ export function telemetryTestOptions(
     logJsonl: true,
     logSpanEvents: false,
     logUseLocalTz: false,
+    logFile: "",
     logFilter: "off",
     ...overrides,
   };

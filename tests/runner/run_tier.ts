@@ -8,10 +8,12 @@ export interface TierRun {
   readonly env: Readonly<Record<string, string>>;
   /** False when the check tier has type-checked already. */
   readonly isTypeChecked: boolean;
+  /** Where the tests' own output goes: this process's, or nowhere. */
+  readonly output: "inherit" | "null";
 }
 
 /**
- * Runs a tier's tests with their output on this process's own.
+ * Runs a tier's tests and counts them.
  * A run that fails without a failed test (a file that does not load) counts as one failure.
  */
 export async function runTier(tier: Tier, run: TierRun): Promise<TestCounts> {
@@ -35,7 +37,9 @@ export async function runTier(tier: Tier, run: TierRun): Promise<TestCounts> {
       cwd: run.root,
       env: run.env,
       stdin: "null",
-    }).output();
+      stdout: run.output,
+      stderr: run.output,
+    }).spawn().status;
     const counts = countJunit(await Deno.readTextFile(report));
     return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
   } finally {

@@ -1,6 +1,6 @@
 /** The tiers of tests, by what they need, in the order of running. */
 
-export type TierName = "check" | "unit" | "bus" | "gpu" | "e2e";
+export type TierName = "check" | "unit" | "bus" | "cpu" | "gpu" | "e2e";
 
 export interface Tier {
   readonly name: TierName;
@@ -22,6 +22,7 @@ export const TIERS: readonly Tier[] = [
     isParallel: true,
   },
   { name: "bus", paths: ["tests/bus"], needsNats: true, needsAdapter: false, isParallel: false },
+  { name: "cpu", paths: ["tests/cpu"], needsNats: false, needsAdapter: false, isParallel: false },
   { name: "gpu", paths: ["tests/gpu"], needsNats: false, needsAdapter: true, isParallel: false },
   { name: "e2e", paths: ["tests/e2e"], needsNats: true, needsAdapter: true, isParallel: false },
 ];

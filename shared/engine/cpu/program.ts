@@ -3,12 +3,19 @@
  *
  * A program is built once: addresses never change, and a step sets only the counts in the step header
  * and what the rows are. Records are 32 words: kind, address of the row count, whether threads meet
- * afterwards, unused, 12 parameters, the counter of taken work items.
+ * afterwards, unused, 12 parameters, the counter of taken work items; from word 20 on, constants.
  */
 
 const RECORD_BYTES = 128;
 const FIRST_PARAMETER = 4;
 const PARAMETERS = 12;
+
+const FIRST_CONSTANT = 20;
+/**
+ * Masks of low nibbles, of low bytes and of an f16's bits, and 2^112, by which these become f32. V8
+ * makes a constant in code anew at every use; what is loaded stays in a register.
+ */
+const CONSTANTS = [0x0f0f0f0f, 0x00ff00ff, 0x8fffe000, 0x77800000];
 
 /** Numbers of `kernels/program.as`. */
 const KINDS = {
@@ -57,6 +64,7 @@ export function writeProgram(
     const at = i * RECORD_BYTES / 4;
     words.set([KINDS[kind], count, isLast ? 1 : 0], at);
     words.set(parameters, at + FIRST_PARAMETER);
+    words.set(CONSTANTS, at + FIRST_CONSTANT);
   }
   return { address, count: operations.length };
 }

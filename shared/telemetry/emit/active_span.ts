@@ -31,8 +31,8 @@ import type {
   SpanReference,
 } from "../telemetry.ts";
 import type { AcceptedAttributes, AttributeGuard } from "./attribute_guard.ts";
-import { coveredMs, type Interval } from "./own_time.ts";
 import { type RequestSpans, type SpanGroup, withGroup } from "./request_spans.ts";
+import { SpanLog } from "./span_log.ts";
 import { UnrecordedSpan } from "./unrecorded_span.ts";
 
 /** What all spans of one `Telemetry` share. */
@@ -44,6 +44,8 @@ export interface SpanRuntime {
   readonly log: LineLogger;
   /** Writes SPAN_FIRST_ENTRY and SPAN_CLOSED; null when they are off. */
   readonly spanEventLog: LineLogger | null;
+  /** What these lines say of the process. */
+  readonly processFields: Readonly<Record<string, string>>;
   /** In the order of their start. */
   readonly openSpans: Set<OpenSpan>;
 }
@@ -63,6 +65,7 @@ interface OpenSpanParts {
   readonly scope: RequestScope;
   readonly startMs: number;
   readonly attributes: AcceptedAttributes;
+  readonly links: readonly SpanReference[];
   readonly parentSpanId?: string;
   readonly parent?: OpenSpan;
 }
@@ -91,9 +94,8 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   readonly spanId: string;
   readonly isSampled: boolean;
   readonly #parts: OpenSpanParts;
-  /** Kept for the SPAN_CLOSED line only. */
-  readonly #loggedAttributes: AcceptedAttributes;
-  readonly #children: Interval[] = [];
+  /** Null when the log has no lines of spans. */
+  readonly #spanLog: SpanLog | null;
   #log: LineLogger | null = null;
   #isEnded = false;
   #hasFailed = false;
@@ -105,9 +107,8 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
     this.spanId = context.spanId;
     this.isSampled = (context.traceFlags & TraceFlags.SAMPLED) !== 0;
     this.#parts = parts;
-    this.#loggedAttributes = parts.attributes;
+    this.#spanLog = this.#openSpanLog(context);
     parts.runtime.openSpans.add(this);
-    this.#spanEventLog?.write("info", "SPAN_FIRST_ENTRY", parts.attributes);
   }
 
   headers(): Headers {
@@ -136,37 +137,38 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   event(
     name: string,
     attributes?: Record<string, string | number | boolean>,
-    atMs: number = epochMs(),
+    atMs?: number,
   ): void {
     if (this.#isEnded || !this.#parts.runtime.guard.acceptsEvent(this.role, name)) return;
-    this.#parts.sdkSpan.addEvent(name, attributes, atMs);
+    const timeMs = usableMs(atMs);
+    this.#parts.sdkSpan.addEvent(name, attributes, timeMs);
+    this.#spanLog?.event(name, timeMs, attributes);
   }
 
   link(reference: SpanReference): void {
-    if (!this.#isEnded) this.#parts.sdkSpan.addLink(toLink(reference));
+    if (this.#isEnded) return;
+    this.#parts.sdkSpan.addLink(toLink(reference));
+    this.#spanLog?.link(reference);
   }
 
   fail(errorType: string, message: string): void {
     if (this.#isEnded) return;
     this.#hasFailed = true;
     this.#set({ "error.type": errorType });
-    this.#parts.sdkSpan.setStatus({
-      code: SpanStatusCode.ERROR,
-      message: message.slice(0, MAX_STATUS_CHARS),
-    });
+    const shown = message.slice(0, MAX_STATUS_CHARS);
+    this.#parts.sdkSpan.setStatus({ code: SpanStatusCode.ERROR, message: shown });
+    this.#spanLog?.fail(shown);
   }
 
-  end(endMs: number = epochMs()): void {
+  end(endMs?: number): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
     const { sdkSpan, runtime, scope, startMs, parent } = this.#parts;
-    const interval = { startMs, endMs: Math.max(endMs, startMs) };
+    const interval = { startMs, endMs: Math.max(usableMs(endMs), startMs) };
     sdkSpan.end(interval.endMs);
     runtime.openSpans.delete(this);
-    if (this.#spanEventLog !== null) {
-      if (parent !== undefined) parent.#children.push(interval);
-      this.#logClosed(interval);
-    }
+    if (parent !== undefined) parent.#spanLog?.childEnded(interval);
+    this.#spanLog?.close(interval);
     if (parent === undefined) runtime.requests.close(scope.group);
   }
 
@@ -188,8 +190,22 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
     return trace.setSpan(ROOT_CONTEXT, this.#parts.sdkSpan);
   }
 
-  get #spanEventLog(): LineLogger | null {
-    return this.#parts.runtime.spanEventLog?.withIds(this.#ids()) ?? null;
+  #openSpanLog({ traceFlags, traceState }: SpanContext): SpanLog | null {
+    const { runtime, startMs, attributes, links } = this.#parts;
+    if (runtime.spanEventLog === null) return null;
+    const tracestate = traceState?.serialize() ?? "";
+    return new SpanLog({
+      log: runtime.spanEventLog.withIds(this.#ids()),
+      startMs,
+      attributes,
+      links,
+      fields: {
+        ...runtime.processFields,
+        "otel.kind": SPANS[this.role].kind.toLowerCase(),
+        trace_flags: traceFlags.toString(16).padStart(2, "0"),
+        ...(tracestate === "" ? {} : { tracestate }),
+      },
+    });
   }
 
   #set(attributes: Readonly<Record<string, unknown>>): void {
@@ -197,19 +213,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
     const { sdkSpan, runtime } = this.#parts;
     const accepted = runtime.guard.accept(this.role, attributes);
     sdkSpan.setAttributes(accepted);
-    if (runtime.spanEventLog !== null) Object.assign(this.#loggedAttributes, accepted);
-  }
-
-  #logClosed(interval: Interval): void {
-    const durationMs = interval.endMs - interval.startMs;
-    const durationUs = Math.round(durationMs * 1000);
-    const idleUs = Math.min(durationUs, Math.round(coveredMs(interval, this.#children) * 1000));
-    this.#spanEventLog?.write("info", "SPAN_CLOSED", {
-      ...this.#loggedAttributes,
-      "time.busy_us": durationUs - idleUs,
-      "time.idle_us": idleUs,
-      "time.duration_us": durationUs,
-    });
+    this.#spanLog?.set(accepted);
   }
 
   #ids(): LogIds {
@@ -229,7 +233,8 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
 export function openSpan<R extends SpanRole>(role: R, options: OpenOptions<R>): OpenSpan<R> {
   const { runtime, scope, span, remote, parent } = options;
   const { name, kind } = SPANS[role];
-  const startMs = span.startMs ?? epochMs();
+  const startMs = usableMs(span.startMs);
+  const links = span.links ?? [];
   const attributes = runtime.guard.accept(role, {
     ...span.attributes,
     ...idAttributes(role, scope.ids),
@@ -240,7 +245,7 @@ export function openSpan<R extends SpanRole>(role: R, options: OpenOptions<R>): 
     kind: KINDS[kind],
     startTime: startMs,
     attributes: { ...attributes },
-    links: (span.links ?? []).map(toLink),
+    links: links.map(toLink),
   }, withGroup(base, scope.group));
   const { spanId } = sdkSpan.spanContext();
   const parentSpanId = parent?.spanId ?? remote?.spanId;
@@ -250,9 +255,15 @@ export function openSpan<R extends SpanRole>(role: R, options: OpenOptions<R>): 
     scope,
     startMs,
     attributes,
+    links,
     parentSpanId: parentSpanId === spanId ? undefined : parentSpanId,
     parent,
   });
+}
+
+/** Now where no time was given, or one that no collector takes: times come from other processes too. */
+function usableMs(timeMs: number | undefined): number {
+  return timeMs !== undefined && Number.isFinite(timeMs) ? timeMs : epochMs();
 }
 
 /** The request's ids, where the role declares them. */

@@ -3,11 +3,10 @@
  * another type, is left out, counted, and told once at debug. It never throws.
  */
 
-import type { LogValue } from "../log/mod.ts";
 import { attributeSpec, isOfType, type SpanRole, SPANS } from "../registry/mod.ts";
 import type { Logger } from "../telemetry.ts";
 
-export type AcceptedAttributes = Record<string, Exclude<LogValue, null | undefined>>;
+export type AcceptedAttributes = Record<string, string | number | boolean | readonly string[]>;
 
 export interface AttributeGuardOptions {
   readonly level: number;

@@ -7,8 +7,10 @@ function createGuard(level: number) {
   const log = new LineLogger({
     target: "telemetry",
     filter: parseLogFilter("debug"),
-    line: { isJsonl: true, useLocalTz: false },
-    sink: (line) => lines.push(JSON.parse(line)),
+    outputs: [{
+      line: { isJsonl: true, useLocalTz: false },
+      sink: (line) => lines.push(JSON.parse(line)),
+    }],
   });
   return { guard: new AttributeGuard({ level, log }), lines };
 }

@@ -2,9 +2,10 @@
  * Delivery to the collector: the SDK's OTLP exporter with what it lacks.
  *
  * - One batch at a time, so that a flush of many batches does not meet the SDK's concurrency limit.
- * - A batch that fails is kept and tried again, further apart each time, until it is too old or the
- *   collector refuses it for what it is (4xx). Behind it spans wait in the bounded queue, and what
- *   finds that queue full is dropped and counted. A collector that starts late misses nothing that fits.
+ * - A batch that fails is kept and tried again, further apart each time, until it is too old, unless the
+ *   collector refuses it for what it is (4xx) or it cannot be encoded. Behind it spans wait in the
+ *   bounded queue, and what finds that queue full is dropped and counted. A collector that starts late
+ *   misses nothing that fits.
  * - An outage is one log line when it begins and one when it ends, not one a batch.
  * - At shutdown every batch has one more attempt, within the time that shutdown has.
  */
@@ -99,7 +100,8 @@ export class ReliableExporter implements SpanExporter {
 
   async #attempt(spans: ReadableSpan[]): Promise<Error | null> {
     const { exporter } = this.#options;
-    const result = await new Promise<ExportResult>((resolve) => exporter.export(spans, resolve));
+    const result = await new Promise<ExportResult>((resolve) => exporter.export(spans, resolve))
+      .catch((cause) => ({ code: ExportResultCode.FAILED, error: new UnsendableBatch(cause) }));
     if (result.code === ExportResultCode.SUCCESS) {
       this.#noteSuccess();
       return null;
@@ -141,8 +143,18 @@ export class ReliableExporter implements SpanExporter {
   }
 }
 
-/** Whether the collector answered that this batch will never do. */
+/** The exporter below threw: it cannot encode this batch, now or later. */
+class UnsendableBatch extends Error {
+  override name = "UnsendableBatch";
+  constructor(cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`Cannot encode the batch: ${reason}`, { cause });
+  }
+}
+
+/** Whether trying this batch again is useless: the collector's answer, or no way to encode it. */
 function isRefusal(error: Error): boolean {
+  if (error instanceof UnsendableBatch) return true;
   const status = "code" in error ? Number(error.code) : NaN;
   return status >= 400 && status < 500 && status !== 408 && status !== 429;
 }

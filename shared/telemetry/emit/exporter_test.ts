@@ -4,10 +4,18 @@ import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 import { LineLogger, parseLogFilter } from "../log/mod.ts";
 import { ExportStats, ReliableExporter, type RetryPolicy } from "./exporter.ts";
 
-type Answer = "ok" | Error;
+type Answer = "ok" | Error | Thrown;
+/** Thrown by `export` itself. */
+interface Thrown {
+  readonly thrown: Error;
+}
 const OFFLINE = new Error("connect ECONNREFUSED");
 const RETRY: RetryPolicy = { firstMs: 1, longestMs: 4, giveUpMs: 60_000 };
 const NEVER: RetryPolicy = { firstMs: 3_600_000, longestMs: 3_600_000, giveUpMs: 3_600_000 };
+
+function thrown(error: Error): Thrown {
+  return { thrown: error };
+}
 
 function refusal(code: number): Error {
   return Object.assign(new Error("refused"), { code });
@@ -19,6 +27,7 @@ function createExporter(answers: Answer[], retry = RETRY) {
   const inner: SpanExporter = {
     export(spans: ReadableSpan[], onResult: (result: ExportResult) => void) {
       const answer = answers.shift() ?? "ok";
+      if (typeof answer === "object" && "thrown" in answer) throw answer.thrown;
       if (answer === "ok") received.push(spans.length);
       queueMicrotask(() =>
         onResult(
@@ -34,8 +43,10 @@ function createExporter(answers: Answer[], retry = RETRY) {
   const log = new LineLogger({
     target: "telemetry",
     filter: parseLogFilter("info"),
-    line: { isJsonl: true, useLocalTz: false },
-    sink: (line) => lines.push(JSON.parse(line)),
+    outputs: [{
+      line: { isJsonl: true, useLocalTz: false },
+      sink: (line) => lines.push(JSON.parse(line)),
+    }],
   });
   const stats = new ExportStats();
   const exporter = new ReliableExporter({
@@ -89,6 +100,14 @@ Deno.test("ReliableExporter drops a batch that the collector refuses, and goes o
   const { send, live, received } = createExporter([refusal(400)]);
   const [first] = await Promise.all([send(5), send(2)]);
   assertEquals(first.code, ExportResultCode.FAILED);
+  assertEquals(received, [2]);
+  assertEquals([live.droppedSpans, live.exportedSpans, live.queuedSpans], [5, 2, 0]);
+});
+
+Deno.test("ReliableExporter drops a batch that the exporter below cannot encode, and goes on", async () => {
+  const { send, live, received } = createExporter([thrown(new RangeError("no integer"))]);
+  const [first] = await Promise.all([send(5), send(2)]);
+  assertEquals(first.error?.message, "Cannot encode the batch: no integer");
   assertEquals(received, [2]);
   assertEquals([live.droppedSpans, live.exportedSpans, live.queuedSpans], [5, 2, 0]);
 });

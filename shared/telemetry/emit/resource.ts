@@ -23,3 +23,14 @@ export function processResource(
     "service.instance.id": options.serviceInstanceId,
   }));
 }
+
+/** The attributes that tell one process from another, for log lines. */
+export function processFields({ attributes }: Resource): Record<string, string> {
+  const names = ["service.name", "service.instance.id", "host.name"];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = attributes[name];
+      return typeof value === "string" ? [[name, value]] : [];
+    }),
+  );
+}

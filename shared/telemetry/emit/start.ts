@@ -10,7 +10,7 @@ import {
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import { deadline } from "@std/async/deadline.js";
-import { LineLogger, parseLogFilter, writeToStderr } from "../log/mod.ts";
+import type { LineLogger } from "../log/mod.ts";
 import {
   formatBaggage,
   parseBaggage,
@@ -32,13 +32,13 @@ import type {
 import { openSpan, type SpanRuntime } from "./active_span.ts";
 import { AttributeGuard } from "./attribute_guard.ts";
 import { ExportStats, ReliableExporter } from "./exporter.ts";
+import { createLoggers } from "./loggers.ts";
 import { createPassThroughTracer } from "./pass_through_tracer.ts";
 import { RequestSpans } from "./request_spans.ts";
-import { processResource } from "./resource.ts";
+import { processFields, processResource } from "./resource.ts";
 import { ForwardedTraceState } from "./trace_state.ts";
 
 const SCOPE_NAME = "baton";
-const SPAN_EVENT_TARGET = "request_span";
 /** The reliable exporter ends every export by itself; the batch processor's own limit stays away. */
 const NO_LIMIT_MS = 2 ** 31 - 1;
 const RETRY = { firstMs: 1000, longestMs: 30_000, giveUpMs: 5 * 60_000 };
@@ -61,13 +61,9 @@ class ProcessTelemetry implements Telemetry {
 
   constructor(options: TelemetryOptions) {
     this.#options = options;
-    const { logFilter, logJsonl, logUseLocalTz, logSpanEvents, serviceName, level } = options;
-    this.log = new LineLogger({
-      target: serviceName,
-      filter: parseLogFilter(logFilter),
-      line: { isJsonl: logJsonl, useLocalTz: logUseLocalTz },
-      sink: writeToStderr,
-    });
+    const { level } = options;
+    const { log, spanEventLog } = createLoggers(options);
+    this.log = log;
     const isExporting = options.exportEnabled && level > 0;
     this.#delivery = isExporting
       ? createDelivery(options, this.exporter, this.logger("telemetry"))
@@ -79,8 +75,9 @@ class ProcessTelemetry implements Telemetry {
       stats: this.exporter,
       queueSize: options.queueSize,
     });
+    const resource = processResource(options);
     const provider = new TracerProvider({
-      resource: processResource(options),
+      resource,
       sampler: new ParentBasedSampler({ root: new AlwaysOnSampler() }),
       spanProcessors: isExporting ? [requests] : [],
     });
@@ -91,8 +88,9 @@ class ProcessTelemetry implements Telemetry {
       requests,
       guard: new AttributeGuard({ level, log: this.logger("telemetry") }),
       level,
-      log: this.log,
-      spanEventLog: logSpanEvents ? this.log.withTarget(SPAN_EVENT_TARGET) : null,
+      log,
+      spanEventLog,
+      processFields: processFields(resource),
       openSpans: new Set(),
     };
   }

@@ -24,6 +24,7 @@ const OPTIONS: TelemetryOptions = {
   logJsonl: true,
   logSpanEvents: false,
   logUseLocalTz: false,
+  logFile: "",
   logFilter: "off",
 };
 const IDS = { xRequestId: "my-req", requestId: "d70dae74-5a3c-4f7e-9d2b-1a2b3c4d5e6f" };

@@ -11,7 +11,15 @@
 import { redactValue } from "./redact.ts";
 import type { LogLevel } from "./filter.ts";
 
-export type LogValue = string | number | boolean | null | undefined | readonly string[];
+/** Structured values are for JSONL readers, such as the events of a span. */
+export type LogValue =
+  | string
+  | number
+  | boolean
+  | null
+  | undefined
+  | readonly string[]
+  | readonly Readonly<Record<string, unknown>>[];
 
 /** Ids that every line of a span carries, by their JSONL keys. */
 export interface LogIds {
@@ -73,18 +81,20 @@ export function formatTime(timeMs: number, useLocalTz: boolean): string {
 function formatJsonl(record: LogRecord, time: string): string {
   const { level, target, message, ids } = record;
   const head = { time, level: level.toUpperCase(), target, message };
-  const rest = new Map([...visibleFields(record.fields), ...Object.entries(ids ?? {})]);
-  const fields = [...rest].sort(([a], [b]) => a < b ? -1 : 1)
-    .flatMap(([key, value]) =>
-      value === undefined ? [] : [`,${JSON.stringify(key)}:${JSON.stringify(value)}`]
-    );
-  return `${JSON.stringify(head).slice(0, -1)}${fields.join("")}}\n`;
+  const rest = new Map(visibleFields(record.fields));
+  for (const [key, value] of Object.entries(ids ?? {})) rest.set(key, value);
+  let line = JSON.stringify(head).slice(0, -1);
+  for (const key of [...rest.keys()].sort()) {
+    const value = rest.get(key);
+    if (value !== undefined) line += `,${JSON.stringify(key)}:${JSON.stringify(value)}`;
+  }
+  return `${line}}\n`;
 }
 
 function formatReadable(record: LogRecord, time: string): string {
   const { level, target, message, ids } = record;
   const fields = visibleFields(record.fields).map(([key, value]) =>
-    ` ${quoted(key)}=${typeof value === "string" ? quoted(value) : JSON.stringify(value)}`
+    ` ${quoted(key)}=${typeof value === "string" ? quoted(value) : oneLine(JSON.stringify(value))}`
   );
   const span = ids === undefined ? "" : ` [${ids.span_name} ${ids.trace_id.slice(0, 8)}]`;
   const name = level.toUpperCase().padStart(5);

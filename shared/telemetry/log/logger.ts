@@ -1,5 +1,5 @@
 /**
- * Loggers: a level check by one integer compare, then one line to the sink.
+ * Loggers: a level check by one integer compare, then one line to each output.
  *
  * A line is written at once and synchronously: about a microsecond on a file or a pipe, in order, and
  * nothing is lost when the process exits or throws. A sink that fails loses the line, never the caller.
@@ -13,11 +13,16 @@ import { formatLine, type LineOptions, type LogIds, type LogRecord } from "./lin
 /** Takes whole lines. */
 export type LogSink = (line: string) => void;
 
+/** One of the places that lines go to. */
+export interface LogOutput {
+  readonly line: LineOptions;
+  readonly sink: LogSink;
+}
+
 export interface LoggerOptions {
   readonly target: string;
   readonly filter: LogFilter;
-  readonly line: LineOptions;
-  readonly sink: LogSink;
+  readonly outputs: readonly LogOutput[];
   /** Ids of the span that the lines belong to. */
   readonly ids?: LogIds;
 }
@@ -67,8 +72,9 @@ export class LineLogger implements Logger {
   /** Writes one record when the target's level lets it through. */
   write(level: LogLevel, message: string, fields: LogRecord["fields"] = {}): void {
     if (LEVEL_RANK[level] > this.#rank) return;
-    const { target, ids, line, sink } = this.#options;
-    sink(formatLine({ timeMs: epochMs(), level, target, message, fields, ids }, line));
+    const { target, ids, outputs } = this.#options;
+    const record = { timeMs: epochMs(), level, target, message, fields, ids };
+    for (const { line, sink } of outputs) sink(formatLine(record, line));
   }
 
   /** The same logger under another target. */

@@ -7,8 +7,10 @@ function recordingLogger(filter: string) {
   const logger = new LineLogger({
     target: "frontend",
     filter: parseLogFilter(filter),
-    line: { isJsonl: true, useLocalTz: false },
-    sink: (line) => lines.push(JSON.parse(line)),
+    outputs: [{
+      line: { isJsonl: true, useLocalTz: false },
+      sink: (line) => lines.push(JSON.parse(line)),
+    }],
   });
   return { logger, lines };
 }

@@ -1,4 +1,5 @@
-/** Structured logs: one record, one line, on stderr. */
+/** Structured logs: one record, one line, on stderr and where wanted in a file. */
 export * from "./filter.ts";
 export * from "./line.ts";
+export * from "./log_file.ts";
 export * from "./logger.ts";

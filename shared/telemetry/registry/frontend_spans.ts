@@ -188,6 +188,7 @@ export const FRONTEND_SPANS = {
     parents: ["http_request"],
     level: 1,
     description: "First to last byte of the response body",
+    isFedBySiblings: true,
     attributes: {
       "http.response.body.size": { type: "int", unit: "By", description: "Bytes written" },
       "stream.chunks": { type: "int", description: "Writes" },

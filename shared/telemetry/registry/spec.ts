@@ -35,6 +35,8 @@ export interface SpanSpec {
   readonly parents: readonly string[];
   readonly level: Level;
   readonly description: string;
+  /** It passes on what its siblings make: while one of them is open it waits, and does not work. */
+  readonly isFedBySiblings?: boolean;
   readonly attributes: AttributeSpecs;
   readonly events?: Readonly<Record<string, EventSpec>>;
 }

@@ -86,6 +86,7 @@ export const WORKER_SPANS = {
     parents: ["handle_payload"],
     level: 1,
     description: "Sending the prompt's KV blocks to the decode worker",
+    isFedBySiblings: true,
     attributes: KV_TRANSFER,
   },
   kv_receive: {

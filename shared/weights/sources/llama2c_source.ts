@@ -7,6 +7,7 @@ import {
   removeIfPresent,
   withFileLock,
   writeFileAtomically,
+  writeTextAtomically,
 } from "../../download/mod.ts";
 import { convertLlama2c } from "../llama2c.ts";
 import type { Llama2cEntry } from "./catalogue.ts";
@@ -20,6 +21,7 @@ export interface Llama2cSource {
   readonly cacheDir: string;
   /** Fetches the file that holds both parts; called only when there is no converted file yet. */
   readonly fetchData: () => Promise<string>;
+  readonly signal?: AbortSignal;
 }
 
 export interface ConvertedModel {
@@ -53,10 +55,10 @@ export async function convertedLlama2c(source: Llama2cSource): Promise<Converted
       await removeIfPresent(tokenizerPath);
     }
     const digest = await fileSha256(path);
-    await Deno.writeTextFile(digestPath, digest);
+    await writeTextAtomically(digestPath, digest);
     await removeIfPresent(dataPath);
     return { path, digest };
-  });
+  }, source);
 }
 
 async function copySpan(

@@ -1,7 +1,8 @@
-import { assertEquals } from "@std/assert/mod.js";
+import { assertEquals, assertRejects } from "@std/assert/mod.js";
 import { concat } from "@std/bytes/mod.js";
 import { join } from "@std/path/mod.js";
 import { createHash } from "node:crypto";
+import { withFileLock } from "../../download/mod.ts";
 import { openGguf } from "../gguf.ts";
 import type { Llama2cEntry } from "./catalogue.ts";
 import { convertedLlama2c } from "./llama2c_source.ts";
@@ -40,7 +41,7 @@ interface Scene extends AsyncDisposable {
   readonly cacheDir: string;
   readonly entry: Llama2cEntry;
   fetched: number;
-  readonly convert: () => ReturnType<typeof convertedLlama2c>;
+  readonly convert: (signal?: AbortSignal) => ReturnType<typeof convertedLlama2c>;
 }
 
 async function scene(): Promise<Scene> {
@@ -57,8 +58,9 @@ async function scene(): Promise<Scene> {
     cacheDir,
     entry,
     fetched: 0,
-    convert: () =>
+    convert: (signal) =>
       convertedLlama2c({
+        signal,
         alias: "tiny",
         entry,
         cacheDir,
@@ -101,4 +103,15 @@ Deno.test("convertedLlama2c makes a damaged result anew", async () => {
   await Deno.writeTextFile(first.path, "damaged");
   assertEquals(await test.convert(), first);
   assertEquals(test.fetched, 2);
+});
+
+Deno.test("convertedLlama2c stops waiting for another process when its signal aborts", async () => {
+  await using test = await scene();
+  const { path } = await test.convert();
+  const stop = new AbortController();
+  await withFileLock(path, async () => {
+    const waiting = test.convert(stop.signal);
+    stop.abort(new Error("stopped"));
+    await assertRejects(() => waiting, Error, "stopped");
+  });
 });

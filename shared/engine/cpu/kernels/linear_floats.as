@@ -1,6 +1,24 @@
 // Panels of floats, [columns][8 rows], by rows of floats: for F32, F16 and BF16 weights.
 
 import { put } from "./linear_output";
+import { BF16, halves } from "./weights";
+
+// F16 or BF16 to floats, for all rows.
+export function unpackFloats(op: usize, format: u32, panel: usize, to: usize, columns: u32): void {
+  const halfBits = v128.load32_splat(op, 88), halfFactor = v128.load32_splat(op, 92);
+  for (let k: u32 = 0; k < columns; k++) {
+    const bits = v128.load(panel);
+    if (format == BF16) {
+      v128.store(to, i32x4.shl(i32x4.extend_low_i16x8_u(bits), 16));
+      v128.store(to, i32x4.shl(i32x4.extend_high_i16x8_u(bits), 16), 16);
+    } else {
+      v128.store(to, halves(i32x4.extend_low_i16x8_s(bits), halfBits, halfFactor));
+      v128.store(to, halves(i32x4.extend_high_i16x8_s(bits), halfBits, halfFactor), 16);
+    }
+    panel += 16;
+    to += 32;
+  }
+}
 
 @inline
 function mac(sum: v128, w: v128, x: v128): v128 {

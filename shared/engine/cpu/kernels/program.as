@@ -2,7 +2,7 @@
 //
 // An operation is a record of 32 words: its kind, where its row count lies, whether threads meet
 // after it, and its parameters (words 4 to 15, named at the operation's function). Word 16 counts the
-// work items that are taken: threads take items until none is left, so that a thread which the
+// work items that are taken, words 20 to 23 are constants (see `CONSTANTS` in program.ts). Threads take items until none is left, so that a thread which the
 // system interrupts holds up nothing but its last item. Which thread computes an item changes nothing.
 
 import { attend, mergeAttention, rotateAndStore } from "./attention";

@@ -38,16 +38,21 @@ export function biasOf(format: u32): i32 {
   return 0;
 }
 
-// Four f16 as f32, from sign-extended 32-bit lanes. Exact, subnormal numbers included.
+// Four f16 as f32, from sign-extended 32-bit lanes. Exact, subnormal numbers included. `bits` and
+// `factor` are HALF_BITS and HALF_FACTOR in all lanes.
 @inline
-export function halves(bits: v128): v128 {
-  const moved = v128.and(i32x4.shl(bits, 13), i32x4.splat(0x8fffe000));
-  return f32x4.mul(moved, i32x4.splat(0x77800000));
+export function halves(lanes: v128, bits: v128, factor: v128): v128 {
+  return f32x4.mul(v128.and(i32x4.shl(lanes, 13), bits), factor);
 }
+
+// Sign, exponent and fraction; 2^112, the distance of the exponents' biases.
+export const HALF_BITS: u32 = 0x8fffe000;
+export const HALF_FACTOR: u32 = 0x77800000;
 
 @inline
 export function halfAt(address: usize): f32 {
-  return f32x4.extract_lane(halves(i32x4.splat(load<i16>(address))), 0);
+  const lanes = i32x4.splat(load<i16>(address));
+  return f32x4.extract_lane(halves(lanes, i32x4.splat(HALF_BITS), i32x4.splat(HALF_FACTOR)), 0);
 }
 
 // One weight: of row `row` of a panel, column `k`.

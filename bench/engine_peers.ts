@@ -1,0 +1,86 @@
+/** The engines that `bench/engine.ts` compares, each as a command of its own process. */
+
+import { basename, fromFileUrl } from "@std/path/mod.js";
+import { isFile, withFileLock, writeFileAtomically } from "../shared/download/mod.ts";
+import { type ModelFile, openGguf } from "../shared/weights/mod.ts";
+import { installPeers, PeerMissing } from "./install_peers.ts";
+import { exportLlama } from "./peers/onnx/llama_onnx.ts";
+import type { PeerCommand } from "./peer_process.ts";
+
+/** Part of the exported file's name: raise it when the export changes. */
+const EXPORT_VERSION = 1;
+
+export interface EnginePeer extends PeerCommand {
+  /** Where it computes: on the WebGPU or Vulkan adapter, or on the CPU without one. */
+  readonly device: "adapter" | "cpu";
+  /** The weights that it computes with. */
+  readonly weights: string;
+  /** Decodes several sequences at once. */
+  readonly isBatching: boolean;
+}
+
+/** Baton first, then every peer that can be had here; says on standard error why one cannot. */
+export async function enginePeers(modelPath: string): Promise<EnginePeer[]> {
+  await using file = await openGguf(modelPath);
+  const fileTypes = [...new Set(matrixTypes(file))].join(", ");
+  const baton = (device: "webgpu" | "cpu"): EnginePeer => ({
+    name: device === "webgpu" ? "Baton WebGPU" : "Baton CPU",
+    device: device === "webgpu" ? "adapter" : "cpu",
+    weights: fileTypes,
+    isBatching: true,
+    command: Deno.execPath(),
+    args: ["run", "-A", peerScript("baton.ts"), modelPath, device],
+  });
+  const own = [baton("webgpu"), baton("cpu")];
+  try {
+    const folder = await installPeers();
+    const llama = (device: "vulkan" | "cpu"): EnginePeer => ({
+      name: device === "vulkan" ? "llama.cpp Vulkan" : "llama.cpp CPU",
+      device: device === "vulkan" ? "adapter" : "cpu",
+      weights: fileTypes,
+      // Its binding packs sequences unevenly, and each new size compiles for half a minute.
+      isBatching: false,
+      command: "node",
+      args: [peerScript("llama_cpp.mjs"), modelPath, device],
+      cwd: folder,
+      // Without it llama.cpp passes over software adapters.
+      env: device === "vulkan" ? { GGML_VK_VISIBLE_DEVICES: "0" } : {},
+    });
+    const ort: EnginePeer = {
+      name: "ONNX Runtime Web (WebGPU)",
+      device: "adapter",
+      weights: matrixTypes(file).some((type) => type.startsWith("Q4"))
+        ? "4 bits requantised, others 8 bits"
+        : "8 bits requantised",
+      isBatching: true,
+      command: Deno.execPath(),
+      args: ["run", "-A", peerScript("ort_web.ts"), await exportedModel(file, folder), folder],
+    };
+    return [...own, llama("vulkan"), ort, llama("cpu")];
+  } catch (error) {
+    if (!(error instanceof PeerMissing)) throw error;
+    await Deno.stderr.write(new TextEncoder().encode(`${error.message}\n`));
+    return own;
+  }
+}
+
+function peerScript(name: string): string {
+  return fromFileUrl(new URL(`./peers/${name}`, import.meta.url));
+}
+
+function matrixTypes(file: ModelFile): string[] {
+  return [...file.tensors.values()].filter(({ shape }) => shape.length === 2)
+    .map(({ type }) => type);
+}
+
+/** The model as ONNX, exported once and kept beside the peers. */
+async function exportedModel(file: ModelFile, folder: string): Promise<string> {
+  const { size, mtime } = await Deno.stat(file.path);
+  const key = `${size}-${mtime?.getTime() ?? 0}-v${EXPORT_VERSION}`;
+  const path = `${folder}/onnx/${basename(file.path, ".gguf")}-${key}.onnx`;
+  await withFileLock(path, async () => {
+    if (await isFile(path)) return;
+    await writeFileAtomically(path, exportLlama(file), { maxBytes: Number.MAX_SAFE_INTEGER });
+  });
+  return path;
+}

@@ -1,0 +1,79 @@
+/** The process around `deno task trace`: arguments, terminal, exit codes. */
+
+import { ConfigError, loadSettings, serviceLogDir } from "../../shared/config/mod.ts";
+import { cacheDirectory } from "../../shared/download/mod.ts";
+import { paintAnsi, paintPlain } from "../../shared/trace_view/style.ts";
+import { HELP, parseOptions, type TraceOptions, UsageError } from "./options.ts";
+import { tail } from "./tail.ts";
+import { showTraces } from "./trace.ts";
+
+/** Where no terminal tells its own and COLUMNS is not set. */
+const DEFAULT_WIDTH = 120;
+
+type Env = Readonly<Record<string, string>>;
+
+const encoder = new TextEncoder();
+
+/** Returns the exit code: 0 done, 1 not found or unreadable, 2 wrong arguments or settings. */
+async function main(args: readonly string[], env: Env): Promise<number> {
+  try {
+    const options = parseOptions(args);
+    if (options.command === "help") {
+      writeLine(HELP.trimEnd());
+      return 0;
+    }
+    const text = { width: terminalWidth(env), paint: hasColors(env) ? paintAnsi : paintPlain };
+    const logs = options.tempoUrl === undefined ? logNames(options, env) : [];
+    if (options.command === "tail") {
+      const stop = new AbortController();
+      Deno.addSignalListener("SIGINT", () => stop.abort());
+      await tail({ names: logs, paint: text.paint, write: writeLine, signal: stop.signal });
+    } else {
+      await showTraces(options, { logs, text, write: writeLine });
+    }
+    return 0;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    write(Deno.stderr, `${message}\n`);
+    return error instanceof UsageError || error instanceof ConfigError ? 2 : 1;
+  }
+}
+
+function logNames({ logs }: TraceOptions, env: Env): readonly string[] {
+  if (logs.length > 0) return logs;
+  const settings = loadSettings(env);
+  const cacheDir = cacheDirectory({ os: Deno.build.os, env, override: settings.DYN_CACHE_DIR });
+  const folder = serviceLogDir(settings, cacheDir);
+  if (folder === "off") {
+    throw new UsageError("Cannot read logs: DYN_LOG_DIR is off; name files with --logs");
+  }
+  return [folder];
+}
+
+function hasColors(env: Env): boolean {
+  return Deno.stdout.isTerminal() && !env.NO_COLOR;
+}
+
+function terminalWidth(env: Env): number {
+  if (Deno.stdout.isTerminal()) return Deno.consoleSize().columns;
+  const columns = Number(env.COLUMNS);
+  return Number.isInteger(columns) && columns > 0 ? columns : DEFAULT_WIDTH;
+}
+
+function writeLine(line: string): void {
+  write(Deno.stdout, `${line}\n`);
+}
+
+function write(sink: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  try {
+    for (let rest = encoder.encode(text); rest.length > 0;) {
+      rest = rest.subarray(sink.writeSync(rest));
+    }
+  } catch (error) {
+    // `trace | head`: whoever read it has enough.
+    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
+    throw error;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args, Deno.env.toObject()));

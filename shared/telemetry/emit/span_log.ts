@@ -1,0 +1,104 @@
+/**
+ * What the log says of one span: `SPAN_FIRST_ENTRY` at its start and `SPAN_CLOSED` at its end, each with
+ * the span's ids. The closed line holds all that an exporter would send, so that a trace can be drawn
+ * from log lines alone (`shared/trace_view` reads them). Fields are Dynamo's where it has one:
+ *
+ * | field | meaning |
+ * | --- | --- |
+ * | `time.start_us`, `time.duration_us` | start in microseconds since 1970, and the time until the end |
+ * | `time.busy_us`, `time.idle_us` | of it, without and with an open child in this process |
+ * | `otel.kind` | span kind in lower case |
+ * | `otel.status_code`, `otel.status_description` | `ERROR` and its message; absent otherwise |
+ * | `otel.events` | `{name, time_us, attributes}` each |
+ * | `otel.links` | `<trace id>-<span id>` each |
+ * | `service.name`, `service.instance.id`, `host.name` | the process |
+ * | `trace_flags`, `tracestate` | as in W3C's headers |
+ * | all others | the span's attributes |
+ */
+
+import type { LineLogger } from "../log/mod.ts";
+import type { SpanReference } from "../telemetry.ts";
+import type { AcceptedAttributes } from "./attribute_guard.ts";
+import { coveredMs, type Interval } from "./own_time.ts";
+
+export interface SpanLogOptions {
+  /** With the span's ids. */
+  readonly log: LineLogger;
+  readonly startMs: number;
+  readonly attributes: AcceptedAttributes;
+  readonly links: readonly SpanReference[];
+  /** Fields of both lines that are no attributes. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+type EventAttributes = Readonly<Record<string, string | number | boolean>>;
+
+export class SpanLog {
+  readonly #options: SpanLogOptions;
+  readonly #attributes: AcceptedAttributes;
+  readonly #links: string[];
+  readonly #events: Record<string, unknown>[] = [];
+  readonly #children: Interval[] = [];
+  #failure: string | null = null;
+
+  /** Writes the entry line. */
+  constructor(options: SpanLogOptions) {
+    this.#options = options;
+    this.#attributes = { ...options.attributes };
+    this.#links = options.links.map(linkText);
+    options.log.write("info", "SPAN_FIRST_ENTRY", {
+      ...this.#attributes,
+      ...options.fields,
+      "time.start_us": toUs(options.startMs),
+    });
+  }
+
+  set(attributes: AcceptedAttributes): void {
+    Object.assign(this.#attributes, attributes);
+  }
+
+  event(name: string, timeMs: number, attributes: EventAttributes = {}): void {
+    const hasAttributes = Object.keys(attributes).length > 0;
+    this.#events.push({ name, time_us: toUs(timeMs), ...(hasAttributes && { attributes }) });
+  }
+
+  link(reference: SpanReference): void {
+    this.#links.push(linkText(reference));
+  }
+
+  fail(message: string): void {
+    this.#failure = message;
+  }
+
+  /** A child span of this process has ended. */
+  childEnded(interval: Interval): void {
+    this.#children.push(interval);
+  }
+
+  /** Writes the closed line. */
+  close(interval: Interval): void {
+    const { log, fields } = this.#options;
+    const durationUs = toUs(interval.endMs - interval.startMs);
+    const idleUs = Math.min(durationUs, toUs(coveredMs(interval, this.#children)));
+    log.write("info", "SPAN_CLOSED", {
+      ...this.#attributes,
+      ...fields,
+      "otel.events": this.#events.length === 0 ? undefined : this.#events,
+      "otel.links": this.#links.length === 0 ? undefined : this.#links,
+      "otel.status_code": this.#failure === null ? undefined : "ERROR",
+      "otel.status_description": this.#failure ?? undefined,
+      "time.start_us": toUs(interval.startMs),
+      "time.busy_us": durationUs - idleUs,
+      "time.idle_us": idleUs,
+      "time.duration_us": durationUs,
+    });
+  }
+}
+
+function linkText({ traceId, spanId }: SpanReference): string {
+  return `${traceId}-${spanId}`;
+}
+
+function toUs(ms: number): number {
+  return Math.round(ms * 1000);
+}

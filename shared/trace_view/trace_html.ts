@@ -1,0 +1,178 @@
+/**
+ * A trace as one HTML file that opens anywhere: no script, nothing loaded, dark and light. Each span is
+ * a row that unfolds its attributes, events and links.
+ */
+
+import { criticalPath, pathShares, spansOnPath } from "./critical_path.ts";
+import { formatDuration, formatShare, formatTimeOfDay } from "./format.ts";
+import { holesOf } from "./holes.ts";
+import { requestFigures, requestOutcome, requestTitle } from "./request_facts.ts";
+import type { AttributeValue } from "./span.ts";
+import { spanPlace } from "./span_place.ts";
+import { TRACE_STYLE } from "./trace_style.ts";
+import { allNodes, type SpanNode, type TraceTree } from "./trace_tree.ts";
+
+const HUES = 6;
+
+/** The whole document. */
+export function traceHtml(tree: TraceTree): string {
+  const { span } = tree.roots[0];
+  const services = [...new Set(allNodes(tree.roots).map((node) => node.span.service))];
+  const onPath = spansOnPath(tree);
+  const rows: string[] = [];
+  const add = (node: SpanNode, depth: number) => {
+    rows.push(rowHtml(node, {
+      tree,
+      depth,
+      isOnPath: onPath.has(node),
+      hue: services.indexOf(node.span.service) % HUES,
+    }));
+    for (const child of node.children) add(child, depth + 1);
+  };
+  for (const root of tree.roots) add(root, 0);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${escape(`${requestTitle(span)} ${tree.traceId}`)}</title>
+<style>${TRACE_STYLE}</style>
+</head>
+<body>
+<h1>${escape(requestTitle(span))} <small>${escape(requestOutcome(span))}</small></h1>
+<p><code>${escape(tree.traceId)}</code></p>
+<p>${escape(figures(tree).join(" · "))}</p>
+<p class="legend">${services.map((service, index) => serviceHtml(service, index)).join(" ")}
+<span class="key path">critical path</span> <span class="key hole">hole</span></p>
+<main>
+<div class="axis">${axisHtml(tree)}</div>
+${rows.join("\n")}
+</main>
+${pathHtml(tree)}${notesHtml(tree)}
+</body>
+</html>
+`;
+}
+
+function figures(tree: TraceTree): string[] {
+  return [
+    `${formatDuration(tree.endUs - tree.startUs)} from ${formatTimeOfDay(tree.startUs)}`,
+    ...requestFigures(tree.roots[0].span),
+  ];
+}
+
+function serviceHtml(service: string, index: number): string {
+  return `<span class="key hue${index % HUES}">${escape(service || "(unknown)")}</span>`;
+}
+
+function axisHtml(tree: TraceTree): string {
+  const durationUs = tree.endUs - tree.startUs;
+  return [0, 0.25, 0.5, 0.75, 1]
+    .map((share) => `<span>${escape(formatDuration(durationUs * share))}</span>`).join("");
+}
+
+interface RowOptions {
+  readonly tree: TraceTree;
+  readonly depth: number;
+  readonly isOnPath: boolean;
+  readonly hue: number;
+}
+
+function rowHtml(node: SpanNode, options: RowOptions): string {
+  const { span } = node;
+  const { tree, depth, isOnPath, hue } = options;
+  const isOpen = span.endUs === null;
+  const classes = [
+    `hue${hue}`,
+    ...(isOnPath ? ["path"] : []),
+    ...(span.status === "error" ? ["error"] : []),
+    ...(isOpen ? ["open"] : []),
+  ];
+  const place = placer(tree);
+  const shiftUs = node.startUs - span.startUs;
+  const holes = holesOf(node)
+    .map((hole) => `<i class="hole" style="${place(hole.startUs, hole.endUs)}"></i>`);
+  const events = span.events.map(({ name, timeUs }) =>
+    `<i class="event" title="${escape(name)}" style="${place(timeUs + shiftUs)}"></i>`
+  );
+  const duration = isOpen ? "open" : formatDuration(node.endUs - node.startUs);
+  return `<details class="${classes.join(" ")}"><summary>` +
+    `<span class="name" style="padding-left:${depth}em">${escape(span.name)} ` +
+    `<small>${escape(span.service)}</small></span>` +
+    `<span class="track"><i class="bar" style="${place(node.startUs, node.endUs)}"></i>` +
+    `${holes.join("")}${events.join("")}</span>` +
+    `<span class="time">${escape(duration)}</span></summary>${detailsHtml(node, tree)}</details>`;
+}
+
+/** Writes positions in the trace as CSS. */
+function placer(tree: TraceTree): (startUs: number, endUs?: number) => string {
+  const totalUs = Math.max(tree.endUs - tree.startUs, 1);
+  const percent = (us: number) => (us / totalUs * 100).toFixed(3);
+  return (startUs, endUs) =>
+    `left:${percent(startUs - tree.startUs)}%` +
+    (endUs === undefined ? "" : `;width:${percent(endUs - startUs)}%`);
+}
+
+function detailsHtml(node: SpanNode, tree: TraceTree): string {
+  const { span } = node;
+  const shiftUs = node.startUs - span.startUs;
+  const rows: [string, string][] = [
+    ["span", span.spanId],
+    ["kind", span.kind],
+    ["start", formatDuration(node.startUs - tree.startUs)],
+    ...(span.instance === "" ? [] : [["instance", span.instance] satisfies [string, string]]),
+    ...(span.host === "" ? [] : [["host", span.host] satisfies [string, string]]),
+    ...(span.statusMessage === ""
+      ? []
+      : [["status", span.statusMessage] satisfies [string, string]]),
+    ...Object.entries(span.attributes).map(([key, value]): [string, string] => [
+      key,
+      valueText(value),
+    ]),
+    ...span.events.map(({ name, timeUs, attributes }): [string, string] => [
+      `event ${name}`,
+      [
+        formatDuration(timeUs + shiftUs - tree.startUs),
+        ...Object.entries(attributes).map(([key, value]) => `${key}=${valueText(value)}`),
+      ].join(" "),
+    ]),
+    ...span.links.map(({ traceId, spanId }): [string, string] => [
+      "link",
+      traceId === span.traceId ? `span ${spanId}` : `span ${spanId} of trace ${traceId}`,
+    ]),
+  ];
+  const cells = rows.map(([key, value]) =>
+    `<tr><th>${escape(key)}</th><td>${escape(value)}</td></tr>`
+  );
+  return `<table>${cells.join("")}</table>`;
+}
+
+function pathHtml(tree: TraceTree): string {
+  const totalUs = tree.endUs - tree.startUs;
+  const items = pathShares(criticalPath(tree.roots)).map(({ node, us }) =>
+    `<li>${escape(spanPlace(node.span))} ` +
+    `${escape(`${formatDuration(us)} (${formatShare(us, totalUs)})`)}</li>`
+  );
+  return `<h2>Critical path</h2>\n<ol>${items.join("")}</ol>\n`;
+}
+
+function notesHtml({ notes }: TraceTree): string {
+  if (notes.length === 0) return "";
+  return `<h2>Notes</h2>\n<ul>${notes.map((note) => `<li>${escape(note)}</li>`).join("")}</ul>`;
+}
+
+function valueText(value: AttributeValue): string {
+  return typeof value === "object" ? value.join(", ") : String(value);
+}
+
+function escape(text: string): string {
+  const entities: Readonly<Record<string, string>> = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "'": "&#39;",
+  };
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
+}

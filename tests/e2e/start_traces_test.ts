@@ -1,0 +1,56 @@
+/** What `start` sets up of tracing by itself: export on, and a store that has the request. */
+
+import { assertEquals, assertMatch } from "@std/assert/mod.js";
+import { join } from "@std/path/mod.js";
+import { eventually, Stack } from "../kit/stack.ts";
+
+interface FoundTrace {
+  readonly traceID: string;
+  readonly rootTraceName: string;
+  readonly serviceStats: Record<string, { readonly spanCount: number }>;
+}
+
+Deno.test({
+  name: "start keeps the trace of each request",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    await using stack = await Stack.start({
+      model: "stories15m",
+      hasTraces: true,
+      env: {
+        DYN_TRACES_DB: join(folder, "traces.db"),
+        OTEL_EXPORT_ENABLED: "",
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "",
+      },
+    });
+    const line = await stack.waitForOutput(/^ {2}traces +http:\S+ .*OTLP at http:\S+$/m);
+    const queryUrl = /http:\S+/.exec(line)?.[0] ?? "";
+    const response = await fetch(`${stack.url}/v1/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-request-id": "req-of-this-test" },
+      body: JSON.stringify({ model: "stories15m", prompt: "Once", max_tokens: 4 }),
+    });
+    await response.body?.cancel();
+    assertEquals(response.status, 200);
+
+    let found: FoundTrace[] = [];
+    await eventually(async () => {
+      const q = encodeURIComponent('{ .x_request_id = "req-of-this-test" }');
+      const answer = await fetch(`${queryUrl}/api/search?q=${q}`);
+      found = (await answer.json()).traces;
+      return Object.keys(found[0]?.serviceStats ?? {}).length === 3;
+    }, 30_000);
+    assertEquals(found.length, 1);
+    assertEquals(Object.keys(found[0].serviceStats).sort(), [
+      "baton-decode",
+      "baton-frontend",
+      "baton-prefill",
+    ]);
+    assertMatch(found[0].rootTraceName, /\S/);
+    assertEquals(await stack.stop("SIGTERM"), 0);
+    const warnings = stack.logs.filter(({ level }) => level === "WARN" || level === "ERROR");
+    assertEquals(warnings.filter(({ target }) => String(target).includes("traces")), []);
+    await Deno.remove(folder, { recursive: true });
+  },
+});
