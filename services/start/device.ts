@@ -4,10 +4,11 @@ import type { Settings } from "../../shared/config/mod.ts";
 import type { Progress } from "../../shared/download/mod.ts";
 import { cpuName } from "../../shared/engine/cpu/cpu_name.ts";
 import { ensureVulkan, findVulkan, type VulkanSetup } from "../../shared/provision/mod.ts";
+import { SIMULATED } from "../../shared/weights/model_file.ts";
 import type { Machine } from "./machine.ts";
 
 export interface ChosenDevice {
-  readonly backend: "webgpu" | "cpu";
+  readonly backend: "webgpu" | "cpu" | "simulated";
   /** As lines for people name it. */
   readonly description: string;
   /** Whether weights and KV cache lie in the machine's own memory. */
@@ -51,8 +52,19 @@ function webgpuDevice({ adapter, env }: VulkanSetup): ChosenDevice {
   return { backend: "webgpu", description, isSoftware, env: { ...env, DYN_DEVICE: "webgpu" } };
 }
 
+/** What DYN_ENGINE=simulated runs on. */
+export const SIMULATED_DEVICE: ChosenDevice = {
+  backend: SIMULATED,
+  description: "no device and no model: every answer is made up",
+  isSoftware: true,
+  env: {},
+};
+
 /** What to know about a device beside its name; empty where there is nothing. */
 export function deviceAdvice(device: ChosenDevice): string[] {
+  if (device.backend === SIMULATED) {
+    return ["It is for tests and measurements. Without DYN_ENGINE a model answers."];
+  }
   if (device.backend === "cpu") {
     return ["No GPU is used. With a GPU and its driver, DYN_DEVICE=webgpu or auto takes it."];
   }

