@@ -1,6 +1,6 @@
 /**
- * `deno task test [check] [unit] [bus] [cpu] [gpu] [e2e]`: runs the tiers named, all without a name, with
- * what they need provisioned. Ends with `N passed, N failed, N skipped` over all of them; the exit
+ * `deno task test [check] [unit] [bus] [cpu] [gpu] [e2e] [browser]`: runs the tiers named, all
+ * without a name, with what they need provisioned. Ends with `N passed, N failed, N skipped` over all of them; the exit
  * code is 0 only when none failed.
  */
 
@@ -30,7 +30,7 @@ async function runAll(tiers: readonly Tier[]): Promise<TestCounts> {
       ? { ...await runChecks(write), skipped: 0 }
       : await runTier(tier, { root, env, isTypeChecked, output: "inherit" });
     const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
-    lines.push(`${tier.name.padEnd(6)} ${countsLine(counts)} (${seconds} s)`);
+    lines.push(`${tier.name.padEnd(7)} ${countsLine(counts)} (${seconds} s)`);
     total = addCounts(total, counts);
   }
   write("");

@@ -10,9 +10,11 @@ import { TextAssembler } from "./text_assembler.ts";
 
 export interface AnswerPiece {
   readonly kind: "piece";
-  /** May be empty: a token that ends within a character, or may begin a stop string. */
-  readonly text: string;
-  readonly tokens: number;
+  /**
+   * One for each token that arrived. May be empty: a token that ends within a character, or may
+   * begin a stop string.
+   */
+  readonly texts: readonly string[];
   /** When the tokens arrived at the frontend. */
   readonly arrivedAtMs: number;
 }
@@ -45,13 +47,13 @@ export async function* answer(
   // The loop is left before the end is yielded, so that a stop string stops the workers at once.
   for await (const event of generate(deps, job, progress)) {
     if (event.kind === "end") {
-      const { text, isStopped } = assembler.flush();
+      const { texts, isStopped } = assembler.flush();
       const finishReason = isStopped ? "stop" : event.finishReason;
-      end = { kind: "end", text, finishReason, generation: event };
+      end = { kind: "end", text: texts.join(""), finishReason, generation: event };
       break;
     }
-    const { text, isStopped, tokens } = assembler.push(event.ids);
-    yield { kind: "piece", text, tokens, arrivedAtMs: epochMs() };
+    const { texts, isStopped } = assembler.push(event.ids);
+    yield { kind: "piece", texts, arrivedAtMs: epochMs() };
     if (isStopped) {
       end = { kind: "end", text: "", finishReason: "stop" };
       break;

@@ -2,6 +2,7 @@
 
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { SIMULATED } from "../../shared/weights/model_file.ts";
 import { ApiError, modelObject, toApiError } from "../../shared/openai/mod.ts";
 import {
   CHAT_ROUTE,
@@ -87,8 +88,14 @@ function addModels(app: OpenAPIHono, { catalogue }: AppDeps): void {
 }
 
 function describeModel({ model, servedSinceMs }: ListedModel) {
-  const { name, contextLength, parameterCount } = model.card;
-  return modelObject({ name, contextLength, parameterCount, createdAtMs: servedSinceMs });
+  const { name, contextLength, parameterCount, architecture } = model.card;
+  return modelObject({
+    name,
+    contextLength,
+    parameterCount,
+    createdAtMs: servedSinceMs,
+    isSimulated: architecture === SIMULATED,
+  });
 }
 
 function addOperations(app: OpenAPIHono, deps: AppDeps): void {

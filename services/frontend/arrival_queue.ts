@@ -20,6 +20,11 @@ export class ArrivalQueue<T> {
     this.#reader = null;
   }
 
+  /** What has come already and was not read; undefined when there is nothing, or a failure. */
+  nextReady(): T | undefined {
+    return this.#failure === null ? this.#items.shift() : undefined;
+  }
+
   next(): Promise<T> {
     if (this.#failure !== null) return Promise.reject(this.#failure.reason);
     const item = this.#items.shift();

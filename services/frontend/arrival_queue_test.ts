@@ -22,3 +22,14 @@ Deno.test("ArrivalQueue.fail() overtakes queued items and rejects a waiting read
   await assertRejects(() => waiting, Error, "gone");
   await assertRejects(() => empty.next(), Error, "gone");
 });
+
+Deno.test("ArrivalQueue.nextReady() gives what has come and waits for nothing", async () => {
+  const queue = new ArrivalQueue<number>();
+  assertEquals(queue.nextReady(), undefined);
+  queue.push(1);
+  queue.push(2);
+  assertEquals([await queue.next(), queue.nextReady(), queue.nextReady()], [1, 2, undefined]);
+  queue.push(3);
+  queue.fail(new Error("gone"));
+  assertEquals(queue.nextReady(), undefined);
+});

@@ -61,6 +61,12 @@ type Arrival =
   | { readonly source: Source; readonly frame: WorkFrame }
   | { readonly source: Source; readonly error: unknown };
 
+interface ReadyArrivals {
+  readonly ids: readonly number[];
+  readonly end: GenerationEnd | null;
+  readonly failed: Extract<Arrival, { error: unknown }> | null;
+}
+
 export class Attempt {
   readonly #prefill: WorkerCall | null;
   readonly #decode: WorkerCall;
@@ -86,14 +92,9 @@ export class Attempt {
     this.#pump("decode", this.#decode);
     try {
       for (;;) {
-        const arrival = await this.#arrivals.next();
-        if ("error" in arrival) {
-          this.#judge(arrival.source, arrival.error);
-          continue;
-        }
-        const ids = this.#take(arrival.source, arrival.frame);
+        const { ids, end, failed } = this.#takeReady(await this.#arrivals.next());
         if (ids.length > 0) yield { kind: "tokens", ids };
-        const end = this.#endAfter(arrival);
+        if (failed !== null) this.#judge(failed.source, failed.error);
         if (end === null) continue;
         this.cancel("superseded");
         yield end;
@@ -127,6 +128,19 @@ export class Attempt {
     } catch (error) {
       this.#arrivals.push({ source, error });
     }
+  }
+
+  /** Takes an arrival and those that wait behind it, up to an end or a failure: under load a burst. */
+  #takeReady(first: Arrival): ReadyArrivals {
+    const ids: number[] = [];
+    let arrival: Arrival | undefined = first;
+    for (; arrival !== undefined; arrival = this.#arrivals.nextReady()) {
+      if ("error" in arrival) return { ids, end: null, failed: arrival };
+      ids.push(...this.#take(arrival.source, arrival.frame));
+      const end = this.#endAfter(arrival);
+      if (end !== null) return { ids, end, failed: null };
+    }
+    return { ids, end: null, failed: null };
   }
 
   #take(source: Source, frame: WorkFrame): readonly number[] {

@@ -8,7 +8,7 @@
 
 import { decode } from "@msgpack/msgpack";
 import { z } from "zod";
-import type { Bus, IncomingTransfer } from "../../shared/bus/bus.ts";
+import type { Bus, Headers, IncomingTransfer } from "../../shared/bus/bus.ts";
 import { endpointSubject, type InstanceRecord, type ModelCard } from "../../shared/messages/mod.ts";
 
 /** A 256k-token vocabulary with merges is below 16 MiB. */
@@ -44,13 +44,15 @@ const cardSchema = z.looseObject({
 
 export interface CardFetchOptions {
   readonly timeoutMs: number;
+  /** Of the call: its trace context. */
+  readonly headers: Headers;
 }
 
 /** Throws when the worker does not send the card in time, or sends another one than it announced. */
 export async function fetchModelCard(
   bus: Bus,
   instance: InstanceRecord,
-  { timeoutMs }: CardFetchOptions,
+  { timeoutMs, headers }: CardFetchOptions,
 ): Promise<ModelCard> {
   const transferId = crypto.randomUUID();
   const subject = bus.transferSubject(transferId);
@@ -63,7 +65,7 @@ export async function fetchModelCard(
   try {
     const [bytes] = await Promise.all([
       receiveCard(transfer),
-      callCard(bus, instance, { transferId, signal, timeoutMs }),
+      callCard(bus, instance, { transferId, signal, timeoutMs, headers }),
     ]);
     await verifyDigest(bytes, instance);
     return readCard(bytes, instance);
@@ -79,10 +81,12 @@ async function callCard(
     transferId: string;
     signal: AbortSignal;
     timeoutMs: number;
+    headers: Headers;
   },
 ): Promise<void> {
   const payload = { transferId: options.transferId };
   const call = bus.call(endpointSubject(namespace, role, "card", instanceId), payload, {
+    headers: options.headers,
     signal: options.signal,
     deadlineAtMs: Date.now() + options.timeoutMs,
   });

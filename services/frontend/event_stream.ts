@@ -39,12 +39,15 @@ export interface EventStreamOptions {
 }
 
 const STATUS = 200;
+const ENCODER = new TextEncoder();
 
 export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
   readonly #options: EventStreamOptions;
   #next: Promise<IteratorResult<AnswerPiece | AnswerEnd>>;
   #span: ActiveSpan<"http_stream"> | null = null;
   #deadlineTimer: ReturnType<typeof setTimeout> | undefined;
+  #silenceTimer: ReturnType<typeof setTimeout> | undefined;
+  #lastWriteMs = performance.now();
   #bytes = 0;
   #writes = 0;
   #isEnded = false;
@@ -60,6 +63,7 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
       () => this.#expire(controller),
       deadlineAtMs + keepAliveIntervalMs - Date.now(),
     );
+    this.#watchSilence(controller, keepAliveIntervalMs);
   }
 
   /** Writes what comes next; waits until there is something to write. */
@@ -67,11 +71,11 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
     const writesBefore = this.#writes;
     try {
       while (this.#writes === writesBefore && !this.#isEnded) {
-        const result = await this.#nextOrSilence();
+        const result = await this.#next;
         if (this.#isEnded) return;
-        if (result === null) this.#write(controller, sseKeepAlive());
-        else if (result.done) throw new TypeError("Cannot go on: the answer has no end");
-        else this.#take(controller, result.value);
+        if (result.done) throw new TypeError("Cannot go on: the answer has no end");
+        this.#advance(result.value);
+        this.#take(controller, result.value);
       }
     } catch (error) {
       if (this.#isEnded) return;
@@ -90,23 +94,19 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
     this.#end(reason);
   }
 
-  /** Null when nothing came for the keep-alive interval. */
-  async #nextOrSilence(): Promise<IteratorResult<AnswerPiece | AnswerEnd> | null> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const silence = new Promise<null>((resolve) => {
-      timer = setTimeout(() => resolve(null), this.#options.keepAliveIntervalMs);
-    });
-    try {
-      const result = await Promise.race([this.#next, silence]);
-      if (result !== null && !result.done) this.#advance(result.value);
-      return result;
-    } finally {
-      clearTimeout(timer);
-    }
+  /** Writes a comment when nothing was written for the interval and the client reads. */
+  #watchSilence(controller: Controller, dueInMs: number): void {
+    this.#silenceTimer = setTimeout(() => {
+      const { keepAliveIntervalMs } = this.#options;
+      const leftMs = this.#lastWriteMs + keepAliveIntervalMs - performance.now();
+      const isDue = leftMs <= 0;
+      if (isDue && (controller.desiredSize ?? 0) > 0) this.#write(controller, sseKeepAlive());
+      this.#watchSilence(controller, isDue ? keepAliveIntervalMs : leftMs);
+    }, dueInMs);
   }
 
   #advance(taken: AnswerPiece | AnswerEnd): void {
-    if (taken.kind === "end" || this.#isEnded) return;
+    if (taken.kind === "end") return;
     this.#next = this.#options.pieces.next();
     // The reader sees a failure when it gets here; until then it is not unhandled.
     this.#next.catch(() => {});
@@ -116,16 +116,21 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
     const { record, chunks, includeUsage } = this.#options;
     if (item.kind === "piece") {
       const isFirst = this.#span === null;
-      record.tokens(item.tokens, item.arrivedAtMs);
-      if (item.text !== "" || isFirst) this.#write(controller, sseData(chunks.text(item.text)));
+      record.tokens(item.texts.length, item.arrivedAtMs);
+      const shown = item.texts.filter((text, index) => text !== "" || (isFirst && index === 0));
+      const events = shown.map((text) => sseData(chunks.text(text))).join("");
+      if (events !== "") this.#write(controller, events);
       if (isFirst) this.#began(item.arrivedAtMs);
       return;
     }
     record.generated(item.finishReason, item.generation);
-    if (item.text !== "") this.#write(controller, sseData(chunks.text(item.text)));
-    this.#write(controller, sseData(chunks.finish(item.finishReason)));
-    if (includeUsage) this.#write(controller, sseData(chunks.usage(usageOf(record.counts))));
-    this.#write(controller, sseDone());
+    this.#write(
+      controller,
+      (item.text === "" ? "" : sseData(chunks.text(item.text))) +
+        sseData(chunks.finish(item.finishReason)) +
+        (includeUsage ? sseData(chunks.usage(usageOf(record.counts))) : "") +
+        sseDone(),
+    );
     controller.close();
     this.#end();
   }
@@ -140,8 +145,10 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
     });
   }
 
-  #write(controller: Controller, bytes: Uint8Array<ArrayBuffer>): void {
+  #write(controller: Controller, events: string): void {
+    const bytes = ENCODER.encode(events);
     controller.enqueue(bytes);
+    this.#lastWriteMs = performance.now();
     this.#bytes += bytes.byteLength;
     this.#writes++;
   }
@@ -157,6 +164,7 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
   #end(error?: ApiError): void {
     this.#isEnded = true;
     clearTimeout(this.#deadlineTimer);
+    clearTimeout(this.#silenceTimer);
     this.#span?.set({ "http.response.body.size": this.#bytes, "stream.chunks": this.#writes });
     this.#span?.end();
     this.#options.record.finish(STATUS, error);

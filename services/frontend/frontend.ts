@@ -29,7 +29,7 @@ export function createFrontend(deps: FrontendDeps): Frontend {
   const directory = bus.directory();
   const catalogue = new ModelCatalogue(bus, directory, {
     cardTimeoutMs: options.cardTimeoutMs,
-    log: telemetry.logger("models"),
+    telemetry,
     onNames: (names) => metrics.setModels(names),
   });
   metrics.observe(() => ({ exporter: telemetry.exporter }));

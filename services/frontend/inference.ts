@@ -197,13 +197,14 @@ class InferenceRequest {
     let finishReason: AnswerEnd["finishReason"] = "stop";
     let isFirst = true;
     for await (const item of pieces) {
-      text += item.text;
       if (item.kind === "end") {
+        text += item.text;
         finishReason = item.finishReason;
         record.generated(item.finishReason, item.generation);
         continue;
       }
-      record.tokens(item.tokens, item.arrivedAtMs);
+      text += item.texts.join("");
+      record.tokens(item.texts.length, item.arrivedAtMs);
       if (isFirst) record.firstWrite(item.arrivedAtMs);
       isFirst = false;
     }

@@ -4,7 +4,7 @@ import {
   chatResponseSchema,
   completionResponseSchema,
 } from "../../shared/openai/mod.ts";
-import { byteTokens, FakeModel, modelCard } from "./testing/fake_worker.ts";
+import { byteTokens, FakeModel, modelCard, WORKER_SPAN_ID } from "./testing/fake_worker.ts";
 import { FrontendKit, readEvents, textOf } from "./testing/frontend_kit.ts";
 
 function untilAborted(signal: AbortSignal): Promise<void> {
@@ -289,6 +289,16 @@ Deno.test("The span tree of a disaggregated stream is whole and ends with the bo
   assertEquals(attributes["gen_ai.response.finish_reasons"], ["stop"]);
   assertEquals([attributes.prefill_worker_id, attributes.decode_worker_id], ["p1", "d1"]);
   assertEquals(typeof attributes.ttft_ms, "number");
+});
+
+Deno.test("The span of an attempt names the worker's span, as its frames do", async () => {
+  using kit = await FrontendKit.start();
+  await kit.pair();
+  await (await kit.chat()).text();
+  assertEquals(
+    kit.telemetry.of("route_request").map(({ attributes }) => attributes["worker.span_id"]),
+    [WORKER_SPAN_ID, WORKER_SPAN_ID],
+  );
 });
 
 Deno.test("A request has one end record, and no text of prompt or answer is logged", async () => {

@@ -9,7 +9,7 @@
 import type { Bus, InstanceDirectory } from "../../shared/bus/bus.ts";
 import type { InstanceRecord } from "../../shared/messages/mod.ts";
 import { ApiError } from "../../shared/openai/mod.ts";
-import type { Logger } from "../../shared/telemetry/telemetry.ts";
+import type { Logger, Telemetry } from "../../shared/telemetry/telemetry.ts";
 import { fetchModelCard } from "./card_fetch.ts";
 import { buildServedModel, type ServedModel } from "./served_model.ts";
 
@@ -32,7 +32,7 @@ interface CardEntry {
 
 export interface ModelCatalogueOptions {
   readonly cardTimeoutMs: number;
-  readonly log: Logger;
+  readonly telemetry: Telemetry;
   /** Told the names that can be asked for, whenever they may have changed. */
   readonly onNames: (names: readonly string[]) => void;
 }
@@ -41,6 +41,7 @@ export class ModelCatalogue implements Disposable {
   readonly #bus: Bus;
   readonly #directory: InstanceDirectory;
   readonly #options: ModelCatalogueOptions;
+  readonly #log: Logger;
   /** By card digest. */
   readonly #entries = new Map<string, CardEntry>();
   readonly #stop: () => void;
@@ -49,6 +50,7 @@ export class ModelCatalogue implements Disposable {
     this.#bus = bus;
     this.#directory = directory;
     this.#options = options;
+    this.#log = options.telemetry.logger("models");
     this.#stop = directory.onChange((instances) => this.#refresh(instances));
     this.#refresh(directory.list());
   }
@@ -159,19 +161,33 @@ export class ModelCatalogue implements Disposable {
 
   async #load(instance: InstanceRecord): Promise<ServedModel | null> {
     const { model, instanceId } = instance;
+    const span = this.#options.telemetry.rootSpan("card_fetch", {
+      attributes: {
+        worker_id: instanceId,
+        "model.name": model.name,
+        "card.digest": model.cardDigest,
+      },
+    });
     try {
       const timeoutMs = this.#options.cardTimeoutMs;
-      const card = await fetchModelCard(this.#bus, instance, { timeoutMs });
+      const card = await fetchModelCard(this.#bus, instance, {
+        timeoutMs,
+        headers: span.headers(),
+      });
       const served = buildServedModel(card, model.cardDigest);
-      this.#options.log.info("model added", { model: model.name, card_digest: model.cardDigest });
+      this.#log.info("model added", { model: model.name, card_digest: model.cardDigest });
       return served;
     } catch (error) {
-      this.#options.log.warn("model card not fetched", {
+      const reason = error instanceof Error ? error.message : String(error);
+      span.fail("card_not_fetched", reason);
+      this.#log.warn("model card not fetched", {
         model: model.name,
         worker_id: instanceId,
-        error: error instanceof Error ? error.message : String(error),
+        error: reason,
       });
       return null;
+    } finally {
+      span.end();
     }
   }
 

@@ -10,7 +10,7 @@ function catalogueOn(bus: FakeBus) {
   const names: string[][] = [];
   const catalogue = new ModelCatalogue(bus, bus.directory(), {
     cardTimeoutMs: 500,
-    log: telemetry.log,
+    telemetry,
     onNames: (list) => names.push([...list]),
   });
   return { catalogue, telemetry, names };
@@ -61,6 +61,8 @@ Deno.test("ModelCatalogue refuses a card that is not the announced one", async (
   startFakeWorker(bus, { role: "decode", instanceId: "d1", model });
   assertEquals(await refusalOf(catalogue, "tiny"), "no_workers");
   const line = telemetry.lines.find(({ level }) => level === "warn");
+  const [span] = telemetry.of("card_fetch");
+  assertEquals([span?.isEnded, span?.failure], [true, "card_not_fetched"]);
   assertEquals(line?.message, "model card not fetched");
   assertEquals(String(line?.fields.error).includes("its sha256 is"), true);
 });

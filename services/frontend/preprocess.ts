@@ -91,7 +91,7 @@ function tokensOf(
   const text = request.kind === "chat" ? chatText(request, model, span) : String(request.prompt);
   const leastTokens = Math.ceil(text.length / model.maxTokenCharacters);
   if (leastTokens >= contextLimit) throw tooLong(request, contextLimit, `at least ${leastTokens}`);
-  const tokenizing = span.child("tokenize");
+  const tokenizing = span.child("tokenize", { attributes: { "prompt.characters": text.length } });
   const ids = model.tokenizer.encode(text, {
     // A chat template writes the special tokens itself.
     addSpecial: request.kind === "completion",

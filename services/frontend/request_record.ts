@@ -159,7 +159,8 @@ export class RequestRecord {
 
   /** Tokens arrived from a worker, at least one. */
   tokens(count: number, arrivedAtMs: number): void {
-    for (const gapMs of this.#times.add(count, arrivedAtMs)) this.#meter?.nextToken(gapMs);
+    const gaps = this.#times.add(count, arrivedAtMs);
+    for (let gap = 0; gap < gaps.count; gap++) this.#meter?.nextToken(gaps.gapMs);
   }
 
   /** The first token was handed to the connection. */

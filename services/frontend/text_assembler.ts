@@ -5,11 +5,10 @@ import { createDetokenizer, type Detokenizer } from "../../shared/tokenizer/mod.
 import type { ServedModel } from "./served_model.ts";
 
 export interface AssembledText {
-  readonly text: string;
+  /** One for each token, empty where it has none yet. */
+  readonly texts: readonly string[];
   /** A stop string ended the text. */
   readonly isStopped: boolean;
-  /** Tokens used up, those that made the stop string included. */
-  readonly tokens: number;
 }
 
 export interface TextAssemblerOptions {
@@ -35,21 +34,22 @@ export class TextAssembler {
 
   /** Takes the next tokens. Stop tokens count and have no text. */
   push(ids: readonly number[]): AssembledText {
-    let text = "";
-    let tokens = 0;
+    const texts: string[] = [];
     for (const id of ids) {
-      tokens++;
-      if (this.#stopTokenIds.has(id)) continue;
+      if (this.#stopTokenIds.has(id)) {
+        texts.push("");
+        continue;
+      }
       const result = this.#matcher.push(this.#detokenizer.push(id));
-      text += result.text;
-      if (result.isStopped) return { text, isStopped: true, tokens };
+      texts.push(result.text);
+      if (result.isStopped) return { texts, isStopped: true };
     }
-    return { text, isStopped: false, tokens };
+    return { texts, isStopped: false };
   }
 
   /** The generation ended by itself: gives out what was held back. */
   flush(): AssembledText {
     const { text, isStopped } = this.#matcher.push(this.#detokenizer.flush());
-    return { text: isStopped ? text : text + this.#matcher.flush(), isStopped, tokens: 0 };
+    return { texts: [isStopped ? text : text + this.#matcher.flush()], isStopped };
   }
 }

@@ -1,3 +1,9 @@
+/** `count` gaps of equal length. */
+export interface TokenGaps {
+  readonly count: number;
+  readonly gapMs: number;
+}
+
 /** When the tokens of an answer arrived: a frame's tokens share its time evenly. */
 export class TokenTimes {
   #count = 0;
@@ -9,14 +15,14 @@ export class TokenTimes {
   }
 
   /** Takes `count` tokens, at least one. Returns the gaps before them; the first token has none. */
-  add(count: number, atMs: number): readonly number[] {
+  add(count: number, atMs: number): TokenGaps {
     const isFirst = this.#count === 0;
     const sinceMs = isFirst ? 0 : atMs - this.#lastAtMs;
     const gaps = isFirst ? count - 1 : count;
     if (isFirst) this.#firstAtMs = atMs;
     this.#lastAtMs = atMs;
     this.#count += count;
-    return Array.from({ length: gaps }, () => sinceMs / gaps);
+    return { count: gaps, gapMs: gaps === 0 ? 0 : sinceMs / gaps };
   }
 
   /** Null below two tokens. */

@@ -3,7 +3,7 @@
  * frame, with the failure, or at the moment the call is cancelled.
  */
 
-import { type Bus, CallError } from "../../shared/bus/bus.ts";
+import { type Bus, CallError, type Headers } from "../../shared/bus/bus.ts";
 import { epochMs } from "../../shared/clock/epoch_clock.ts";
 import {
   endpointSubject,
@@ -12,6 +12,7 @@ import {
   type WorkFrame,
   type WorkRequest,
 } from "../../shared/messages/mod.ts";
+import { parseTraceparent } from "../../shared/telemetry/propagate/mod.ts";
 import type { ActiveSpan } from "../../shared/telemetry/telemetry.ts";
 
 export type RoutingSpan = ActiveSpan<"prefill_routing"> | ActiveSpan<"decode_routing">;
@@ -42,6 +43,7 @@ export class WorkerCall {
   readonly #abort = new AbortController();
   readonly #sentAtMs = epochMs();
   #frames = 0;
+  #stage: WorkFrame["kind"] | null = null;
   #isClosed = false;
 
   constructor(bus: Bus, options: WorkerCallOptions) {
@@ -85,8 +87,9 @@ export class WorkerCall {
         deadlineAtMs,
       });
       let end: EndFrame | null = null;
-      for await (const { body } of stream) {
+      for await (const { body, headers } of stream) {
         if (this.#isClosed) return;
+        if (this.#frames === 0) this.#nameWorkerSpan(headers);
         const frame = parseWorkFrame(body);
         if (frame === null) continue;
         this.#note(frame);
@@ -122,10 +125,17 @@ export class WorkerCall {
     this.#abort.abort();
   }
 
+  /** The span that made the frames: known here also when its worker dies and never exports it. */
+  #nameWorkerSpan(headers: Headers): void {
+    const made = parseTraceparent(headers.traceparent);
+    if (made !== null) this.#span.set({ "worker.span_id": made.spanId });
+  }
+
   #note(frame: WorkFrame): void {
     this.#frames++;
     if (this.#frames === 1) this.#span.set({ first_frame_ms: epochMs() - this.#sentAtMs });
-    this.#span.set({ "worker.stage": frame.kind });
+    if (frame.kind !== this.#stage) this.#span.set({ "worker.stage": frame.kind });
+    this.#stage = frame.kind;
     if (frame.kind === "accepted") this.#span.set({ "worker.queue_depth": frame.queueDepth });
     if (frame.kind === "tokens" && frame.index === 0) this.#span.event("first_token");
   }

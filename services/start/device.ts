@@ -3,7 +3,12 @@
 import type { Settings } from "../../shared/config/mod.ts";
 import type { Progress } from "../../shared/download/mod.ts";
 import { cpuName } from "../../shared/engine/cpu/cpu_name.ts";
-import { ensureVulkan, findVulkan, type VulkanSetup } from "../../shared/provision/mod.ts";
+import {
+  ensureVulkan,
+  findVulkan,
+  type RunCommand,
+  type VulkanSetup,
+} from "../../shared/provision/mod.ts";
 import { SIMULATED } from "../../shared/weights/model_file.ts";
 import type { Machine } from "./machine.ts";
 
@@ -24,6 +29,8 @@ export interface ChooseDeviceOptions {
   readonly announce: (line: string) => void;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
+  /** Replaced in tests. */
+  readonly run?: RunCommand;
 }
 
 /**
@@ -36,7 +43,7 @@ export async function chooseDevice(
 ): Promise<ChosenDevice> {
   if (wanted === "webgpu") return webgpuDevice(await ensureVulkan({ ...machine, ...options }));
   if (wanted === "auto") {
-    const found = await findVulkan({ ...machine, signal: options.signal });
+    const found = await findVulkan({ ...machine, signal: options.signal, run: options.run });
     if (found !== null && !found.adapter.isSoftware) return webgpuDevice(found);
   }
   return {

@@ -1,6 +1,6 @@
 /** `deno task start`: prepares, runs the services until a signal, and leaves nothing behind. */
 
-import { serviceLogDir, type Settings } from "../../shared/config/mod.ts";
+import { givenServiceName, serviceLogDir, type Settings } from "../../shared/config/mod.ts";
 import { showProgress } from "./download_progress.ts";
 import { type StartOptions, UsageError } from "./options.ts";
 import { choosePort, isPortFree } from "./ports.ts";
@@ -42,7 +42,7 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
     );
   }
   const http = httpAddress(options, settings);
-  const traces = options.hasTraces ? planTraces(tracesAddress(settings)) : null;
+  const traces = options.hasTraces ? planTraces(tracesAddress(settings, http)) : null;
   const prepared = await prepare(machine, {
     model: options.model ?? settings.DYN_MODEL,
     settings,
@@ -146,6 +146,7 @@ async function startAll(group: ServiceGroup, input: StartInput): Promise<Running
     prefillCount: input.options.prefillCount,
     decodeCount: input.options.decodeCount,
     instanceId: settings.DYN_INSTANCE_ID,
+    serviceName: givenServiceName(settings),
     logDir: input.logDir,
     exportEnv: input.exportEnv,
     deviceEnv: prepared.device.env,
@@ -155,7 +156,10 @@ async function startAll(group: ServiceGroup, input: StartInput): Promise<Running
 }
 
 /** Throws an Error when a port of the traces service cannot be had. */
-function tracesAddress(settings: Settings): TracesAddress {
+function tracesAddress(
+  settings: Settings,
+  frontend: TracesAddress["frontend"],
+): TracesAddress {
   const hostname = settings.DYN_TRACES_HOST;
   const taken = new Set<number>();
   const portOf = (name: "DYN_TRACES_OTLP_PORT" | "DYN_TRACES_QUERY_PORT") => {
@@ -174,6 +178,7 @@ function tracesAddress(settings: Settings): TracesAddress {
     hostname,
     otlpPort: portOf("DYN_TRACES_OTLP_PORT"),
     queryPort: portOf("DYN_TRACES_QUERY_PORT"),
+    frontend,
   };
 }
 
@@ -239,9 +244,9 @@ function summary(running: Running, input: SummaryInput): string[] {
       `  ${worker.name.padEnd(10)} ${worker.url}/health, /metrics`
     ),
     `  frontend   ${url}/health, /metrics, /openapi.json`,
-    ...(running.traces === null
-      ? []
-      : [`  traces     ${running.traces.url} (Tempo's API), OTLP at ${running.traces.otlpUrl}`]),
+    ...(running.traces === null ? [] : [
+      `  traces     ${running.traces.url} (page, Tempo's API), OTLP at ${running.traces.otlpUrl}`,
+    ]),
     `  device     ${device.backend}: ${device.description}`,
     ...deviceAdvice(device).map((line) => `             ${line}`),
     "",

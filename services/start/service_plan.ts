@@ -55,6 +55,8 @@ export interface ServicesOptions {
   readonly decodeCount: number;
   /** DYN_INSTANCE_ID of this process: each service's own starts with it. Empty: random ones. */
   readonly instanceId: string;
+  /** The service name that the operator set: each role's own starts with it. Empty: `baton`. */
+  readonly serviceName: string;
   /** Where each service keeps its log; "off" for none. */
   readonly logDir: string;
   /** Where they send their spans; empty where the user has said it. */
@@ -72,8 +74,9 @@ export interface PlannedService extends ServiceSpec {
 export function planServices(
   options: ServicesOptions,
 ): { workers: PlannedService[]; frontend: PlannedService } {
-  const shared = (name: string) => ({
+  const shared = (name: string, role: string) => ({
     NATS_URL: options.natsUrl,
+    OTEL_SERVICE_NAME: options.serviceName && `${options.serviceName}-${role}`,
     DYN_INSTANCE_ID: options.instanceId && `${options.instanceId}-${name}`,
     DYN_LOG_DIR: options.logDir,
     ...options.exportEnv,
@@ -90,7 +93,7 @@ export function planServices(
         name,
         command: [...denoRun(mainOf(role)), PARENT_WATCH_FLAG],
         env: {
-          ...shared(name),
+          ...shared(name, role),
           ...options.deviceEnv,
           DYN_MODEL: options.model.path,
           DYN_MODEL_NAME: options.model.name,
@@ -103,11 +106,15 @@ export function planServices(
     }
   }
   const { hostname, port } = options.http;
-  const url = `http://${reachableName(hostname)}:${port}`;
+  const url = httpUrl({ hostname, port });
   const frontend = {
     name: "frontend",
     command: [...denoRun(mainOf("frontend")), PARENT_WATCH_FLAG],
-    env: { ...shared("frontend"), DYN_HTTP_HOST: hostname, DYN_HTTP_PORT: String(port) },
+    env: {
+      ...shared("frontend", "frontend"),
+      DYN_HTTP_HOST: hostname,
+      DYN_HTTP_PORT: String(port),
+    },
     url,
     isReady: () => answersOk(`${url}/health`),
   };
@@ -118,6 +125,8 @@ export interface TracesAddress {
   readonly hostname: string;
   readonly otlpPort: number;
   readonly queryPort: number;
+  /** What the page talks to. */
+  readonly frontend: { readonly hostname: string; readonly port: number };
 }
 
 export interface TracesPlan extends PlannedService {
@@ -126,18 +135,22 @@ export interface TracesPlan extends PlannedService {
 }
 
 /** The service that keeps the traces of this machine. */
-export function planTraces({ hostname, otlpPort, queryPort }: TracesAddress): TracesPlan {
-  const url = `http://${reachableName(hostname)}:${queryPort}`;
+export function planTraces(address: TracesAddress): TracesPlan {
+  const { hostname, otlpPort, queryPort, frontend } = address;
+  const url = httpUrl({ hostname, port: queryPort });
   return {
     name: "traces",
     command: [...denoRun(mainOf("traces")), PARENT_WATCH_FLAG],
     env: {
+      // It makes no spans: a name that the operator set is of the services which do.
+      OTEL_SERVICE_NAME: "baton-traces",
       DYN_TRACES_HOST: hostname,
       DYN_TRACES_OTLP_PORT: String(otlpPort),
       DYN_TRACES_QUERY_PORT: String(queryPort),
+      DYN_TRACES_FRONTEND_URL: httpUrl(frontend),
     },
     url,
-    otlpUrl: `http://${reachableName(hostname)}:${otlpPort}`,
+    otlpUrl: httpUrl({ hostname, port: otlpPort }),
     isReady: () => answersOk(`${url}/ready`),
   };
 }
@@ -156,6 +169,10 @@ export function exportTo(
 
 function workerCounts(options: ServicesOptions): ["prefill" | "decode", number][] {
   return [["prefill", options.prefillCount], ["decode", options.decodeCount]];
+}
+
+function httpUrl({ hostname, port }: { hostname: string; port: number }): string {
+  return `http://${reachableName(hostname)}:${port}`;
 }
 
 /** A name that reaches a server which listens on `hostname`. */

@@ -18,6 +18,7 @@ const OPTIONS: ServicesOptions = {
   prefillCount: 1,
   decodeCount: 1,
   instanceId: "",
+  serviceName: "",
   logDir: "/cache/logs",
   exportEnv: { OTEL_EXPORT_ENABLED: "1" },
   deviceEnv: { XDG_RUNTIME_DIR: "/run/x" },
@@ -60,6 +61,14 @@ Deno.test("planServices gives each service an identity of its own where one is s
   assertEquals(
     [...workers, frontend].map(({ env }) => env.DYN_INSTANCE_ID),
     ["box-prefill", "box-decode-1", "box-decode-2", "box-frontend"],
+  );
+});
+
+Deno.test("planServices gives each role a service name of its own where one is set", () => {
+  const { workers, frontend } = planServices({ ...OPTIONS, decodeCount: 2, serviceName: "shop" });
+  assertEquals(
+    [...workers, frontend].map(({ env }) => env.OTEL_SERVICE_NAME),
+    ["shop-prefill", "shop-decode", "shop-decode", "shop-frontend"],
   );
 });
 
@@ -121,11 +130,17 @@ Deno.test("greetsAsNats knows a NATS server by its first words", async () => {
 });
 
 Deno.test("planTraces() gives the service its ports, and its addresses to the others", () => {
-  const plan = planTraces({ hostname: "0.0.0.0", otlpPort: 4318, queryPort: 3200 });
+  const plan = planTraces({
+    hostname: "0.0.0.0",
+    otlpPort: 4318,
+    queryPort: 3200,
+    frontend: { hostname: "0.0.0.0", port: 8000 },
+  });
   assertEquals([plan.url, plan.otlpUrl], ["http://127.0.0.1:3200", "http://127.0.0.1:4318"]);
   assertEquals(unknownVariables(plan.env), []);
   const settings = loadSettings(plan.env);
   assertEquals([settings.DYN_TRACES_OTLP_PORT, settings.DYN_TRACES_QUERY_PORT], [4318, 3200]);
+  assertEquals(settings.DYN_TRACES_FRONTEND_URL, "http://127.0.0.1:8000");
 });
 
 Deno.test("exportTo() turns export on unless the environment says otherwise", () => {

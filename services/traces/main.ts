@@ -1,4 +1,4 @@
-/** The traces process: OTLP in, Tempo's query API out, one SQLite file between them. */
+/** The traces process: OTLP in, Tempo's query API and the page out, one SQLite file between them. */
 
 import { join } from "@std/path/mod.js";
 import { type Settings, VERSION } from "../../shared/config/mod.ts";
@@ -8,6 +8,8 @@ import { runService } from "../../shared/process/run_service.ts";
 import { TraceStore } from "../../shared/trace_store/mod.ts";
 import { createReceiver } from "./otlp_receiver.ts";
 import { createQueryApi } from "./query_api.ts";
+import { serveQueries } from "./query_server.ts";
+import { createQuerySite } from "./query_site.ts";
 
 const MEGABYTE = 1024 * 1024;
 const HOUR_MS = 3_600_000;
@@ -38,31 +40,31 @@ await runService("traces", async ({ settings, env, telemetry, stopping }) => {
   });
   let isReady = true;
   const hostname = settings.DYN_TRACES_HOST;
-  const receiver = serveHttp(
-    createReceiver({
-      store,
-      maxBodyBytes: settings.DYN_TRACES_BODY_LIMIT_MB * MEGABYTE,
-      maxInflightBytes: settings.DYN_TRACES_INFLIGHT_MB * MEGABYTE,
-      bodyTimeoutMs: BODY_TIMEOUT_MS,
-      onOutage: (message) =>
-        message === null ? log.info("spans are stored again") : log.warn(message),
-    }),
-    {
-      hostname,
-      port: settings.DYN_TRACES_OTLP_PORT,
-      settings: "DYN_TRACES_HOST or DYN_TRACES_OTLP_PORT",
-    },
-  );
-  const api = createQueryApi({ store, version: VERSION, isReady: () => isReady });
-  const queries = serveHttp(api.fetch, {
-    hostname,
-    port: settings.DYN_TRACES_QUERY_PORT,
-    settings: "DYN_TRACES_HOST or DYN_TRACES_QUERY_PORT",
+  const receive = createReceiver({
+    store,
+    maxBodyBytes: settings.DYN_TRACES_BODY_LIMIT_MB * MEGABYTE,
+    maxInflightBytes: settings.DYN_TRACES_INFLIGHT_MB * MEGABYTE,
+    bodyTimeoutMs: BODY_TIMEOUT_MS,
+    onOutage: (message) =>
+      message === null ? log.info("spans are stored again") : log.warn(message),
   });
+  const receiver = serveHttp(receive, {
+    hostname,
+    port: settings.DYN_TRACES_OTLP_PORT,
+    settings: "DYN_TRACES_HOST or DYN_TRACES_OTLP_PORT",
+  });
+  const queries = await serveQueries(
+    createQuerySite({
+      api: createQueryApi({ store, version: VERSION, isReady: () => isReady }).fetch,
+      receive,
+      frontendUrl: settings.DYN_TRACES_FRONTEND_URL,
+    }),
+    { hostname, port: settings.DYN_TRACES_QUERY_PORT },
+  );
   log.info("traces ready", {
     hostname,
     otlp_port: receiver.addr.port,
-    query_port: queries.addr.port,
+    query_port: queries.port,
     database: path,
   });
   const signal = await Promise.race([stopping, store.failed]);

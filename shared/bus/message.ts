@@ -68,24 +68,38 @@ export function encodeHeaders(message: OutgoingMessage): MsgHdrs {
 /** Reads a NATS message. What is missing or malformed becomes an empty kind, id or `NaN`. */
 export function decodeMessage(message: Msg): IncomingMessage {
   const { headers } = message;
+  const sent: Record<string, string> = {};
+  let kind = "";
+  let sequence = NaN;
+  let callId = "";
+  let timeoutMs = NaN;
+  // One pass: the library's `get` searches all keys, and a frame is read for every token.
+  for (const [key, values] of headers ?? []) {
+    if (key === KIND) kind = values[0] ?? "";
+    else if (key === SEQUENCE) sequence = Number(values[0] || NaN);
+    else if (key === CALL) callId = values[0] ?? "";
+    else if (key === TIMEOUT) timeoutMs = Number(values[0] || NaN);
+    else if (!TRANSPORT_KEY.test(key)) addHeader(sent, key.toLowerCase(), values);
+  }
   const isNoResponders = headers?.code === 503 && message.data.byteLength === 0;
-  const timeoutMs = Number(headers?.get(TIMEOUT) || NaN);
   return {
     subject: message.subject,
     replyTo: message.reply ?? "",
-    kind: isNoResponders ? NO_RESPONDERS : headers?.get(KIND) ?? "",
-    sequence: Number(headers?.get(SEQUENCE) || NaN),
-    callId: headers?.get(CALL) ?? "",
+    kind: isNoResponders ? NO_RESPONDERS : kind,
+    sequence,
+    callId,
     ...(timeoutMs > 0 ? { timeoutMs } : {}),
-    headers: headers ? senderHeaders(headers) : {},
+    headers: sent,
     data: message.data,
   };
 }
 
-function senderHeaders(headers: MsgHdrs): Headers {
-  const record: Record<string, string> = {};
-  for (const [key, values] of headers) {
-    if (!TRANSPORT_KEY.test(key)) record[key.toLowerCase()] = values[0] ?? "";
-  }
-  return record;
+/** A key that came more than once has its values joined by commas, as HTTP joins them. */
+function addHeader(
+  headers: Record<string, string>,
+  name: string,
+  values: readonly string[],
+): void {
+  const before = headers[name];
+  headers[name] = (before === undefined ? values : [before, ...values]).join(", ");
 }

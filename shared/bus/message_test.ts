@@ -43,6 +43,14 @@ Deno.test("decodeMessage() reads keys of any case", () => {
   assertEquals(decodeMessage(received(encoded)).headers, { traceparent: "00" });
 });
 
+Deno.test("decodeMessage() joins the values of a key that came more than once", () => {
+  const encoded = natsHeaders();
+  encoded.append("tracestate", "a=1");
+  encoded.append("tracestate", "b=2");
+  encoded.append("Tracestate", "c=3");
+  assertEquals(decodeMessage(received(encoded)).headers, { tracestate: "a=1, b=2, c=3" });
+});
+
 Deno.test("encodeHeaders() and decodeMessage() keep the transport's own keys to themselves", () => {
   const encoded = encodeHeaders({
     kind: "frame",

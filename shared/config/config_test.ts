@@ -26,6 +26,16 @@ Deno.test("loadSettings() knows Dynamo's words for flags, in any case", () => {
   }
 });
 
+Deno.test("loadSettings() takes a device by its word", () => {
+  assertEquals(loadSettings({}).DYN_DEVICE, "auto");
+  assertEquals(loadSettings({ DYN_DEVICE: " CPU " }).DYN_DEVICE, "cpu");
+  assertThrows(
+    () => loadSettings({ DYN_DEVICE: "gpu" }),
+    ConfigError,
+    "use one of auto, webgpu, cpu",
+  );
+});
+
 Deno.test("loadSettings() names every wrong variable and what to use instead", () => {
   const error = assertThrows(
     () =>
@@ -81,6 +91,138 @@ Deno.test("telemetryOptions() appends the path to the generic endpoint only", ()
   const exact = loadSettings({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://c:1/own" });
   assertEquals(telemetryOptions(exact, "frontend", "i").tracesUrl, "http://c:1/own");
   assertEquals(telemetryOptions(exact, "frontend", "i").serviceName, "baton-frontend");
+});
+
+/** The telemetry options of a frontend in the environment. */
+function optionsIn(env: Record<string, string>) {
+  return telemetryOptions(loadSettings(env), "frontend", "i");
+}
+
+Deno.test("telemetryOptions() takes the traces' own variable before the general one", () => {
+  const general = {
+    OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+    OTEL_EXPORTER_OTLP_HEADERS: "a=1,b=2",
+    OTEL_EXPORTER_OTLP_TIMEOUT: "7",
+    OTEL_EXPORTER_OTLP_COMPRESSION: "gzip",
+  };
+  const ofGeneral = optionsIn(general);
+  assertEquals(ofGeneral.exportProtocol, "http/json");
+  assertEquals(ofGeneral.exportHeaders, { a: "1", b: "2" });
+  assertEquals(ofGeneral.exportTimeoutMs, 7);
+  assertEquals(ofGeneral.exportCompression, "gzip");
+  const own = optionsIn({
+    ...general,
+    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "http/protobuf",
+    OTEL_EXPORTER_OTLP_TRACES_HEADERS: "c=3",
+    OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: "8",
+    OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: "none",
+  });
+  assertEquals(own.exportProtocol, "http/protobuf");
+  assertEquals(own.exportHeaders, { c: "3" });
+  assertEquals(own.exportTimeoutMs, 8);
+  assertEquals(own.exportCompression, "none");
+});
+
+Deno.test("telemetryOptions() has the specification's defaults, a larger queue and a shorter delay", () => {
+  const options = optionsIn({});
+  assertEquals([options.exportProtocol, options.exportCompression], ["http/protobuf", "none"]);
+  assertEquals(options.exportTimeoutMs, 10_000);
+  assertEquals(options.sampler, { name: "parentbased_always_on", ratio: 1 });
+  assertEquals(options.propagators, ["tracecontext", "baggage"]);
+  assertEquals(options.spanLimits, {
+    attributeCount: 128,
+    attributeValueLength: Infinity,
+    eventCount: 128,
+    linkCount: 128,
+    attributePerEventCount: 128,
+    attributePerLinkCount: 128,
+  });
+  assertEquals([options.queueSize, options.batchSize, options.scheduleDelayMs], [8192, 512, 1000]);
+  assertEquals([options.level, options.remoteLevel], [1, 0]);
+});
+
+Deno.test("telemetryOptions() reads limits, the general one where there is none of its own", () => {
+  const { spanLimits } = optionsIn({
+    OTEL_ATTRIBUTE_COUNT_LIMIT: "9",
+    OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: "100",
+    OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: "8",
+    OTEL_SPAN_EVENT_COUNT_LIMIT: "0",
+    OTEL_SPAN_LINK_COUNT_LIMIT: "3",
+    OTEL_LINK_ATTRIBUTE_COUNT_LIMIT: "2",
+  });
+  assertEquals(spanLimits, {
+    attributeCount: 8,
+    attributeValueLength: 100,
+    eventCount: 0,
+    linkCount: 3,
+    attributePerEventCount: 9,
+    attributePerLinkCount: 2,
+  });
+});
+
+Deno.test("telemetryOptions() names the service and its place as the environment says", () => {
+  assertEquals(optionsIn({ OTEL_SERVICE_NAME: "a" }).serviceName, "a");
+  const inAttributes = { OTEL_RESOURCE_ATTRIBUTES: "service.name=b,team=x%20y" };
+  assertEquals(optionsIn(inAttributes).serviceName, "b");
+  assertEquals(optionsIn({ ...inAttributes, OTEL_SERVICE_NAME: "a" }).serviceName, "a");
+  assertEquals(
+    optionsIn({
+      ...inAttributes,
+      DYN_NAMESPACE: "prod",
+      POD_NAME: "p",
+      POD_UID: "u",
+      POD_NAMESPACE: "n",
+      NODE_NAME: "h",
+      CONTAINER_NAME: "c",
+    }).resource,
+    {
+      "service.namespace": "prod",
+      "k8s.pod.name": "p",
+      "k8s.pod.uid": "u",
+      "k8s.namespace.name": "n",
+      "k8s.node.name": "h",
+      "k8s.container.name": "c",
+      team: "x y",
+    },
+  );
+});
+
+Deno.test("telemetryOptions() makes no spans where the SDK is disabled", () => {
+  assertEquals(optionsIn({ OTEL_SDK_DISABLED: "TRUE", DYN_TRACE_LEVEL: "2" }).level, 0);
+  assertEquals(optionsIn({ OTEL_SDK_DISABLED: "false", DYN_TRACE_LEVEL: "2" }).level, 2);
+});
+
+Deno.test("loadSettings() reads propagators in their order", () => {
+  const propagatorsOf = (list: string) => loadSettings({ OTEL_PROPAGATORS: list }).OTEL_PROPAGATORS;
+  assertEquals(propagatorsOf("b3, tracecontext"), ["b3", "tracecontext"]);
+  assertEquals(propagatorsOf("B3Multi"), ["b3multi"]);
+  assertEquals(propagatorsOf("none"), []);
+});
+
+Deno.test("loadSettings() refuses by name what Baton cannot do as the specification says", () => {
+  const refused: [string, string, string][] = [
+    [
+      "OTEL_EXPORTER_OTLP_PROTOCOL",
+      "grpc",
+      "use http/protobuf, which collectors take on port 4318",
+    ],
+    ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http", "use one of http/protobuf, http/json"],
+    ["OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "use one of none, gzip"],
+    ["OTEL_TRACES_SAMPLER", "jaeger_remote", "use one of parentbased_always_on"],
+    ["OTEL_TRACES_SAMPLER_ARG", "1.5", "use a number from 0 to 1"],
+    ["OTEL_PROPAGATORS", "tracecontext,xray", "use tracecontext, baggage, b3, b3multi"],
+    ["OTEL_PROPAGATORS", "none,b3", "or none alone"],
+    ["OTEL_SDK_DISABLED", "1", "use one of true, false"],
+    ["OTEL_BSP_EXPORT_TIMEOUT", "soon", "use a whole number"],
+    ["OTEL_SPAN_EVENT_COUNT_LIMIT", "-1", "use a whole number"],
+    ["DYN_TRACE_LEVEL_REMOTE", "4", "use a whole number from 0 to 3"],
+    ["DYN_LOG", "info,bus", "Cannot read log filter directive"],
+  ];
+  for (const [name, value, hint] of refused) {
+    const error = assertThrows(() => loadSettings({ [name]: value }), ConfigError);
+    assertStringIncludes(error.message, `Cannot use ${name}="${value}": `);
+    assertStringIncludes(error.message, hint);
+  }
 });
 
 Deno.test("configurationPage() has a row for every variable", () => {

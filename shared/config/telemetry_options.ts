@@ -1,8 +1,7 @@
 /** Telemetry options of a service from its settings. */
 
-import { hostname } from "node:os";
 import { join } from "@std/path/mod.js";
-import type { TelemetryOptions } from "../telemetry/telemetry.ts";
+import type { ResourceAttributes, SpanLimits, TelemetryOptions } from "../telemetry/telemetry.ts";
 import type { Settings } from "./variables.ts";
 import { VERSION } from "./version.ts";
 
@@ -14,27 +13,68 @@ export function telemetryOptions(
 ): TelemetryOptions {
   const base = settings.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/+$/, "");
   return {
-    serviceName: settings.OTEL_SERVICE_NAME || `baton-${service}`,
+    serviceName: givenServiceName(settings) || `baton-${service}`,
     serviceVersion: VERSION,
     serviceInstanceId: instanceId,
-    resource: {
-      "service.namespace": settings.DYN_NAMESPACE,
-      "host.name": hostname(),
-      ...settings.OTEL_RESOURCE_ATTRIBUTES,
-    },
+    resource: resourceAttributes(settings),
     exportEnabled: settings.OTEL_EXPORT_ENABLED,
     tracesUrl: settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || `${base}/v1/traces`,
-    exportHeaders: settings.OTEL_EXPORTER_OTLP_HEADERS,
-    exportTimeoutMs: settings.OTEL_EXPORTER_OTLP_TIMEOUT,
+    exportHeaders: settings.OTEL_EXPORTER_OTLP_TRACES_HEADERS ??
+      settings.OTEL_EXPORTER_OTLP_HEADERS,
+    exportTimeoutMs: settings.OTEL_EXPORTER_OTLP_TRACES_TIMEOUT ??
+      settings.OTEL_EXPORTER_OTLP_TIMEOUT,
+    exportProtocol: settings.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL ??
+      settings.OTEL_EXPORTER_OTLP_PROTOCOL ?? "http/protobuf",
+    exportCompression: settings.OTEL_EXPORTER_OTLP_TRACES_COMPRESSION ??
+      settings.OTEL_EXPORTER_OTLP_COMPRESSION ?? "none",
+    batchTimeoutMs: settings.OTEL_BSP_EXPORT_TIMEOUT,
     queueSize: settings.OTEL_BSP_MAX_QUEUE_SIZE,
     batchSize: settings.OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
     scheduleDelayMs: settings.OTEL_BSP_SCHEDULE_DELAY,
-    level: settings.DYN_TRACE_LEVEL as 0 | 1 | 2 | 3,
+    level: settings.OTEL_SDK_DISABLED ? 0 : settings.DYN_TRACE_LEVEL as 0 | 1 | 2 | 3,
+    remoteLevel: settings.DYN_TRACE_LEVEL_REMOTE as 0 | 1 | 2 | 3,
+    sampler: { name: settings.OTEL_TRACES_SAMPLER, ratio: settings.OTEL_TRACES_SAMPLER_ARG },
+    spanLimits: spanLimits(settings),
+    propagators: settings.OTEL_PROPAGATORS,
     logJsonl: settings.DYN_LOGGING_JSONL,
     logSpanEvents: settings.DYN_LOGGING_SPAN_EVENTS,
     logUseLocalTz: settings.DYN_LOG_USE_LOCAL_TZ,
     logFile: logFile(settings.DYN_LOG_DIR, service),
     logFilter: settings.DYN_LOG,
+  };
+}
+
+/** The service name that the operator set, in either of two places; empty where there is none. */
+export function givenServiceName(settings: Settings): string {
+  return settings.OTEL_SERVICE_NAME || (settings.OTEL_RESOURCE_ATTRIBUTES["service.name"] ?? "");
+}
+
+function resourceAttributes(settings: Settings): ResourceAttributes {
+  const { "service.name": _, ...given } = settings.OTEL_RESOURCE_ATTRIBUTES;
+  const found = {
+    "service.namespace": settings.DYN_NAMESPACE,
+    "k8s.pod.name": settings.POD_NAME,
+    "k8s.pod.uid": settings.POD_UID,
+    "k8s.namespace.name": settings.POD_NAMESPACE,
+    "k8s.node.name": settings.NODE_NAME,
+    "k8s.container.name": settings.CONTAINER_NAME,
+  };
+  return {
+    ...Object.fromEntries(Object.entries(found).filter(([, value]) => value !== "")),
+    ...given,
+  };
+}
+
+function spanLimits(settings: Settings): SpanLimits {
+  const attributes = settings.OTEL_ATTRIBUTE_COUNT_LIMIT;
+  return {
+    attributeCount: settings.OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT ?? attributes,
+    attributeValueLength: settings.OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT ??
+      settings.OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT ?? Infinity,
+    eventCount: settings.OTEL_SPAN_EVENT_COUNT_LIMIT,
+    linkCount: settings.OTEL_SPAN_LINK_COUNT_LIMIT,
+    attributePerEventCount: settings.OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT ?? attributes,
+    attributePerLinkCount: settings.OTEL_LINK_ATTRIBUTE_COUNT_LIMIT ?? attributes,
   };
 }
 

@@ -5,20 +5,20 @@
  * values are parsed once at start (`load.ts`), and `docs/configuration.md` is printed from here.
  */
 
-import { z } from "zod";
+import { SIMULATED_VARIABLES } from "./simulated_variables.ts";
+import { TELEMETRY_VARIABLES } from "./telemetry_variables.ts";
+import {
+  choice,
+  flag,
+  httpUrl,
+  integer,
+  logFilter,
+  optionalInteger,
+  text,
+} from "./value_schemas.ts";
+import { type Service, type Variable, variable } from "./variable.ts";
 
-/** Services that read a variable. */
-export type Service = "frontend" | "prefill" | "decode" | "start" | "trace" | "traces";
-
-export interface Variable<T> {
-  readonly schema: z.ZodType<T>;
-  /** As the table prints it. */
-  readonly defaultText: string;
-  readonly services: readonly Service[];
-  readonly meaning: string;
-  /** Printed as `***` by dumps. */
-  readonly isSecret?: boolean;
-}
+export type { Service, Variable };
 
 const ALL: readonly Service[] = ["frontend", "prefill", "decode", "traces", "start"];
 const PROCESSES: readonly Service[] = ["frontend", "prefill", "decode"];
@@ -26,92 +26,9 @@ const WORKERS: readonly Service[] = ["prefill", "decode"];
 /** `task start` reads where they listen, to say so and to send the other services' spans there. */
 const TRACES_AND_START: readonly Service[] = ["traces", "start"];
 
-const TRUE_WORDS = ["1", "true", "on", "yes"];
-const FALSE_WORDS = ["0", "false", "off", "no", ""];
-
-function flag(fallback: boolean): z.ZodType<boolean> {
-  return z.string().optional().transform((text, context) => {
-    if (text === undefined) return fallback;
-    const word = text.trim().toLowerCase();
-    if (TRUE_WORDS.includes(word)) return true;
-    if (FALSE_WORDS.includes(word)) return false;
-    context.addIssue({
-      code: "custom",
-      message: `use one of ${TRUE_WORDS.join(", ")}, 0, false, off, no`,
-    });
-    return z.NEVER;
-  });
-}
-
-function integer(fallback: number, min: number, max: number): z.ZodType<number> {
-  return optionalInteger(min, max).transform((value) => value ?? fallback);
-}
-
-/** Like `integer`, without a default: undefined when unset. */
-function optionalInteger(min: number, max: number): z.ZodType<number | undefined> {
-  return z.string().optional().transform((text, context) => {
-    if (text === undefined || text.trim() === "") return undefined;
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= min && value <= max) return value;
-    context.addIssue({ code: "custom", message: `use a whole number from ${min} to ${max}` });
-    return z.NEVER;
-  });
-}
-
-function text(fallback: string, pattern?: RegExp, hint?: string): z.ZodType<string> {
-  return z.string().optional().transform((value, context) => {
-    if (value === undefined || value.trim() === "") return fallback;
-    if (pattern === undefined || pattern.test(value)) return value;
-    context.addIssue({ code: "custom", message: hint ?? `must match ${pattern.source}` });
-    return z.NEVER;
-  });
-}
-
-/** One of `words`. */
-function choice<const T extends string>(words: readonly T[], fallback: T): z.ZodType<T> {
-  return z.string().optional().transform((value, context) => {
-    const word = value?.trim().toLowerCase() || fallback;
-    const chosen = words.find((candidate) => candidate === word);
-    if (chosen !== undefined) return chosen;
-    context.addIssue({ code: "custom", message: `use one of ${words.join(", ")}` });
-    return z.NEVER;
-  });
-}
-
-/** `key=value,key=value` with percent-encoded values, as OTel writes headers and resources. */
-function pairs(): z.ZodType<Readonly<Record<string, string>>> {
-  return z.string().optional().transform((value, context) => {
-    const record: Record<string, string> = {};
-    for (const item of (value ?? "").split(",")) {
-      if (item.trim() === "") continue;
-      const equals = item.indexOf("=");
-      try {
-        if (equals < 1) throw new TypeError("no key");
-        record[item.slice(0, equals).trim()] = decodeURIComponent(item.slice(equals + 1).trim());
-      } catch {
-        context.addIssue({ code: "custom", message: `use key=value pairs joined by commas` });
-        return z.NEVER;
-      }
-    }
-    return record;
-  });
-}
-
 const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
 const TOKEN_HINT = 'use letters, digits, "_" and "-", at most 64';
-const HTTP_URL = /^https?:\/\/[^\s]+$/;
-const HTTP_HINT = "use an http:// or https:// URL";
 const BUS_URLS = /^(nats|tls|ws|wss):\/\/[^\s,]+(,(nats|tls|ws|wss):\/\/[^\s,]+)*$/;
-
-function variable<T>(
-  services: readonly Service[],
-  schema: z.ZodType<T>,
-  defaultText: string,
-  meaning: string,
-  isSecret = false,
-): Variable<T> {
-  return { schema, defaultText, services, meaning, isSecret };
-}
 
 export const VARIABLES = {
   NATS_URL: variable(
@@ -227,9 +144,10 @@ export const VARIABLES = {
   DYN_CPU_THREADS: variable(
     WORKERS,
     optionalInteger(1, 256),
-    "one for each core",
+    "one for each core, at most 16",
     "Threads of a worker that computes on the CPU; several workers on one machine may share cores",
   ),
+  ...SIMULATED_VARIABLES,
   DYN_MAX_BATCH_TOKENS: variable(
     WORKERS,
     integer(128, 16, 8192),
@@ -262,7 +180,7 @@ export const VARIABLES = {
   ),
   DYN_LOG: variable(
     [...PROCESSES, "traces"],
-    text("info"),
+    logFilter("info"),
     "`info`",
     "Log filter: a level, and `target=level` after commas, as in `info,bus=debug`",
   ),
@@ -291,12 +209,6 @@ export const VARIABLES = {
     "off",
     "Local time with offset instead of UTC in logs",
   ),
-  DYN_TRACE_LEVEL: variable(
-    PROCESSES,
-    integer(1, 0, 3),
-    "`1`",
-    "0 propagate only, 1 stages, 2 sub-stages, 3 steps",
-  ),
   DYN_TRACES_HOST: variable(
     TRACES_AND_START,
     text("127.0.0.1"),
@@ -313,7 +225,13 @@ export const VARIABLES = {
     TRACES_AND_START,
     integer(3200, 0, 65535),
     "`3200`",
-    "Port of Tempo's query API; 0 takes a free one",
+    "Port of the page and of Tempo's query API; 0 takes a free one",
+  ),
+  DYN_TRACES_FRONTEND_URL: variable(
+    ["traces"],
+    httpUrl("http://127.0.0.1:8000"),
+    "`http://127.0.0.1:8000`; `task start` sets it",
+    "Frontend that the page of the traces service talks to",
   ),
   DYN_TRACES_DB: variable(
     ["traces"],
@@ -351,62 +269,7 @@ export const VARIABLES = {
     "`30000`",
     "Time a query may take, milliseconds; then 504",
   ),
-  OTEL_EXPORT_ENABLED: variable(PROCESSES, flag(false), "off", "Export spans over OTLP/HTTP"),
-  OTEL_SERVICE_NAME: variable(
-    PROCESSES,
-    text(""),
-    "`baton-frontend`, `baton-prefill`, `baton-decode`",
-    "Resource attribute `service.name`",
-  ),
-  OTEL_RESOURCE_ATTRIBUTES: variable(
-    PROCESSES,
-    pairs(),
-    "none",
-    "More resource attributes, `key=value,…`",
-  ),
-  OTEL_EXPORTER_OTLP_ENDPOINT: variable(
-    PROCESSES,
-    text("http://localhost:4318", HTTP_URL, HTTP_HINT),
-    "`http://localhost:4318`",
-    "Collector; `/v1/traces` is appended",
-  ),
-  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: variable(
-    PROCESSES,
-    text("", HTTP_URL, HTTP_HINT),
-    "from the line above",
-    "Traces endpoint, used as it is",
-  ),
-  OTEL_EXPORTER_OTLP_HEADERS: variable(
-    PROCESSES,
-    pairs(),
-    "none",
-    "Headers of every export, `key=value,…`",
-    true,
-  ),
-  OTEL_EXPORTER_OTLP_TIMEOUT: variable(
-    PROCESSES,
-    integer(10_000, 1, 600_000),
-    "`10000`",
-    "Time one export may take, milliseconds",
-  ),
-  OTEL_BSP_SCHEDULE_DELAY: variable(
-    PROCESSES,
-    integer(1_000, 10, 600_000),
-    "`1000`",
-    "Longest wait of a finished span before export, milliseconds",
-  ),
-  OTEL_BSP_MAX_QUEUE_SIZE: variable(
-    PROCESSES,
-    integer(8192, 1, 1_000_000),
-    "`8192`",
-    "Spans that may wait for export; more are dropped and counted",
-  ),
-  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: variable(
-    PROCESSES,
-    integer(512, 1, 100_000),
-    "`512`",
-    "Spans in one export",
-  ),
+  ...TELEMETRY_VARIABLES,
 } as const;
 
 export type VariableName = keyof typeof VARIABLES;

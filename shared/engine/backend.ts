@@ -13,7 +13,7 @@ export const BLOCK_TOKENS = 16;
 
 /** What a backend computes on. */
 export interface DeviceInfo {
-  readonly backend: "webgpu" | "cpu";
+  readonly backend: "webgpu" | "cpu" | "simulated";
   /** The device's own description, such as "llvmpipe (LLVM 15.0.6, 256 bits)". */
   readonly adapter: string;
   readonly isSoftware: boolean;

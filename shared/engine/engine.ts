@@ -15,6 +15,7 @@ import type {
   SampleParameters,
 } from "./backend.ts";
 import type { ModelShape } from "../weights/model_file.ts";
+import type { Simulation } from "./simulated/simulation.ts";
 
 /**
  * - `generate`: compute the prompt, then generate to the end.
@@ -130,17 +131,28 @@ export interface Engine extends AsyncDisposable {
   readonly closed: Promise<Error | null>;
 }
 
-export interface EngineOptions {
-  readonly modelPath: string;
-  readonly device: DeviceChoice;
-  /** Threads of the CPU backend; by default one for each core. */
-  readonly cpuThreads?: number;
+/** What runs: a model's weights on a device, or a simulation that needs neither. */
+export type EngineSource =
+  | {
+    readonly device: DeviceChoice;
+    readonly modelPath: string;
+    /** Threads of the CPU backend; by default one for each core. */
+    readonly cpuThreads?: number;
+  }
+  | { readonly device: "simulated"; readonly simulation: Simulation };
+
+export interface EngineLimits {
   readonly kvCacheTokens: number;
   /** Rows of one step: bounds the prefill chunk that shares a step with decode rows. */
   readonly maxBatchTokens: number;
   readonly maxSequences: number;
   /** Sequences that may wait; one more fails with `overloaded`. */
   readonly queueLimit: number;
+}
+
+export interface EngineListeners {
   readonly onStep?: (report: StepReport) => void;
   readonly onProgress?: (share: number) => void;
 }
+
+export type EngineOptions = EngineSource & EngineLimits & EngineListeners;

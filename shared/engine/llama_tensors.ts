@@ -29,8 +29,14 @@ export interface TensorStack {
   readonly tensors: readonly TensorInfo[];
 }
 
-/** Finds the tensors of `file`. Throws a DeviceError where one is missing. */
+/** Finds the tensors of `file`. Throws a DeviceError where one is missing or kernels cannot take it. */
 export function llamaTensors(file: ModelFile): Llama<TensorStack, TensorInfo> {
+  const { headDim } = file.shape;
+  if (headDim % 4 !== 0) {
+    throw new DeviceError(
+      `Cannot load ${file.path}: its head dimension is ${headDim}, and kernels take multiples of 4`,
+    );
+  }
   const tensor = (name: string) => {
     const info = file.tensors.get(`${name}.weight`);
     if (!info) throw new DeviceError(`Cannot load ${file.path}: it has no tensor ${name}.weight`);
@@ -72,4 +78,15 @@ export function mapLlama<M, V, N, W>(
   }));
   const output = llama.output === llama.embedding ? embedding : matrix(llama.output);
   return { embedding, layers, outputNorm: vector(llama.outputNorm), output };
+}
+
+/** Every matrix of a model once. */
+export function llamaMatrices<M>({ embedding, layers, output }: Llama<M, unknown>): M[] {
+  const all = layers.flatMap((layer) => [
+    layer.qkv,
+    layer.attentionOutput,
+    layer.gateUp,
+    layer.down,
+  ]);
+  return [...new Set([embedding, ...all, output])];
 }

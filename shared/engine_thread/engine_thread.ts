@@ -1,7 +1,9 @@
 /** The engine thread: opens the model and the device, then runs the step loop until it is closed. */
 
 import { openGguf } from "../weights/gguf.ts";
+import type { Backend, BackendOptions } from "../engine/backend.ts";
 import { openBackend } from "../engine/open_backend.ts";
+import { openSimulatedBackend } from "../engine/simulated/backend.ts";
 import { CommandTurns } from "./command_counter.ts";
 import { StepLoop } from "./step_loop.ts";
 import { toThreadErrorMessage } from "./thread_error.ts";
@@ -27,15 +29,8 @@ scope.onmessage = async ({ data: request }: MessageEvent<OpenRequest>) => {
 
 async function serve({ options, commandCount }: OpenRequest): Promise<void> {
   const startMs = now();
-  await using file = await openGguf(options.modelPath);
-  await using backend = await openBackend(file, {
-    device: options.device,
-    cpuThreads: options.cpuThreads,
-    kvCacheTokens: options.kvCacheTokens,
-    maxRows: options.maxBatchTokens,
-    maxSlices: options.maxSequences,
-    onProgress: (share) => scope.postMessage({ type: "progress", share }),
-  });
+  await using open = new AsyncDisposableStack();
+  const backend = await openSource(options, open);
   const turns = new CommandTurns(commandCount);
   const loop = new StepLoop(backend, {
     maxBatchTokens: options.maxBatchTokens,
@@ -54,6 +49,24 @@ async function serve({ options, commandCount }: OpenRequest): Promise<void> {
   scope.postMessage({ type: "ready", info, load: loop.load });
   // Said before the device closes: a lost one may never do.
   await loop.run().catch((error) => scope.postMessage(toThreadErrorMessage(error)));
+}
+
+async function openSource(
+  options: OpenRequest["options"],
+  open: AsyncDisposableStack,
+): Promise<Backend> {
+  const limits: BackendOptions = {
+    kvCacheTokens: options.kvCacheTokens,
+    maxRows: options.maxBatchTokens,
+    maxSlices: options.maxSequences,
+    onProgress: (share) => scope.postMessage({ type: "progress", share }),
+  };
+  if (options.device === "simulated") {
+    return open.use(openSimulatedBackend(options.simulation, limits));
+  }
+  const { modelPath, device, cpuThreads } = options;
+  const file = open.use(await openGguf(modelPath));
+  return open.use(await openBackend(file, { ...limits, device, cpuThreads }));
 }
 
 function now(): number {

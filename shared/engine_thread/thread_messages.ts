@@ -7,15 +7,16 @@
 
 import type {
   EngineInfo,
+  EngineLimits,
   EngineLoad,
-  EngineOptions,
+  EngineSource,
   SequenceEvent,
   SequenceJob,
   StepReport,
 } from "../engine/engine.ts";
 
 export interface OpenRequest {
-  readonly options: Omit<EngineOptions, "onStep" | "onProgress">;
+  readonly options: EngineSource & EngineLimits;
   /** Counts the commands posted after this message. See command_counter.ts. */
   readonly commandCount: SharedArrayBuffer;
 }

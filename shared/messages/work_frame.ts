@@ -4,7 +4,8 @@ import { z } from "zod";
 import type { WorkFrame } from "./work.ts";
 
 const count = z.int().min(0);
-const tokenId = count.max(0xffffffff);
+const MAX_TOKEN_ID = 0xffffffff;
+const tokenId = count.max(MAX_TOKEN_ID);
 
 const schemas = {
   accepted: z.object({ kind: z.literal("accepted"), instanceId: z.string(), queueDepth: count }),
@@ -30,6 +31,7 @@ const schemas = {
  * more. Throws a TypeError that names the first wrong field of one that it knows.
  */
 export function parseWorkFrame(body: unknown): WorkFrame | null {
+  if (isTokensFrame(body)) return body;
   const kind = kindOf(body);
   if (!Object.hasOwn(schemas, kind)) return null;
   const result = schemas[kind as WorkFrame["kind"]].safeParse(body);
@@ -38,6 +40,18 @@ export function parseWorkFrame(body: unknown): WorkFrame | null {
   throw new TypeError(
     `Cannot read a worker's "${kind}" frame: ${issue?.path.join(".")}: ${issue?.message}`,
   );
+}
+
+/** By hand, since one comes for every token and a schema copies what it checks. */
+function isTokensFrame(body: unknown): body is Extract<WorkFrame, { kind: "tokens" }> {
+  if (typeof body !== "object" || body === null) return false;
+  const { kind, index, ids } = body as { kind?: unknown; index?: unknown; ids?: unknown };
+  return kind === "tokens" && isCount(index, Number.MAX_SAFE_INTEGER) && Array.isArray(ids) &&
+    ids.every((id) => isCount(id, MAX_TOKEN_ID));
+}
+
+function isCount(value: unknown, max: number): boolean {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= max;
 }
 
 function kindOf(body: unknown): string {

@@ -6,7 +6,7 @@ export const modelSchema = z.object({
   id: z.string(),
   object: z.literal("model"),
   created: z.int(),
-  owned_by: z.string(),
+  owned_by: z.string().describe("`baton`, or `baton-simulated` where no model is behind the name"),
   context_length: z.int().describe("Vendor extension: tokens of prompt and answer together"),
   parameter_count: z.int().describe("Vendor extension"),
 });
@@ -24,6 +24,8 @@ export interface ModelFacts {
   readonly createdAtMs: number;
   readonly contextLength: number;
   readonly parameterCount: number;
+  /** No model: its text is made up. */
+  readonly isSimulated: boolean;
 }
 
 export function modelObject(facts: ModelFacts): ModelObject {
@@ -31,7 +33,7 @@ export function modelObject(facts: ModelFacts): ModelObject {
     id: facts.name,
     object: "model",
     created: Math.floor(facts.createdAtMs / 1000),
-    owned_by: "baton",
+    owned_by: facts.isSimulated ? "baton-simulated" : "baton",
     context_length: facts.contextLength,
     parameter_count: facts.parameterCount,
   };

@@ -150,13 +150,14 @@ export function wholeResponse(
   };
 }
 
-/** Builds the chunks of one stream, in order: texts, the finish, then usage where asked for. */
+/** Writes the chunks of one stream as JSON, in order: texts, the finish, then usage where asked for. */
 export class ChunkWriter {
   readonly #kind: AnswerHead["kind"];
   readonly #head: HeadFields;
   /** With `include_usage`, chunks before the last carry a null usage. */
   readonly #usageField: { usage?: null };
   #hasRole = false;
+  #aroundText: readonly [string, string] | null = null;
 
   constructor(head: AnswerHead, options: { includeUsage: boolean }) {
     this.#kind = head.kind;
@@ -164,17 +165,20 @@ export class ChunkWriter {
     this.#usageField = options.includeUsage ? { usage: null } : {};
   }
 
-  /** A piece of the text. The first chat chunk carries the role too. */
-  text(text: string): ChatChunk | CompletionResponse {
-    return this.#chunk(text, null);
+  /** A piece of the text. The first chat chunk carries the role too; then only the text differs. */
+  text(text: string): string {
+    const isFirst = !this.#hasRole && this.#kind === "chat";
+    if (isFirst) return JSON.stringify(this.#chunk(text, null));
+    const [before, after] = this.#aroundText ??= splitAtText(this.#chunk("", null));
+    return before + JSON.stringify(text) + after;
   }
 
-  finish(reason: CompletionFinishReason): ChatChunk | CompletionResponse {
-    return this.#chunk("", reason);
+  finish(reason: CompletionFinishReason): string {
+    return JSON.stringify(this.#chunk("", reason));
   }
 
-  usage(usage: Usage): ChatChunk | CompletionResponse {
-    return { ...this.#shell(), choices: [], usage };
+  usage(usage: Usage): string {
+    return JSON.stringify({ ...this.#shell(), choices: [], usage });
   }
 
   #shell() {
@@ -197,4 +201,12 @@ export class ChunkWriter {
     this.#hasRole = true;
     return { ...shell, choices: [{ index: 0, delta, ...end }], ...this.#usageField };
   }
+}
+
+/** The JSON before and after the empty text of a chunk. Inside of strings JSON has no bare quotes. */
+function splitAtText(chunk: ChatChunk | CompletionResponse): [string, string] {
+  const json = JSON.stringify(chunk);
+  const key = chunk.object === "text_completion" ? '"text":' : '"content":';
+  const at = json.indexOf(`${key}""`) + key.length;
+  return [json.slice(0, at), json.slice(at + 2)];
 }

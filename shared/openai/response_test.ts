@@ -46,7 +46,7 @@ Deno.test("wholeResponse() of a completion is a text_completion", () => {
 Deno.test("ChunkWriter puts the role on the first chat chunk only and the reason on the last", () => {
   const writer = new ChunkWriter(HEAD, { includeUsage: false });
   const chunks = [writer.text("He"), writer.text("y"), writer.finish("length")]
-    .map((chunk) => chatChunkSchema.parse(chunk));
+    .map((chunk) => chatChunkSchema.parse(JSON.parse(chunk)));
   assertEquals(chunks.map((chunk) => chunk.choices[0]), [
     {
       index: 0,
@@ -62,14 +62,29 @@ Deno.test("ChunkWriter puts the role on the first chat chunk only and the reason
 
 Deno.test("ChunkWriter with include_usage has null usage until the chunk without choices", () => {
   const writer = new ChunkWriter(HEAD, { includeUsage: true });
-  assertEquals(writer.text("a").usage, null);
-  assertEquals(writer.finish("stop").usage, null);
-  const last = writer.usage(USAGE);
+  const chunks = [writer.text("a"), writer.text("b"), writer.finish("stop"), writer.usage(USAGE)]
+    .map((chunk) => JSON.parse(chunk));
+  assertEquals(chunks.map(({ usage }) => usage), [null, null, null, USAGE]);
+  const last = chunks[3];
   assertEquals([last.choices, last.usage], [[], USAGE]);
 });
 
 Deno.test("ChunkWriter of a completion writes text choices", () => {
   const writer = new ChunkWriter({ ...HEAD, kind: "completion" }, { includeUsage: false });
-  const chunk = completionResponseSchema.parse(writer.text("a"));
-  assertEquals(chunk.choices, [{ index: 0, text: "a", logprobs: null, finish_reason: null }]);
+  for (const text of ["a", '",\n"text":""é', ""]) {
+    const chunk = completionResponseSchema.parse(JSON.parse(writer.text(text)));
+    assertEquals(chunk.choices, [{ index: 0, text, logprobs: null, finish_reason: null }]);
+  }
+});
+
+Deno.test("ChunkWriter keeps a model's name whose text looks like a field", () => {
+  const model = 'm"text":""","content":"",';
+  for (const kind of ["chat", "completion"] as const) {
+    const writer = new ChunkWriter({ ...HEAD, kind, model }, { includeUsage: true });
+    for (const text of ["a", "b"]) {
+      const chunk = JSON.parse(writer.text(text));
+      assertEquals(chunk.model, model);
+      assertEquals(chunk.choices[0].text ?? chunk.choices[0].delta.content, text);
+    }
+  }
 });

@@ -5,6 +5,7 @@
  * Everything fails open: a dead collector, a full queue or a bad attribute never fails a request.
  */
 
+import type { Propagator } from "./propagate/mod.ts";
 import type { AttributeValues, SpanRole } from "./registry/mod.ts";
 
 /** Lower-case header keys to values, as they cross HTTP and NATS. */
@@ -60,23 +61,61 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
 }
 
+export type ResourceAttributes = Readonly<Record<string, string | number | boolean>>;
+
+export type ExportProtocol = "http/protobuf" | "http/json";
+
+export interface SamplerChoice {
+  /** As `OTEL_TRACES_SAMPLER` names it. */
+  readonly name:
+    | "always_on"
+    | "always_off"
+    | "traceidratio"
+    | "parentbased_always_on"
+    | "parentbased_always_off"
+    | "parentbased_traceidratio";
+  /** Share of traces that a `traceidratio` takes, 0 to 1. */
+  readonly ratio: number;
+}
+
+/** What a span may hold; what is too much is left out and counted on the span. */
+export interface SpanLimits {
+  readonly attributeCount: number;
+  /** Characters; Infinity cuts nothing. */
+  readonly attributeValueLength: number;
+  readonly eventCount: number;
+  readonly linkCount: number;
+  readonly attributePerEventCount: number;
+  readonly attributePerLinkCount: number;
+}
+
 export interface TelemetryOptions {
   /** Resource `service.name`. */
   readonly serviceName: string;
   readonly serviceVersion: string;
   readonly serviceInstanceId: string;
-  /** More resource attributes, OTEL_RESOURCE_ATTRIBUTES parsed included. */
-  readonly resource: Readonly<Record<string, string | number | boolean>>;
+  /** More resource attributes; they win over all others. */
+  readonly resource: ResourceAttributes;
   readonly exportEnabled: boolean;
   /** Full URL of the traces endpoint, `…/v1/traces`. */
   readonly tracesUrl: string;
   readonly exportHeaders: Headers;
   readonly exportTimeoutMs: number;
+  readonly exportProtocol: ExportProtocol;
+  readonly exportCompression: "none" | "gzip";
+  /** Time in which a batch must arrive, tries again included. */
+  readonly batchTimeoutMs: number;
   readonly queueSize: number;
   readonly batchSize: number;
   readonly scheduleDelayMs: number;
   /** 0 propagate only, 1 stages, 2 sub-stages, 3 steps. */
   readonly level: 0 | 1 | 2 | 3;
+  /** Highest level that a request may ask for by its tracestate; 0 for none. */
+  readonly remoteLevel: 0 | 1 | 2 | 3;
+  readonly sampler: SamplerChoice;
+  readonly spanLimits: SpanLimits;
+  /** What is read from clients. Baton's services read W3C of each other. */
+  readonly propagators: readonly Propagator[];
   readonly logJsonl: boolean;
   readonly logSpanEvents: boolean;
   readonly logUseLocalTz: boolean;
@@ -101,17 +140,22 @@ export interface Telemetry {
   readonly log: Logger;
   /** A logger for one module. */
   logger(target: string): Logger;
-  /** Opens a span whose parent is in `headers` when they hold a valid traceparent, else a root. */
+  /**
+   * Opens a span whose parent is in `headers` when they hold a valid traceparent, else a root. `ids` is
+   * null for what belongs to no request.
+   */
   serverSpan<R extends SpanRole>(
     role: R,
     headers: Headers,
-    ids: RequestIds,
+    ids: RequestIds | null,
     options?: SpanOptions<R>,
   ): ActiveSpan<R>;
   /** Opens a span that belongs to no request and has no parent, such as `worker_start`. */
   rootSpan<R extends SpanRole>(role: R, options?: SpanOptions<R>): ActiveSpan<R>;
   /** The span reference that `headers` carry, for links; null when there is none. */
   reference(headers: Headers): SpanReference | null;
+  /** More of the resource, known only now: on every span that is exported from here on. */
+  describe(resource: ResourceAttributes): void;
   /** Exporter health for /metrics and /health. */
   readonly exporter: ExporterHealth;
   /** Ends open spans with the reason, exports what is queued within the time, resolves always. */

@@ -28,12 +28,16 @@ export function createDetokenizer(
   { skipSpecial, isContinuation = false }: DetokenizerOptions,
 ): Detokenizer {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  /** No character is unfinished: a token of whole characters needs no decoder. */
+  let isWhole = true;
   let stripsSpace = tokenizer.addsSpacePrefix && !isContinuation;
   return {
     push(id) {
       if (skipSpecial && tokenizer.isSpecial(id)) return "";
+      const text = tokenizer.tokenText(id);
+      if (text === "" || (text !== null && isWhole && !stripsSpace)) return text;
+      isWhole = text !== null;
       let bytes = tokenizer.tokenBytes(id);
-      if (bytes.length === 0) return "";
       if (stripsSpace && bytes[0] === SPACE) bytes = bytes.subarray(1);
       stripsSpace = false;
       return decoder.decode(bytes, { stream: true });

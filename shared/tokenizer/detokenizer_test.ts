@@ -35,6 +35,11 @@ Deno.test("Detokenizer gives U+FFFD at once for bytes that start no character", 
   assertEquals(pieces(llama, [3 + 0xc3, 260]), ["", "\ufffda", ""]);
 });
 
+Deno.test("Detokenizer gives whole tokens at once again after a character that took several", () => {
+  assertEquals(pieces(llama, [260, ...byteIds("é"), 260, 260]), ["a", "", "é", "a", "a", ""]);
+  assertEquals(pieces(llama, [...byteIds("é").slice(0, 1), 266, 266]), ["", "\ufffd a", " a", ""]);
+});
+
 Deno.test("Detokenizer keeps a byte order mark", () => {
   assertEquals(pieces(llama, byteIds("\ufeff")).join(""), "\ufeff");
 });

@@ -34,9 +34,13 @@ export interface Tokenizer {
   decode(ids: Iterable<number>, options: DecodeOptions): string;
   /** The bytes that a token stands for, special or not. Throws a TokenizerError for an unknown id. */
   tokenBytes(id: number): Uint8Array;
+  /** The text of a token that is whole characters, else null. Throws as `tokenBytes` does. */
+  tokenText(id: number): string | null;
   /** Whether an id is a control token or ends a generation: not part of a model's text. */
   isSpecial(id: number): boolean;
 }
+
+const STRICT_DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Builds a tokenizer. Throws a TokenizerError that says what in the data is wrong. */
 export function createTokenizer(data: TokenizerData): Tokenizer {
@@ -53,6 +57,8 @@ class VocabularyTokenizer implements Tokenizer {
   readonly addsSpacePrefix: boolean;
   readonly #data: TokenizerData;
   readonly #encoder: TextTokenEncoder;
+  /** By id, as far as they were asked for. */
+  readonly #texts: (string | null | undefined)[] = [];
   readonly #specialIds: ReadonlySet<number>;
   /** Splits at every special token, and at user-defined ones only. */
   readonly #everySplitter: SpecialTokenSplitter;
@@ -104,6 +110,15 @@ class VocabularyTokenizer implements Tokenizer {
     return text + detokenizer.flush();
   }
 
+  tokenText(id: number): string | null {
+    let text = this.#texts[id];
+    if (text === undefined) {
+      text = wholeText(this.tokenBytes(id));
+      this.#texts[id] = text;
+    }
+    return text;
+  }
+
   tokenBytes(id: number): Uint8Array {
     const text = this.#data.tokens[id];
     if (text === undefined) {
@@ -135,4 +150,13 @@ function isSpecialType(type: number): boolean {
 
 function splitterOf(data: TokenizerData, ids: readonly number[]): SpecialTokenSplitter {
   return new SpecialTokenSplitter(ids.map((id) => ({ text: data.tokens[id], id })));
+}
+
+/** Null where the bytes are not whole characters. */
+function wholeText(bytes: Uint8Array): string | null {
+  try {
+    return STRICT_DECODER.decode(bytes);
+  } catch {
+    return null;
+  }
 }

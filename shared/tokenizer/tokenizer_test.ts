@@ -132,6 +132,17 @@ Deno.test("Tokenizer.tokenBytes() gives single bytes, spaces and an error for id
   }
 });
 
+Deno.test("Tokenizer.tokenText() is null for a part of a character and an error for ids that are none", () => {
+  const llama = createTokenizer(tinyLlamaData());
+  const gpt2 = createTokenizer(tinyGpt2Data());
+  assertEquals([llama.tokenText(266), llama.tokenText(266)], [" a", " a"]);
+  assertEquals([llama.tokenText(3 + 0xc3), gpt2.tokenText(0xff)], [null, null]);
+  assertEquals(gpt2.tokenText(260), " he");
+  for (const id of [-1, 0.5, 1e9]) {
+    assertThrows(() => llama.tokenText(id), TokenizerError, `Cannot decode token ${id}`);
+  }
+});
+
 Deno.test("createTokenizer() refuses data that does not fit together", () => {
   const cases = [
     { data: { ...tinyLlamaData(), types: [1] }, reason: "269 tokens have 1 types" },

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert/mod.js";
 import { join } from "@std/path/mod.js";
+import { telemetryTestOptions } from "../../tests/kit/telemetry_options.ts";
 import { startTelemetry, type Telemetry } from "../telemetry/mod.ts";
 import { readLogLine } from "./log_line.ts";
 import type { ViewSpan } from "./span.ts";
@@ -14,25 +15,12 @@ async function logged(run: (telemetry: Telemetry) => void): Promise<ViewSpan[]> 
   const folder = await Deno.makeTempDir();
   try {
     const logFile = join(folder, "logs", "frontend.jsonl");
-    run(startTelemetry({
+    run(startTelemetry(telemetryTestOptions("http://127.0.0.1:9/v1/traces", {
       serviceName: "baton-frontend",
-      serviceVersion: "1",
-      serviceInstanceId: "i-1",
       resource: { "host.name": "h1" },
       exportEnabled: false,
-      tracesUrl: "http://127.0.0.1:9/v1/traces",
-      exportHeaders: {},
-      exportTimeoutMs: 1000,
-      queueSize: 10,
-      batchSize: 10,
-      scheduleDelayMs: 1000,
-      level: 1,
-      logJsonl: false,
-      logSpanEvents: false,
-      logUseLocalTz: false,
       logFile,
-      logFilter: "off",
-    }));
+    })));
     const lines = (await Deno.readTextFile(logFile)).trim().split("\n");
     return lines.map((line) => {
       const reading = readLogLine(line, "file");

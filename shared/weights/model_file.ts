@@ -10,9 +10,12 @@ export type TensorType =
   | "Q4_1"
   | "Q6_K";
 
-/** Llama-family shape. */
+/** Architecture, backend and name of what is no model: shared/engine/simulated. */
+export const SIMULATED = "simulated";
+
+/** Llama-family shape; a simulated model has only the parts that are not weights. */
 export interface ModelShape {
-  readonly architecture: "llama";
+  readonly architecture: "llama" | typeof SIMULATED;
   readonly contextLength: number;
   readonly hidden: number;
   readonly feedForward: number;

@@ -5,7 +5,7 @@
  * the engine's events become frames for the caller and stage spans.
  */
 
-import { HandlerError, type IncomingCall } from "../bus/mod.ts";
+import { HandlerError, type Headers, type IncomingCall } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
 import type { EngineSequence, SequenceEvent, SequenceKind } from "../engine/engine.ts";
 import type { Phase, PhaseTimings, WorkFrame, WorkRequest } from "../messages/mod.ts";
@@ -41,6 +41,8 @@ export class GenerateRun {
   readonly #run: GenerateRunOptions;
   readonly #stages: StageSpans;
   readonly #sequence: EngineSequence;
+  /** Of every frame: they name the span that made them. */
+  readonly #headers: Headers;
   readonly #times: { -readonly [K in keyof PhaseTimings]?: PhaseTimings[K] } = {};
   #cachedTokens = 0;
   #generatedTokens = 0;
@@ -51,10 +53,12 @@ export class GenerateRun {
     this.#run = options;
     const kind = KIND_OF[request.phase];
     const promptTokens = request.promptTokens.length;
+    const { load } = context.engine;
+    this.#headers = { traceparent: span.headers().traceparent ?? "" };
     this.#send({
       kind: "accepted",
       instanceId: context.instanceId,
-      queueDepth: context.engine.load.waitingSequences,
+      queueDepth: load.waitingSequences,
     });
     this.#sequence = context.engine.submit({
       kind,
@@ -64,7 +68,7 @@ export class GenerateRun {
       maxTokens: request.maxTokens,
       stopTokenIds: request.stopTokenIds,
     });
-    this.#stages = new StageSpans(span, { kind, receivedAtMs, promptTokens });
+    this.#stages = new StageSpans(span, { kind, receivedAtMs, promptTokens, load });
   }
 
   /** Runs to the end and sends the end frame, which it returns. Throws what callFailure understands. */
@@ -77,6 +81,7 @@ export class GenerateRun {
       const finished = await this.#runPhase();
       signal.throwIfAborted();
       this.#stages.finished(finished.atMs, finished.reason);
+      this.#run.span.set({ "engine.busy_ms": finished.computeMs });
       const end = this.#endFrame(finished);
       this.#send(end);
       return end;
@@ -103,8 +108,9 @@ export class GenerateRun {
   }
 
   async #prefill(): Promise<FinishedEvent> {
-    const { context, call, span } = this.#run;
+    const { context, call, span, request } = this.#run;
     const sender = new KvSender(context.bus, span, this.#transferId(), {
+      promptTokens: request.promptTokens.length,
       leaseMs: context.transferTimeoutMs,
       signal: call.signal,
     });
@@ -193,6 +199,9 @@ export class GenerateRun {
         case "chunk":
           this.#stages.chunk(event);
           break;
+        case "preempted":
+          this.#stages.preempted(event.atMs);
+          break;
         case "kv":
           listeners.kv?.(event);
           break;
@@ -201,7 +210,7 @@ export class GenerateRun {
           this.#firstToken ??= event.id;
           this.#generatedTokens++;
           this.#send({ kind: "tokens", index: event.index, ids: [event.id] });
-          this.#stages.token(event.atMs);
+          this.#stages.token(event);
           break;
         case "failed":
           throw new HandlerError(event.code, event.message);
@@ -251,6 +260,6 @@ export class GenerateRun {
   }
 
   #send(frame: WorkFrame): void {
-    this.#run.call.send(frame);
+    this.#run.call.send(frame, this.#headers);
   }
 }

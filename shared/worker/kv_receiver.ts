@@ -106,5 +106,7 @@ function receiveAttributes(options: KvReceiverOptions, stats: TransferStats, blo
     "kv.blocks": blocks,
     "kv.chunks": stats.chunks,
     "kv.tokens": options.promptTokens,
+    "kv.credit_wait_ms": stats.creditWaitMs,
+    "kv.wire_ms": stats.endedAtMs - stats.startedAtMs - stats.creditWaitMs,
   };
 }

@@ -24,9 +24,11 @@ export class KvSender {
     bus: Bus,
     request: ActiveSpan<"handle_payload">,
     transferId: string,
-    options: { leaseMs: number; signal: AbortSignal },
+    { promptTokens, ...options }: { promptTokens: number; leaseMs: number; signal: AbortSignal },
   ) {
-    this.#span = request.child("kv_send", { attributes: { "kv.transfer_id": transferId } });
+    this.#span = request.child("kv_send", {
+      attributes: { "kv.transfer_id": transferId, "kv.tokens": promptTokens },
+    });
     const { traceparent: sender = "" } = request.headers();
     this.#transfer = bus.send(bus.transferSubject(transferId), {
       ...options,

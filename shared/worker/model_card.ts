@@ -6,6 +6,7 @@ import { z } from "zod";
 import { type Bus, type CallHandler, HandlerError } from "../bus/mod.ts";
 import { BLOCK_TOKENS } from "../engine/backend.ts";
 import { type ModelCard, SUBJECT_TOKEN } from "../messages/mod.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import { chatTemplateFromGguf, tokenizerDataFromGguf } from "../tokenizer/mod.ts";
 import type { ModelFile } from "../weights/model_file.ts";
 
@@ -37,23 +38,40 @@ export async function encodeModelCard(
   return { card, bytes, digest };
 }
 
+export interface CardHandlerOptions {
+  readonly bus: Bus;
+  readonly telemetry: Telemetry;
+  readonly instanceId: string;
+  /** Silence of the receiver after which the transfer is given up. */
+  readonly leaseMs: number;
+}
+
 const cardRequest = z.object({ transferId: z.string().regex(SUBJECT_TOKEN) });
 
 /** The handler of the `card` endpoint: sends the card as one part of the transfer that the call names. */
-export function cardHandler(bus: Bus, card: EncodedCard, leaseMs: number): CallHandler {
+export function cardHandler(card: EncodedCard, options: CardHandlerOptions): CallHandler {
+  const { bus, telemetry, instanceId, leaseMs } = options;
   return async function sendCard(call): Promise<void> {
     const parsed = cardRequest.safeParse(call.payload);
     if (!parsed.success) {
       throw new HandlerError("bad_request", "Cannot send the model card: no transfer in the call");
     }
-    const { traceparent, tracestate } = call.headers;
-    const headers = { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) };
-    const transfer = bus.send(bus.transferSubject(parsed.data.transferId), {
-      headers,
-      leaseMs,
-      signal: call.signal,
+    const span = telemetry.serverSpan("card_send", call.headers, null, {
+      attributes: { instance_id: instanceId, "card.bytes": card.bytes.byteLength },
     });
-    await transfer.write({ digest: card.digest }, card.bytes);
-    await transfer.finish({ digest: card.digest });
+    try {
+      const transfer = bus.send(bus.transferSubject(parsed.data.transferId), {
+        headers: span.headers(),
+        leaseMs,
+        signal: call.signal,
+      });
+      await transfer.write({ digest: card.digest }, card.bytes);
+      await transfer.finish({ digest: card.digest });
+    } catch (error) {
+      span.fail("transfer_failed", error instanceof Error ? error.message : String(error));
+      throw error;
+    } finally {
+      span.end();
+    }
   };
 }

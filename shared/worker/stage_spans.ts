@@ -5,16 +5,26 @@
  * sequence ends, the open stage ends with it, so no span is left behind.
  */
 
-import type { SequenceEvent, SequenceKind } from "../engine/engine.ts";
+import type { EngineLoad, SequenceEvent, SequenceKind } from "../engine/engine.ts";
 import type { ActiveSpan, SpanReference } from "../telemetry/telemetry.ts";
 import { gapStatistics } from "./gap_statistics.ts";
+import { blocksOf } from "./kv_receiver.ts";
 
 type ChunkEvent = Extract<SequenceEvent, { type: "chunk" }>;
+type TokenEvent = Extract<SequenceEvent, { type: "token" }>;
 type StageSpan =
   | ActiveSpan<"engine_queue">
   | ActiveSpan<"engine_prefill">
   | ActiveSpan<"kv_wait">
   | ActiveSpan<"engine_decode">;
+
+export interface StageSpansOptions {
+  readonly kind: SequenceKind;
+  readonly receivedAtMs: number;
+  readonly promptTokens: number;
+  /** Before this sequence came. */
+  readonly load: EngineLoad;
+}
 
 export class StageSpans {
   readonly #request: ActiveSpan<"handle_payload">;
@@ -23,22 +33,29 @@ export class StageSpans {
   readonly #tokenTimesMs: number[] = [];
   #stage: StageSpan | null;
   #chunks = 0;
+  #maxRows = 0;
 
-  constructor(
-    request: ActiveSpan<"handle_payload">,
-    options: { kind: SequenceKind; receivedAtMs: number; promptTokens: number },
-  ) {
+  constructor(request: ActiveSpan<"handle_payload">, options: StageSpansOptions) {
     this.#request = request;
     this.#kind = options.kind;
     this.#promptTokens = options.promptTokens;
-    this.#stage = request.child("engine_queue", { startMs: options.receivedAtMs });
+    this.#stage = request.child("engine_queue", {
+      startMs: options.receivedAtMs,
+      attributes: {
+        "queue.depth": options.load.waitingSequences,
+        "queue.running": options.load.runningSequences,
+      },
+    });
   }
 
   /** The queue wait ends; prefill, or the wait for KV, begins. */
   scheduled(atMs: number, cachedTokens: number): void {
     this.#stage?.end(atMs);
     this.#stage = this.#kind === "decode"
-      ? this.#request.child("kv_wait", { startMs: atMs })
+      ? this.#request.child("kv_wait", {
+        startMs: atMs,
+        attributes: { "kv.blocks": blocksOf(this.#promptTokens) },
+      })
       : this.#request.child("engine_prefill", {
         startMs: atMs,
         attributes: {
@@ -65,8 +82,14 @@ export class StageSpans {
     this.#openDecode(atMs);
   }
 
-  token(atMs: number): void {
+  /** It lost its blocks, in whatever stage it is. */
+  preempted(atMs: number): void {
+    if (this.#stage?.role !== "engine_queue") this.#stage?.event("preempted", {}, atMs);
+  }
+
+  token({ atMs, batchRows }: TokenEvent): void {
     this.#tokenTimesMs.push(atMs);
+    if (this.#stage?.role === "engine_decode") this.#maxRows = Math.max(this.#maxRows, batchRows);
     if (this.#stage?.role !== "engine_prefill") return;
     this.#stage.set({ "prefill.chunks": this.#chunks });
     if (this.#kind === "generate") {
@@ -83,6 +106,7 @@ export class StageSpans {
       this.#stage.set({
         "output.tokens": this.#tokenTimesMs.length,
         "finish_reason": finishReason,
+        "batch.max_rows": this.#maxRows,
         ...(gaps &&
           { "itl_p50_ms": gaps.p50Ms, "itl_p99_ms": gaps.p99Ms, "itl_max_ms": gaps.maxMs }),
       });

@@ -9,7 +9,7 @@ import { hostname } from "node:os";
 import type { Bus } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
 import { BLOCK_TOKENS } from "../engine/backend.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Engine, EngineSource } from "../engine/engine.ts";
 import { startEngine } from "../engine_thread/mod.ts";
 import type { InstanceRecord, Role } from "../messages/mod.ts";
 import { serveHttp } from "../process/http_server.ts";
@@ -17,11 +17,11 @@ import { runService, type ServiceContext } from "../process/run_service.ts";
 import { connectServiceBus } from "../process/service_bus.ts";
 import { createWorkerMetrics, type WorkerMetrics } from "../telemetry/metrics/mod.ts";
 import type { ActiveSpan } from "../telemetry/mod.ts";
-import { openGguf } from "../weights/mod.ts";
-import { resolveModelFor } from "../weights/sources/mod.ts";
+import { SIMULATED } from "../weights/model_file.ts";
 import { inOperatorsWords, kvCacheTokens } from "./engine_settings.ts";
 import { generateHandler } from "./generate_handler.ts";
 import { cardHandler, type EncodedCard, encodeModelCard } from "./model_card.ts";
+import { openModel } from "./model_source.ts";
 import { statusApp, type WorkerStatus } from "./status_server.ts";
 
 const DEFAULT_STATUS_PORT: Readonly<Record<Role, number>> = { prefill: 9091, decode: 9092 };
@@ -48,7 +48,7 @@ interface StartedWorker {
 }
 
 interface LoadedModel {
-  readonly path: string;
+  readonly source: EngineSource;
   readonly contextLength: number;
   readonly card: EncodedCard;
 }
@@ -110,6 +110,12 @@ class WorkerProcess {
     const model = await this.#readModel();
     const [{ bus, lost }, engine] = await this.#openBoth(span, model);
     const { device } = engine.info;
+    telemetry.describe({
+      "model.name": model.card.card.name,
+      "model.digest": model.card.card.fileDigest,
+      "engine.backend": device.backend,
+      "engine.adapter": device.adapter,
+    });
     const stopServing = this.#serve(bus, engine, model.card);
     const heartbeat = bus.announce(() => this.#record(model, engine));
     this.#metrics.observe(() => ({ load: engine.load, exporter: telemetry.exporter }));
@@ -137,6 +143,9 @@ class WorkerProcess {
       is_software: device.isSoftware,
       load_ms: Math.round(engine.info.loadMs),
     });
+    if (device.backend === SIMULATED) {
+      telemetry.log.warn("the engine is simulated: every answer is made up", { model: name });
+    }
     const failed = Promise.race([engine.closed, lost.catch((error: Error) => error)])
       .then((reason) => {
         const error = reason ?? new Error("Cannot go on: the engine closed");
@@ -162,13 +171,13 @@ class WorkerProcess {
 
   async #readModel(): Promise<LoadedModel> {
     const { settings, env } = this.#context;
-    const { path, name, digest } = await resolveModelFor(settings.DYN_MODEL, { env });
-    await using file = await openGguf(path);
+    const { source, file, name, digest } = await openModel(settings, env);
+    await using _open = file;
     const card = await encodeModelCard(file, {
       name: settings.DYN_MODEL_NAME || name,
       fileDigest: digest,
     });
-    return { path, contextLength: file.shape.contextLength, card };
+    return { source, contextLength: file.shape.contextLength, card };
   }
 
   async #openBoth(span: ActiveSpan<"worker_start">, model: LoadedModel) {
@@ -190,13 +199,11 @@ class WorkerProcess {
     return await Promise.all([connecting, starting]);
   }
 
-  async #startEngine({ path, contextLength }: LoadedModel): Promise<Engine> {
+  async #startEngine({ source, contextLength }: LoadedModel): Promise<Engine> {
     const { settings, telemetry } = this.#context;
     try {
       return await startEngine({
-        modelPath: path,
-        device: settings.DYN_DEVICE,
-        cpuThreads: settings.DYN_CPU_THREADS,
+        ...source,
         kvCacheTokens: kvCacheTokens(settings, contextLength),
         maxBatchTokens: settings.DYN_MAX_BATCH_TOKENS,
         maxSequences: settings.DYN_MAX_SEQUENCES,
@@ -227,7 +234,12 @@ class WorkerProcess {
     });
     const stops = [
       bus.serve(role, "generate", instanceId, handler),
-      bus.serve(role, "card", instanceId, cardHandler(bus, card, transferTimeoutMs)),
+      bus.serve(
+        role,
+        "card",
+        instanceId,
+        cardHandler(card, { bus, telemetry, instanceId, leaseMs: transferTimeoutMs }),
+      ),
     ];
     return () => stops.forEach((stop) => stop());
   }

@@ -114,7 +114,7 @@ function freePort(): number {
 }
 
 /** Reads the server's log until it says that it is ready, and goes on draining it. */
-async function readUntilReady(log: ReadableStream<Uint8Array>): Promise<void> {
+async function readUntilReady(log: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
   const lines = log.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   while (!text.includes("Server is ready")) {

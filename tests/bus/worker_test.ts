@@ -211,6 +211,56 @@ Deno.test("generateHandler: the spans of a hand-over are one tree over both work
   }
 });
 
+Deno.test("generateHandler: every frame names the span that made it, and the spans say what it cost", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  await using _decode = await startWorker(server, sink, "decode");
+  await using caller = await connectTestBus(server);
+  const traceId = "6".repeat(32);
+  const subject = endpointSubject(NAMESPACE, "decode", "generate", "decode");
+  const parents = new Set<string | undefined>();
+  const headers = { traceparent: `00-${traceId}-${"2".repeat(16)}-01`, "request-id": "r-6" };
+  for await (const frame of caller.call(subject, workRequest("aggregate"), { headers })) {
+    parents.add(frame.headers.traceparent);
+  }
+  const spans = await sink.waitForTrace(
+    traceId,
+    (list) => list.some((span) => span.name === "handle_payload"),
+  );
+  const request = spans.find((span) => span.name === "handle_payload");
+  assertEquals([...parents], [`00-${traceId}-${request?.spanId}-01`]);
+  assert(Number(request?.attributes["engine.busy_ms"]) >= 0);
+  const queue = spans.find((span) => span.name === "engine.queue");
+  assertEquals([queue?.attributes["queue.depth"], queue?.attributes["queue.running"]], [0, 0]);
+  assertEquals(
+    spans.find((span) => span.name === "engine.decode")?.attributes["batch.max_rows"],
+    1,
+  );
+});
+
+Deno.test("generateHandler: a sequence that loses its blocks has the event on the span of its stage", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  await using _decode = await startWorker(server, sink, "decode", { totalBlocks: 8 });
+  await using caller = await connectTestBus(server);
+  const prompts = [1, 2, 3].map((first) => Array.from({ length: 16 }, (_, i) => first * 100 + i));
+  await Promise.all(prompts.map((promptTokens, i) => {
+    const request = workRequest("aggregate", { promptTokens, maxTokens: 60 });
+    const headers = {
+      traceparent: `00-${"7".repeat(32)}-${"2".repeat(16)}-01`,
+      "request-id": `${i}`,
+    };
+    return collect(caller, "decode", request, { headers });
+  }));
+  const spans = await sink.waitForTrace(
+    "7".repeat(32),
+    (list) => list.filter((span) => span.name === "handle_payload").length === 3,
+  );
+  const preempted = spans.filter((span) => span.events.some(({ name }) => name === "preempted"));
+  assert(preempted.length > 0);
+  assertEquals(new Set(preempted.map((span) => span.name)), new Set(["engine.decode"]));
+});
+
 Deno.test("generateHandler: a caller that leaves frees the sequence and is not an error", async () => {
   await using server = await NatsServer.start();
   await using sink = startOtlpSink();

@@ -285,7 +285,7 @@ Deno.test("openCpuBackend() refuses what does not fit, with numbers, before it r
   await assertRejects(
     () => open(tinyModel({ type: "F32", shape: heads })),
     DeviceError,
-    "heads of 18 dimensions",
+    "its head dimension is 18",
   );
 });
 

@@ -34,13 +34,15 @@ async function multiply({ tensors, x, hasByteDot, before }: Case): Promise<Float
   const [gate, quantised] = [reserve(2 * x.byteLength), reserve(x.byteLength)];
   const [quants, info] = [reserve(2 * x.length), reserve(x.length)];
   const output = reserve(rows * matrix.rows * 4);
-  const staging = reserve(stagingBytes(matrix));
+  const piece = new Uint8Array(stagingBytes(matrix));
+  const staging = reserve(piece.length);
   const kernel = new KernelRun(plan, columns * 40);
   await fillMatrix(matrix, {
     file: tensorReader(tensors),
     memory: kernel.memory,
     kernels: kernel.kernels,
     staging,
+    piece,
     onRead: () => {},
   });
   kernel.floats(input, x.length).set(x);

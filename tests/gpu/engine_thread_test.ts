@@ -1,7 +1,7 @@
 /** The real engine thread: Worker, model file, device, scheduler and step loop together. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert/mod.js";
-import type { Engine, EngineOptions } from "../../shared/engine/engine.ts";
+import type { Engine, EngineLimits, EngineListeners } from "../../shared/engine/engine.ts";
 import { startEngine } from "../../shared/engine_thread/mod.ts";
 import {
   collectEvents,
@@ -19,7 +19,7 @@ const STORY_START =
 
 async function startStories(
   model: TestModel,
-  options: Partial<EngineOptions> = {},
+  options: Partial<EngineLimits & EngineListeners & { modelPath: string }> = {},
 ): Promise<Engine> {
   return await startEngine({
     modelPath: model.resolved.path,

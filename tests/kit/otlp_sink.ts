@@ -1,8 +1,9 @@
 /**
- * A collector for tests: takes OTLP/HTTP JSON and keeps the spans. Answers can be scripted, so that a
+ * A collector for tests: takes OTLP/HTTP in either encoding and keeps the spans. Answers can be scripted, so that a
  * test can play a collector that hangs, refuses or comes late.
  */
 
+import { tracesToJson } from "../../shared/otlp/mod.ts";
 import type { SpanKindName } from "../../shared/telemetry/registry/mod.ts";
 
 export interface SinkSpan {
@@ -45,6 +46,8 @@ export interface OtlpSink extends AsyncDisposable {
   /** `http://…/v1/traces`. */
   readonly tracesUrl: string;
   spans(): readonly SinkSpan[];
+  /** Headers of the exports so far. */
+  exportHeaders(): readonly Headers[];
   /** Resolves with the spans so far once `isComplete` holds; rejects with their tree after the time. */
   waitFor(
     isComplete: (spans: readonly SinkSpan[]) => boolean,
@@ -64,6 +67,7 @@ const DEFAULT_TIMEOUT_MS = 15_000;
 /** Starts a sink on the loopback interface. */
 export function startOtlpSink(options: OtlpSinkOptions = {}): OtlpSink {
   const spans: SinkSpan[] = [];
+  const exportHeaders: Headers[] = [];
   const arrivals = new EventTarget();
   const server = Deno.serve({
     hostname: "127.0.0.1",
@@ -71,12 +75,13 @@ export function startOtlpSink(options: OtlpSinkOptions = {}): OtlpSink {
     onListen: () => {},
   }, async (request) => {
     if (new URL(request.url).pathname !== "/v1/traces") return new Response(null, { status: 404 });
-    const batch = readBatch(await request.json());
+    exportHeaders.push(request.headers);
+    const batch = readBatch(await readBody(request));
     const answer = await options.respond?.(batch) ?? null;
     if (answer !== null) return answer;
     spans.push(...batch);
     arrivals.dispatchEvent(new Event("spans"));
-    return Response.json({ partialSuccess: {} });
+    return isProtobuf(request) ? new Response() : Response.json({ partialSuccess: {} });
   });
 
   async function waitFor(
@@ -105,6 +110,7 @@ export function startOtlpSink(options: OtlpSinkOptions = {}): OtlpSink {
     port: server.addr.port,
     tracesUrl: `http://127.0.0.1:${server.addr.port}/v1/traces`,
     spans: () => [...spans],
+    exportHeaders: () => [...exportHeaders],
     waitFor: (isComplete, timeoutMs) => waitFor(() => spans, isComplete, timeoutMs),
     waitForTrace: (traceId, isComplete, timeoutMs) =>
       waitFor(() => spans.filter((span) => span.traceId === traceId), isComplete, timeoutMs),
@@ -182,6 +188,28 @@ interface OtlpBatch {
     readonly resource: { readonly attributes: readonly OtlpAttribute[] };
     readonly scopeSpans: readonly { readonly spans: readonly OtlpSpan[] }[];
   }[];
+}
+
+/** Ids of protobuf come in base64, enumerations by name: here all is as in OTLP/JSON. */
+async function readBody(request: Request): Promise<OtlpBatch> {
+  const isPacked = request.headers.get("content-encoding") === "gzip";
+  const body = isPacked
+    ? new Response(request.body?.pipeThrough(new DecompressionStream("gzip")))
+    : request;
+  if (!isProtobuf(request)) return await body.json();
+  const text = JSON.stringify(
+    { resourceSpans: tracesToJson(new Uint8Array(await body.arrayBuffer())) },
+    (key, value) => {
+      if (key.endsWith("Id")) return Uint8Array.fromBase64(value).toHex();
+      if (key === "kind") return KINDS.indexOf(value.replace("SPAN_KIND_", "")) + 1;
+      return key === "code" ? Number(value === "STATUS_CODE_ERROR") * 2 : value;
+    },
+  );
+  return JSON.parse(text);
+}
+
+function isProtobuf(request: Request): boolean {
+  return request.headers.get("content-type") === "application/x-protobuf";
 }
 
 function readBatch(batch: OtlpBatch): SinkSpan[] {

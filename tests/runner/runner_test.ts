@@ -11,7 +11,10 @@ Deno.test("chooseTiers takes all without arguments, else those named, in the fix
 
 Deno.test("chooseTiers names the tiers when it is given another word", () => {
   const error = assertThrows(() => chooseTiers(["unit", "fast"]), Error);
-  assertStringIncludes(error.message, '"fast": the tiers are check, unit, bus, cpu, gpu, e2e');
+  assertStringIncludes(
+    error.message,
+    '"fast": the tiers are check, unit, bus, cpu, gpu, e2e, browser',
+  );
 });
 
 Deno.test("countJunit counts passed, failed and skipped cases", () => {

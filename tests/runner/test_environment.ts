@@ -1,7 +1,9 @@
-/** What the tests of a tier find in their environment: a nats-server, an adapter's driver. */
+/** What the tests of a tier find in their environment: a nats-server, an adapter's driver, a browser. */
 
 import { cacheDirectory, readRegistries } from "../../shared/download/mod.ts";
 import { ensureNatsServer, ensureVulkan } from "../../shared/provision/mod.ts";
+import { BROWSER_VARIABLE } from "../kit/browser.ts";
+import { ensureBrowser } from "./ensure_browser.ts";
 import type { Tier } from "./tiers.ts";
 
 /** Names the nats-server that bus and e2e tests start. */
@@ -32,6 +34,10 @@ export async function testEnvironment(
     const setup = await ensureVulkan({ ...machine, canInstall: true, announce: say });
     say(`adapter: ${setup.adapter.description}`);
     Object.assign(additions, setup.env);
+  }
+  if (tiers.some((tier) => tier.needsBrowser)) {
+    const path = await ensureBrowser({ env, isRoot: machine.isRoot, say });
+    if (path !== null) additions[BROWSER_VARIABLE] = path;
   }
   return additions;
 }

@@ -1,6 +1,6 @@
 /** The tiers of tests, by what they need, in the order of running. */
 
-export type TierName = "check" | "unit" | "bus" | "cpu" | "gpu" | "e2e";
+export type TierName = "check" | "unit" | "bus" | "cpu" | "gpu" | "e2e" | "browser";
 
 export interface Tier {
   readonly name: TierName;
@@ -8,6 +8,7 @@ export interface Tier {
   readonly paths: readonly string[];
   readonly needsNats: boolean;
   readonly needsAdapter: boolean;
+  readonly needsBrowser?: boolean;
   /** Test files at the same time: only where they share no device and measure no time. */
   readonly isParallel: boolean;
 }
@@ -16,7 +17,7 @@ export const TIERS: readonly Tier[] = [
   { name: "check", paths: [], needsNats: false, needsAdapter: false, isParallel: false },
   {
     name: "unit",
-    paths: ["shared", "services", "tests/check", "tests/runner", "tests/kit"],
+    paths: ["shared", "services", "bench", "tests/check", "tests/runner", "tests/kit"],
     needsNats: false,
     needsAdapter: false,
     isParallel: true,
@@ -25,6 +26,14 @@ export const TIERS: readonly Tier[] = [
   { name: "cpu", paths: ["tests/cpu"], needsNats: false, needsAdapter: false, isParallel: false },
   { name: "gpu", paths: ["tests/gpu"], needsNats: false, needsAdapter: true, isParallel: false },
   { name: "e2e", paths: ["tests/e2e"], needsNats: true, needsAdapter: true, isParallel: false },
+  {
+    name: "browser",
+    paths: ["tests/browser"],
+    needsNats: true,
+    needsAdapter: false,
+    needsBrowser: true,
+    isParallel: false,
+  },
 ];
 
 /** The tiers that the arguments name, all without any. Throws an Error for another word. */

@@ -137,13 +137,17 @@ export class FakeTelemetry implements Telemetry {
     return span;
   }
 
-  rootSpan<R extends SpanRole>(role: R): ActiveSpan<R> {
-    throw new Error(`The frontend opens no root span ${role}`);
+  rootSpan<R extends SpanRole>(role: R, options: SpanOptions<R> = {}): ActiveSpan<R> {
+    return this.serverSpan(role, {}, { xRequestId: "", requestId: "" }, options);
   }
 
   reference(headers: Headers): SpanReference | null {
     const [, traceId, spanId] = (headers.traceparent ?? "").split("-");
     return traceId && spanId ? { traceId, spanId } : null;
+  }
+
+  describe(): void {
+    throw new Error("The frontend knows all of its resource at its start");
   }
 
   shutdown(): Promise<void> {

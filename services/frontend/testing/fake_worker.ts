@@ -64,6 +64,9 @@ export function modelCard(changes: Partial<ModelCard> = {}): ModelCard {
   };
 }
 
+/** The span that a fake worker's frames name. */
+export const WORKER_SPAN_ID = "b".repeat(16);
+
 /** What the workers of a test have in common: the model's text, and the transfers between them. */
 export class FakeModel {
   readonly card: ModelCard;
@@ -174,9 +177,10 @@ async function generate(call: IncomingCall, options: FakeWorkerOptions): Promise
   const { model } = options;
   const done = model.begin(request);
   model.headers.push(call.headers);
+  const headers = { traceparent: `00-${"a".repeat(32)}-${WORKER_SPAN_ID}-01` };
   const send = (frame: WorkFrame) => {
     if (call.signal.aborted) throw new HandlerError("cancelled", "The caller left");
-    call.send(frame);
+    call.send(frame, headers);
   };
   await options.onRequest?.(request, call);
   send({ kind: "accepted", instanceId: options.instanceId, queueDepth: 0 });

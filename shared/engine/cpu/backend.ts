@@ -18,22 +18,17 @@ import {
   type StepResult,
 } from "../backend.ts";
 import { blocksFor, checkBlockBytes, checkBlocks, kvLayout } from "../kv_layout.ts";
-import { type Llama, llamaTensors, mapLlama } from "../llama_tensors.ts";
+import { type Llama, llamaMatrices, llamaTensors, mapLlama } from "../llama_tensors.ts";
 import { ropeTable } from "../rope_table.ts";
 import { sliceResults } from "../step_results.ts";
 import { type PackedRows, packRows, type RowBounds } from "../step_rows.ts";
 import { cpuName } from "./cpu_name.ts";
-import { compileKernels } from "./kernel_module.ts";
-import {
-  chunksOf,
-  llamaProgram,
-  planStep,
-  scratchBytes,
-  type StepLayout,
-} from "./llama_program.ts";
+import { compileKernels, multipliesBytes } from "./kernel_module.ts";
+import { llamaProgram } from "./llama_program.ts";
 import { availableMemoryBytes, MemoryPlan } from "./memory_plan.ts";
 import { type Program, programBytes, writeProgram } from "./program.ts";
 import { type SampledRow, writeSampleRecords } from "./sample_records.ts";
+import { chunksOf, planStep, scratchBytes, type StepLayout } from "./step_layout.ts";
 import { planPool, ThreadPool } from "./thread_pool.ts";
 import {
   fillMatrix,
@@ -44,14 +39,14 @@ import {
 } from "./weight_panels.ts";
 
 export interface CpuBackendOptions extends BackendOptions {
-  /** Threads that compute; by default one for each core. */
+  /** Threads that compute; by default one for each core, at most MAX_DEFAULT_THREADS. */
   readonly threads?: number;
   /** The kind of dot product, for tests; by default what this CPU has. */
   readonly hasByteDot?: boolean;
 }
 
-/** Operations of a layer and of the rest of a pass at most, by parts of a matrix. */
-const MAX_PARTS = 3;
+/** Beyond so many, threads of small models mostly wait for each other. */
+const MAX_DEFAULT_THREADS = 16;
 
 /** Loads `model` into memory and starts the threads. */
 export async function openCpuBackend(
@@ -59,44 +54,42 @@ export async function openCpuBackend(
   options: CpuBackendOptions,
 ): Promise<CpuBackend> {
   const { shape } = model;
-  checkShape(model);
-  const threads = options.threads ?? navigator.hardwareConcurrency;
+  const threads = options.threads ??
+    Math.min(navigator.hardwareConcurrency, MAX_DEFAULT_THREADS);
   const bounds = rowBounds(shape, options);
-  const memoryPlan = new MemoryPlan();
+  const plan = new MemoryPlan();
   const tensors = llamaTensors(model);
   const weights = mapLlama(tensors, {
-    matrix: (stack) => planMatrix(stack, memoryPlan),
-    vector: (tensor) => memoryPlan.reserve("weights", tensor.shape[0] * 4),
+    matrix: (stack) => planMatrix(stack, plan),
+    vector: (tensor) => plan.reserve("weights", tensor.shape[0] * 4),
   });
-  const step = planStep(shape, bounds, memoryPlan);
-  const poolLayout = planPool(memoryPlan, { threads, scratchBytes: scratchBytes(shape) });
-  const operations = 4 + shape.layers * (6 + 4 * MAX_PARTS) + MAX_PARTS;
-  const programAddress = memoryPlan.reserve("activations", programBytes(operations));
-  const staging = memoryPlan.reserve("activations", largestStaging(weights));
-  memoryPlan.check(model.path, availableMemoryBytes());
+  const step = planStep(shape, bounds, plan);
+  const poolLayout = planPool(plan, { threads, scratchBytes: scratchBytes(shape) });
+  const module = await compileKernels();
+  const hasByteDot = options.hasByteDot ?? multipliesBytes(module);
+  const operations = llamaProgram({ shape, weights, step, hasByteDot });
+  const all = [...operations.layers, ...operations.output, ...operations.sample];
+  const program = plan.reserve("activations", programBytes(all.length));
+  const piece = new Uint8Array(largestStaging(weights));
+  const staging = plan.reserve("activations", piece.length);
+  plan.check(model.path, availableMemoryBytes());
 
-  const memory = memoryPlan.create();
-  const pool = await ThreadPool.start(await compileKernels(), memory, poolLayout);
+  const memory = plan.create();
+  const pool = await ThreadPool.start(module, memory, poolLayout);
   try {
-    const hasByteDot = options.hasByteDot ??
-      pool.kernels.multipliesBytesExactly(poolLayout.scratch) !== 0;
     const { kernels } = pool;
-    const fill = { file: model, memory, kernels, staging, onRead: progress(tensors, options) };
+    const onRead = progress(tensors, options);
+    const fill = { file: model, memory, kernels, staging, piece, onRead };
     await fillLlama(tensors, weights, fill);
     const angles = ropeTable(bounds.maxPositions, shape);
     new Float32Array(memory.buffer, step.angles, angles.length).set(angles);
-    const { layers, output, sample } = llamaProgram({ shape, weights, step, hasByteDot });
-    const whole = writeProgram(memory, programAddress, [...layers, ...output, ...sample]);
-    const outputAddress = programAddress + programBytes(layers.length);
-    const backend = new CpuBackend({
-      shape,
-      bounds,
-      step,
-      pool,
-      memory,
-      whole,
-      output: { address: outputAddress, count: output.length },
-    });
+    const whole = writeProgram(memory, program, all);
+    const output = {
+      address: program + programBytes(operations.layers.length),
+      count: operations.output.length,
+    };
+    const kind = hasByteDot ? "byte" : "word";
+    const backend = new CpuBackend({ shape, bounds, step, pool, memory, whole, output, kind });
     await backend.warmUp();
     return backend;
   } catch (error) {
@@ -115,6 +108,8 @@ interface CpuBackendParts {
   readonly whole: Program;
   /** Those that compute logits of output rows. */
   readonly output: Program;
+  /** What the dot products multiply. */
+  readonly kind: "byte" | "word";
 }
 
 export class CpuBackend implements Backend {
@@ -135,6 +130,7 @@ export class CpuBackend implements Backend {
       backend: "cpu",
       adapter: `${cpuName()}, ${threads} ${threads === 1 ? "thread" : "threads"}`,
       isSoftware: true,
+      kernels: `WebAssembly SIMD, ${parts.kind} products`,
     };
     this.shape = parts.shape;
     this.kv = kvLayout(parts.shape);
@@ -245,15 +241,6 @@ function sampledRowsOf(slices: readonly SequenceSlice[]): SampledRow[] {
   );
 }
 
-/** Heads are taken four floats at a time. */
-function checkShape({ path, shape }: ModelFile): void {
-  if (shape.headDim % 4 === 0) return;
-  throw new DeviceError(
-    `Cannot load ${path}: heads of ${shape.headDim} dimensions, and the CPU backend needs a multiple ` +
-      "of 4",
-  );
-}
-
 function rowBounds(shape: ModelShape, options: BackendOptions): RowBounds {
   const totalBlocks = blocksFor(options.kvCacheTokens);
   return {
@@ -267,24 +254,14 @@ function rowBounds(shape: ModelShape, options: BackendOptions): RowBounds {
 
 type Tensors = ReturnType<typeof llamaTensors>;
 
-function matricesOf<M, V>({ embedding, layers, output }: Llama<M, V>): M[] {
-  const all = layers.flatMap((layer) => [
-    layer.qkv,
-    layer.attentionOutput,
-    layer.gateUp,
-    layer.down,
-  ]);
-  return [...new Set([embedding, ...all, output])];
-}
-
 function largestStaging(weights: Llama<PanelMatrix, number>): number {
-  return Math.max(...matricesOf(weights).map(stagingBytes));
+  return Math.max(...llamaMatrices(weights).map(stagingBytes));
 }
 
 /** Turns bytes read into the share of all. */
 function progress(tensors: Tensors, { onProgress }: BackendOptions): (bytes: number) => void {
   let total = 0;
-  for (const stack of matricesOf(tensors)) {
+  for (const stack of llamaMatrices(tensors)) {
     for (const tensor of stack.tensors) total += tensor.byteLength;
   }
   let done = 0;
@@ -300,7 +277,7 @@ async function fillLlama(
   target: Parameters<typeof fillMatrix>[1],
 ): Promise<void> {
   const vector = (tensor: TensorInfo, address: number) => fillVector(tensor, address, target);
-  for (const matrix of matricesOf(weights)) await fillMatrix(matrix, target);
+  for (const matrix of llamaMatrices(weights)) await fillMatrix(matrix, target);
   for (const [i, layer] of weights.layers.entries()) {
     await vector(tensors.layers[i].attentionNorm, layer.attentionNorm);
     await vector(tensors.layers[i].feedForwardNorm, layer.feedForwardNorm);

@@ -37,3 +37,9 @@ export function instantiateKernels(
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   return exports as unknown as Kernels;
 }
+
+/** Whether this CPU multiplies bytes exactly in one instruction: then kernels use it. */
+export function multipliesBytes(module: WebAssembly.Module): boolean {
+  const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true });
+  return instantiateKernels(module, memory).multipliesBytesExactly(65_536) !== 0;
+}

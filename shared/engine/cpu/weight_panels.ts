@@ -108,6 +108,8 @@ export interface FillTarget {
   readonly kernels: Kernels;
   /** Address of `stagingBytes` bytes. */
   readonly staging: number;
+  /** As many bytes that a file can be read into: shared memory is not. */
+  readonly piece: Uint8Array;
   /** Told of each piece's bytes. */
   readonly onRead: (bytes: number) => void;
 }
@@ -127,11 +129,10 @@ export async function fillMatrix(matrix: PanelMatrix, target: FillTarget): Promi
 }
 
 async function fillPart(part: MatrixPart, columns: number, target: FillTarget): Promise<void> {
-  const { file, memory, kernels, staging, onRead } = target;
+  const { file, memory, kernels, staging, piece, onRead } = target;
   const rowBytes = tensorByteLength(part.type, columns);
   const pieceRows = Math.max(1, Math.floor(PIECE_BYTES / (rowBytes * PANEL_ROWS))) * PANEL_ROWS;
-  const piece = new Uint8Array(pieceRows * rowBytes);
-  const staged = new Uint8Array(memory.buffer, staging, piece.length);
+  const staged = new Uint8Array(memory.buffer, staging, pieceRows * rowBytes);
   const reader = new RowReader(part.tensors, rowBytes);
   for (let row = 0; row < part.rows; row += pieceRows) {
     const rows = Math.min(pieceRows, part.rows - row);

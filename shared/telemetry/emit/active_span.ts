@@ -40,7 +40,6 @@ export interface SpanRuntime {
   readonly tracer: Pick<Tracer, "startSpan">;
   readonly requests: RequestSpans;
   readonly guard: AttributeGuard;
-  readonly level: number;
   readonly log: LineLogger;
   /** Writes SPAN_FIRST_ENTRY and SPAN_CLOSED; null when they are off. */
   readonly spanEventLog: LineLogger | null;
@@ -57,6 +56,8 @@ export interface RequestScope {
   /** Header value to forward, or an empty string. */
   readonly baggage: string;
   readonly isRandom: boolean;
+  /** Detail level of its spans. */
+  readonly level: number;
 }
 
 interface OpenSpanParts {
@@ -126,7 +127,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
 
   child<C extends SpanRole>(role: C, options: SpanOptions<C> = {}): ActiveSpan<C> {
     const { runtime, scope } = this.#parts;
-    if (SPANS[role].level > runtime.level) return new UnrecordedSpan(role, this);
+    if (SPANS[role].level > scope.level) return new UnrecordedSpan(role, this);
     return openSpan(role, { runtime, scope, span: options, parent: this });
   }
 
@@ -210,8 +211,8 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
 
   #set(attributes: Readonly<Record<string, unknown>>): void {
     if (this.#isEnded) return;
-    const { sdkSpan, runtime } = this.#parts;
-    const accepted = runtime.guard.accept(this.role, attributes);
+    const { sdkSpan, runtime, scope } = this.#parts;
+    const accepted = runtime.guard.accept(this.role, attributes, scope.level);
     sdkSpan.setAttributes(accepted);
     this.#spanLog?.set(accepted);
   }
@@ -238,7 +239,7 @@ export function openSpan<R extends SpanRole>(role: R, options: OpenOptions<R>): 
   const attributes = runtime.guard.accept(role, {
     ...span.attributes,
     ...idAttributes(role, scope.ids),
-  });
+  }, scope.level);
   const base = parent?.context ??
     (remote === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, remote));
   const sdkSpan = runtime.tracer.startSpan(name, {

@@ -8,30 +8,29 @@ import type { Logger } from "../telemetry.ts";
 
 export type AcceptedAttributes = Record<string, string | number | boolean | readonly string[]>;
 
-export interface AttributeGuardOptions {
-  readonly level: number;
-  readonly log: Logger;
-}
-
 export class AttributeGuard {
-  readonly #options: AttributeGuardOptions;
+  readonly #log: Logger;
   readonly #told = new Set<string>();
   /** Attributes and events left out since the start. */
   rejected = 0;
 
-  constructor(options: AttributeGuardOptions) {
-    this.#options = options;
+  constructor(log: Logger) {
+    this.#log = log;
   }
 
-  /** The attributes that may be recorded on a span of the role, without those of deeper levels. */
-  accept(role: SpanRole, attributes: Readonly<Record<string, unknown>>): AcceptedAttributes {
+  /** The attributes that may be recorded on a span of the role, without those deeper than `level`. */
+  accept(
+    role: SpanRole,
+    attributes: Readonly<Record<string, unknown>>,
+    level: number,
+  ): AcceptedAttributes {
     const accepted: AcceptedAttributes = {};
     for (const [name, value] of Object.entries(attributes)) {
       if (value === undefined) continue;
       const spec = attributeSpec(role, name);
       if (spec === null || !isOfType(spec, value)) {
         this.#reject(role, `attribute ${name}`, spec === null ? "unknown" : `not ${spec.type}`);
-      } else if ((spec.level ?? 1) <= this.#options.level) {
+      } else if ((spec.level ?? 1) <= level) {
         accepted[name] = value as AcceptedAttributes[string];
       }
     }
@@ -50,6 +49,6 @@ export class AttributeGuard {
     const key = `${role} ${what}`;
     if (this.#told.has(key)) return;
     this.#told.add(key);
-    this.#options.log.debug("left out of a span, once told", { role, what, why });
+    this.#log.debug("left out of a span, once told", { role, what, why });
   }
 }

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert/mod.js";
 import { LineLogger, parseLogFilter } from "../log/mod.ts";
 import { AttributeGuard } from "./attribute_guard.ts";
 
-function createGuard(level: number) {
+function createGuard() {
   const lines: Record<string, unknown>[] = [];
   const log = new LineLogger({
     target: "telemetry",
@@ -12,22 +12,21 @@ function createGuard(level: number) {
       sink: (line) => lines.push(JSON.parse(line)),
     }],
   });
-  return { guard: new AttributeGuard({ level, log }), lines };
+  return { guard: new AttributeGuard(log), lines };
 }
 
 Deno.test("AttributeGuard accepts declared attributes and those of any role", () => {
-  const { guard } = createGuard(1);
+  const { guard } = createGuard();
   const attributes = { "kv.bytes": 3, "kv.wire_ms": 1.5, "error.type": "timeout" };
-  assertEquals(guard.accept("kv_send", attributes), attributes);
+  assertEquals(guard.accept("kv_send", attributes, 1), attributes);
   assertEquals(guard.rejected, 0);
 });
 
 Deno.test("AttributeGuard leaves out unknown names and wrong types, counts all, tells each once", () => {
-  const { guard, lines } = createGuard(1);
+  const { guard, lines } = createGuard();
   for (let i = 0; i < 3; i++) {
-    assertEquals(guard.accept("kv_send", { "kv.bytes": "3", colour: "red", "kv.blocks": 1 }), {
-      "kv.blocks": 1,
-    });
+    const attributes = { "kv.bytes": "3", colour: "red", "kv.blocks": 1 };
+    assertEquals(guard.accept("kv_send", attributes, 1), { "kv.blocks": 1 });
   }
   assertEquals(guard.rejected, 6);
   assertEquals(lines.map(({ level, what, why }) => [level, what, why]), [
@@ -37,21 +36,20 @@ Deno.test("AttributeGuard leaves out unknown names and wrong types, counts all, 
 });
 
 Deno.test("AttributeGuard ignores attributes that are undefined", () => {
-  const { guard } = createGuard(1);
-  assertEquals(guard.accept("kv_send", { "kv.bytes": undefined, colour: undefined }), {});
+  const { guard } = createGuard();
+  assertEquals(guard.accept("kv_send", { "kv.bytes": undefined, colour: undefined }, 1), {});
   assertEquals(guard.rejected, 0);
 });
 
 Deno.test("AttributeGuard records attributes of a deeper level only at that level", () => {
   const attributes = { "router.candidates": 2, "router.candidate_ids": ["a", "b"] };
-  assertEquals(createGuard(1).guard.accept("select_worker", attributes), {
-    "router.candidates": 2,
-  });
-  assertEquals(createGuard(2).guard.accept("select_worker", attributes), attributes);
+  const { guard } = createGuard();
+  assertEquals(guard.accept("select_worker", attributes, 1), { "router.candidates": 2 });
+  assertEquals(guard.accept("select_worker", attributes, 2), attributes);
 });
 
 Deno.test("AttributeGuard knows the events of a role", () => {
-  const { guard } = createGuard(1);
+  const { guard } = createGuard();
   assertEquals(guard.acceptsEvent("engine_decode", "first_token"), true);
   assertEquals(guard.acceptsEvent("engine_decode", "sneeze"), false);
   assertEquals(guard.acceptsEvent("kv_send", "toString"), false);

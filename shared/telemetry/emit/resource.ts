@@ -2,26 +2,55 @@
 
 import { defaultResource, type Resource, resourceFromAttributes } from "@opentelemetry/resources";
 import { hostname } from "node:os";
-import type { TelemetryOptions } from "../telemetry.ts";
+import type { ResourceAttributes, TelemetryOptions } from "../telemetry.ts";
 
-/** Process and host, then the configured attributes, then the service's own name, version and id. */
-export function processResource(
-  options: Pick<
-    TelemetryOptions,
-    "resource" | "serviceName" | "serviceVersion" | "serviceInstanceId"
-  >,
-): Resource {
-  return defaultResource().merge(resourceFromAttributes({
-    "host.name": hostname(),
-    "process.pid": Deno.pid,
-    "process.runtime.name": "deno",
-    "process.runtime.version": Deno.version.deno,
-    "process.runtime.description": `V8 ${Deno.version.v8}`,
-    ...options.resource,
-    "service.name": options.serviceName,
-    "service.version": options.serviceVersion,
-    "service.instance.id": options.serviceInstanceId,
-  }));
+/** Names of `Deno.build.arch` as OpenTelemetry's conventions write them. */
+const ARCHITECTURES: Readonly<Record<typeof Deno.build.arch, string>> = {
+  x86_64: "amd64",
+  aarch64: "arm64",
+};
+
+/** What a process knows of itself at its start, and what it adds later. */
+export class ProcessResource implements Resource {
+  #current: Resource;
+
+  /** The service and its process, then the configured attributes, which win. */
+  constructor(
+    options: Pick<
+      TelemetryOptions,
+      "resource" | "serviceName" | "serviceVersion" | "serviceInstanceId"
+    >,
+  ) {
+    this.#current = defaultResource().merge(resourceFromAttributes({
+      "host.name": hostname(),
+      "host.arch": ARCHITECTURES[Deno.build.arch],
+      "os.type": Deno.build.os,
+      "process.pid": Deno.pid,
+      "process.runtime.name": "deno",
+      "process.runtime.version": Deno.version.deno,
+      "process.runtime.description": `V8 ${Deno.version.v8}`,
+      "service.name": options.serviceName,
+      "service.version": options.serviceVersion,
+      "service.instance.id": options.serviceInstanceId,
+      ...options.resource,
+    }));
+  }
+
+  add(attributes: ResourceAttributes): void {
+    this.#current = this.#current.merge(resourceFromAttributes(attributes));
+  }
+
+  get attributes(): Resource["attributes"] {
+    return this.#current.attributes;
+  }
+
+  merge(other: Resource | null): Resource {
+    return this.#current.merge(other);
+  }
+
+  getRawAttributes(): ReturnType<Resource["getRawAttributes"]> {
+    return this.#current.getRawAttributes();
+  }
 }
 
 /** The attributes that tell one process from another, for log lines. */

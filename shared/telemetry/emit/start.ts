@@ -1,29 +1,24 @@
 /** Starts telemetry for one process: provider, queue, exporter and loggers behind `Telemetry`. */
 
 import { type SpanContext, TraceFlags } from "@opentelemetry/api";
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
-import {
-  AlwaysOnSampler,
-  BatchSpanProcessor,
-  NoopSpanProcessor,
-  ParentBasedSampler,
-  TracerProvider,
-} from "@opentelemetry/sdk-trace";
+import { BatchSpanProcessor, NoopSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { deadline } from "@std/async/deadline.js";
 import type { LineLogger } from "../log/mod.ts";
 import {
-  formatBaggage,
-  parseBaggage,
+  extractContext,
+  OWN_PROPAGATORS,
   parseTraceparent,
-  parseTracestate,
-  type TraceParent,
+  type RemoteParent,
+  requestedLevel,
 } from "../propagate/mod.ts";
-import type { SpanRole } from "../registry/mod.ts";
+import { type SpanRole, SPANS } from "../registry/mod.ts";
 import type {
   ActiveSpan,
   Headers,
   Logger,
   RequestIds,
+  ResourceAttributes,
+  SpanLimits,
   SpanOptions,
   SpanReference,
   Telemetry,
@@ -33,15 +28,17 @@ import { openSpan, type SpanRuntime } from "./active_span.ts";
 import { AttributeGuard } from "./attribute_guard.ts";
 import { ExportStats, ReliableExporter } from "./exporter.ts";
 import { createLoggers } from "./loggers.ts";
+import { createOtlpExporter } from "./otlp_exporter.ts";
 import { createPassThroughTracer } from "./pass_through_tracer.ts";
 import { RequestSpans } from "./request_spans.ts";
-import { processFields, processResource } from "./resource.ts";
+import { processFields, ProcessResource } from "./resource.ts";
+import { createSamplers, type Samplers } from "./samplers.ts";
 import { ForwardedTraceState } from "./trace_state.ts";
 
 const SCOPE_NAME = "baton";
 /** The reliable exporter ends every export by itself; the batch processor's own limit stays away. */
 const NO_LIMIT_MS = 2 ** 31 - 1;
-const RETRY = { firstMs: 1000, longestMs: 30_000, giveUpMs: 5 * 60_000 };
+const RETRY = { firstMs: 1000, longestMs: 30_000 };
 
 /**
  * Starts telemetry for this process. Throws a SyntaxError for a log filter that does not parse; after
@@ -56,6 +53,8 @@ class ProcessTelemetry implements Telemetry {
   readonly exporter = new ExportStats();
   readonly #options: TelemetryOptions;
   readonly #runtime: SpanRuntime;
+  readonly #samplers: Samplers;
+  readonly #resource: ProcessResource;
   readonly #delivery: ReliableExporter | null;
   #shutdown: Promise<void> | null = null;
 
@@ -75,10 +74,12 @@ class ProcessTelemetry implements Telemetry {
       stats: this.exporter,
       queueSize: options.queueSize,
     });
-    const resource = processResource(options);
+    this.#samplers = createSamplers(options.sampler);
+    this.#resource = new ProcessResource(options);
     const provider = new TracerProvider({
-      resource,
-      sampler: new ParentBasedSampler({ root: new AlwaysOnSampler() }),
+      resource: this.#resource,
+      sampler: this.#samplers.sampler,
+      spanLimits: sdkLimits(options.spanLimits),
       spanProcessors: isExporting ? [requests] : [],
     });
     this.#runtime = {
@@ -86,11 +87,10 @@ class ProcessTelemetry implements Telemetry {
         ? provider.getTracer(SCOPE_NAME, options.serviceVersion)
         : createPassThroughTracer(),
       requests,
-      guard: new AttributeGuard({ level, log: this.logger("telemetry") }),
-      level,
+      guard: new AttributeGuard(this.logger("telemetry")),
       log,
       spanEventLog,
-      processFields: processFields(resource),
+      processFields: processFields(this.#resource),
       openSpans: new Set(),
     };
   }
@@ -102,20 +102,25 @@ class ProcessTelemetry implements Telemetry {
   serverSpan<R extends SpanRole>(
     role: R,
     headers: Headers,
-    ids: RequestIds,
+    ids: RequestIds | null,
     options: SpanOptions<R> = {},
   ): ActiveSpan<R> {
-    const parent = parseTraceparent(headers.traceparent);
+    const isFromClient = SPANS[role].parents.includes("remote");
+    const { parent, baggage } = extractContext(
+      headers,
+      isFromClient ? this.#options.propagators : OWN_PROPAGATORS,
+    );
     return openSpan(role, {
       runtime: this.#runtime,
       scope: {
-        group: this.#runtime.requests.open(ids.requestId),
+        group: this.#runtime.requests.open(ids?.requestId ?? crypto.randomUUID()),
         ids,
-        baggage: headers.baggage === undefined ? "" : formatBaggage(parseBaggage(headers.baggage)),
+        baggage,
         isRandom: parent?.isRandom ?? false,
+        level: this.#levelOf(parent),
       },
       span: options,
-      remote: parent === null ? undefined : remoteContext(parent, headers.tracestate),
+      remote: parent === null ? undefined : this.#remoteContext(parent),
     });
   }
 
@@ -123,7 +128,7 @@ class ProcessTelemetry implements Telemetry {
     const group = this.#runtime.requests.open(crypto.randomUUID());
     return openSpan(role, {
       runtime: this.#runtime,
-      scope: { group, ids: null, baggage: "", isRandom: false },
+      scope: { group, ids: null, baggage: "", isRandom: false, level: this.#options.level },
       span: options,
     });
   }
@@ -133,8 +138,32 @@ class ProcessTelemetry implements Telemetry {
     return parent === null ? null : { traceId: parent.traceId, spanId: parent.spanId };
   }
 
+  describe(resource: ResourceAttributes): void {
+    this.#resource.add(resource);
+  }
+
   shutdown(reason: string, timeoutMs: number): Promise<void> {
     return this.#shutdown ??= this.#drain(reason, timeoutMs);
+  }
+
+  /** The process's own, or what the request asks for where that is allowed. */
+  #levelOf(parent: RemoteParent | null): number {
+    const { level, remoteLevel } = this.#options;
+    if (parent === null || level === 0 || remoteLevel === 0) return level;
+    const asked = requestedLevel(parent.tracestate);
+    return asked === null ? level : Math.min(asked, Math.max(level, remoteLevel));
+  }
+
+  #remoteContext(parent: RemoteParent): SpanContext {
+    const { traceId, spanId, tracestate } = parent;
+    const isSampled = parent.isSampled ?? this.#samplers.decides(traceId);
+    return {
+      traceId,
+      spanId,
+      traceFlags: isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
+      traceState: tracestate === "" ? undefined : ForwardedTraceState.parse(tracestate),
+      isRemote: true,
+    };
   }
 
   async #drain(reason: string, timeoutMs: number): Promise<void> {
@@ -159,13 +188,13 @@ function createDelivery(
   stats: ExportStats,
   log: Logger,
 ): ReliableExporter {
-  const { tracesUrl, exportHeaders, exportTimeoutMs } = options;
-  const exporter = new OTLPTraceExporter({
-    url: tracesUrl,
-    headers: exportHeaders,
-    timeoutMillis: exportTimeoutMs,
+  return new ReliableExporter({
+    exporter: createOtlpExporter(options),
+    stats,
+    log,
+    tracesUrl: options.tracesUrl,
+    retry: { ...RETRY, giveUpMs: options.batchTimeoutMs },
   });
-  return new ReliableExporter({ exporter, stats, log, tracesUrl, retry: RETRY });
 }
 
 function createBatches(options: TelemetryOptions, exporter: ReliableExporter): BatchSpanProcessor {
@@ -178,13 +207,13 @@ function createBatches(options: TelemetryOptions, exporter: ReliableExporter): B
   });
 }
 
-function remoteContext(parent: TraceParent, header: string | undefined): SpanContext {
-  const tracestate = parseTracestate(header);
+function sdkLimits(limits: SpanLimits) {
   return {
-    traceId: parent.traceId,
-    spanId: parent.spanId,
-    traceFlags: parent.isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
-    traceState: tracestate === null ? undefined : ForwardedTraceState.parse(tracestate),
-    isRemote: true,
+    attributeCountLimit: limits.attributeCount,
+    attributeValueLengthLimit: limits.attributeValueLength,
+    eventCountLimit: limits.eventCount,
+    linkCountLimit: limits.linkCount,
+    attributePerEventCountLimit: limits.attributePerEventCount,
+    attributePerLinkCountLimit: limits.attributePerLinkCount,
   };
 }

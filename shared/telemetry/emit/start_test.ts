@@ -5,28 +5,11 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert/mod.js";
+import { telemetryTestOptions } from "../../../tests/kit/telemetry_options.ts";
 import type { Headers, TelemetryOptions } from "../telemetry.ts";
 import { startTelemetry } from "./start.ts";
 
-const OPTIONS: TelemetryOptions = {
-  serviceName: "frontend",
-  serviceVersion: "1.0.0",
-  serviceInstanceId: "i-1",
-  resource: {},
-  exportEnabled: false,
-  tracesUrl: "http://127.0.0.1:9/v1/traces",
-  exportHeaders: {},
-  exportTimeoutMs: 1000,
-  queueSize: 2048,
-  batchSize: 512,
-  scheduleDelayMs: 1000,
-  level: 1,
-  logJsonl: true,
-  logSpanEvents: false,
-  logUseLocalTz: false,
-  logFile: "",
-  logFilter: "off",
-};
+const OPTIONS = telemetryTestOptions("http://127.0.0.1:9/v1/traces", { exportEnabled: false });
 const IDS = { xRequestId: "my-req", requestId: "d70dae74-5a3c-4f7e-9d2b-1a2b3c4d5e6f" };
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const SPAN = "b7ad6b7169203331";
@@ -85,7 +68,7 @@ Deno.test("serverSpan keeps the parent when only the tracestate is invalid", () 
 
 Deno.test("child below the configured level is its parent: ids, headers, and no end of its own", () => {
   const preprocess = requestSpan({}).child("preprocess");
-  const tokenize = preprocess.child("tokenize", { attributes: { "prompt.bytes": 3 } });
+  const tokenize = preprocess.child("tokenize", { attributes: { "prompt.characters": 3 } });
   assertEquals(tokenize.role, "tokenize");
   assertEquals([tokenize.traceId, tokenize.spanId], [preprocess.traceId, preprocess.spanId]);
   assertEquals(tokenize.headers(), preprocess.headers());
@@ -111,6 +94,46 @@ Deno.test("level 0 passes the client's context through unchanged", () => {
 Deno.test("level 0 gives a request without a trace ids for its logs, unsampled", () => {
   const span = requestSpan({}, { level: 0 });
   assertMatch(span.headers().traceparent!, /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+});
+
+function asksFor(level: number): Headers {
+  return { traceparent: `00-${TRACE}-${SPAN}-01`, tracestate: `rojo=1,baton=l:${level}` };
+}
+
+Deno.test("a request may ask for its own level up to the one that is allowed", () => {
+  const isDetailed = (headers: Headers, options: Partial<TelemetryOptions>) => {
+    const preprocess = requestSpan(headers, options).child("preprocess");
+    return preprocess.child("tokenize").spanId !== preprocess.spanId;
+  };
+  assertEquals(isDetailed(asksFor(2), {}), false);
+  assertEquals(isDetailed(asksFor(2), { remoteLevel: 1 }), false);
+  assertEquals(isDetailed(asksFor(2), { remoteLevel: 2 }), true);
+  assertEquals(isDetailed(asksFor(3), { remoteLevel: 2 }), true);
+  assertEquals(isDetailed(asksFor(1), { remoteLevel: 2, level: 2 }), false);
+  assertEquals(isDetailed({}, { remoteLevel: 3 }), false);
+  assertEquals(isDetailed(asksFor(3), { remoteLevel: 3, level: 0 }), false);
+});
+
+Deno.test("the level that a request asks for goes on with it, whether it is allowed or not", () => {
+  for (const remoteLevel of [0, 3] as const) {
+    const { tracestate } = requestSpan(asksFor(3), { remoteLevel }).headers();
+    assertEquals(tracestate, "rojo=1,baton=l:3");
+  }
+});
+
+Deno.test("serverSpan reads of clients what the propagators say, of Baton's services always W3C", () => {
+  const b3 = { b3: `${TRACE}-${SPAN}-1` };
+  const w3c = { traceparent: `00-${TRACE}-${SPAN}-01`, baggage: "k=v" };
+  assertNotEquals(requestSpan(b3).traceId, TRACE);
+  assertEquals(requestSpan(b3, { propagators: ["b3"] }).traceId, TRACE);
+  assertEquals(requestSpan(b3, { propagators: ["b3multi"] }).traceId, TRACE);
+  assertNotEquals(requestSpan(w3c, { propagators: ["b3"] }).traceId, TRACE);
+  const ofNone = requestSpan(w3c, { propagators: [] });
+  assertNotEquals(ofNone.traceId, TRACE);
+  assertEquals(ofNone.headers().baggage, undefined);
+  const worker = startTelemetry({ ...OPTIONS, propagators: [] })
+    .serverSpan("handle_payload", w3c, IDS);
+  assertEquals([worker.traceId, worker.headers().baggage], [TRACE, "k=v"]);
 });
 
 Deno.test("rootSpan belongs to no request", () => {

@@ -73,7 +73,6 @@ export const FRONTEND_SPANS = {
     description: "Validation, chat template and tokenisation",
     attributes: {
       "prompt.tokens": { type: "int", unit: "tokens", description: "Tokens of the prompt" },
-      "prompt.bytes": { type: "int", unit: "By", description: "UTF-8 bytes of the prompt" },
       "prompt.messages": { type: "int", description: "Chat messages" },
     },
   },
@@ -85,7 +84,6 @@ export const FRONTEND_SPANS = {
     description: "Rendering the chat template",
     attributes: {
       "prompt.messages": { type: "int", description: "Chat messages" },
-      "prompt.bytes": { type: "int", unit: "By", description: "UTF-8 bytes it made" },
     },
   },
   tokenize: {
@@ -95,8 +93,20 @@ export const FRONTEND_SPANS = {
     level: 2,
     description: "Text to token ids",
     attributes: {
-      "prompt.bytes": { type: "int", unit: "By", description: "UTF-8 bytes in" },
+      "prompt.characters": { type: "int", description: "UTF-16 code units in" },
       "prompt.tokens": { type: "int", unit: "tokens", description: "Tokens out" },
+    },
+  },
+  card_fetch: {
+    name: "card.fetch",
+    kind: "PRODUCER",
+    parents: ["root"],
+    level: 1,
+    description: "Getting the card of a model that is new here from one of its workers",
+    attributes: {
+      worker_id: { type: "string", description: "Instance asked", isRequired: true },
+      "model.name": { type: "string", description: "Model", isRequired: true },
+      "card.digest": { type: "string", description: "The card's sha256", isRequired: true },
     },
   },
   prefill_routing: {
@@ -130,7 +140,6 @@ export const FRONTEND_SPANS = {
       "router.candidates": { type: "int", description: "Instances considered", isRequired: true },
       "router.skipped": { type: "int", description: "Instances full or draining" },
       "router.cost": { type: "double", description: "Cost of the chosen instance" },
-      "router.overlap_blocks": { type: "int", description: "Prompt blocks it already holds" },
       "router.candidate_ids": { type: "string[]", level: 2, description: "Instances, by cost" },
       "router.candidate_costs": {
         type: "string[]",
@@ -168,6 +177,11 @@ export const FRONTEND_SPANS = {
         type: "string",
         description:
           "Last stage that the worker had reported: sent, accepted, scheduled, tokens, end",
+      },
+      "worker.span_id": {
+        type: "string",
+        description:
+          "The worker's handle_payload, as its frames name it; it never arrives from one that died",
       },
       "worker.queue_depth": { type: "int", description: "Requests ahead of it at the worker" },
       "stream.frames": { type: "int", description: "Frames received" },

@@ -50,7 +50,6 @@ export const MESSAGING = {
     type: "string",
     description: "Subject without its ids, such as dyn.{namespace}.prefill.generate.{instance}",
   },
-  "messaging.message.body.size": { type: "int", unit: "By", description: "Size of the payload" },
 } as const satisfies AttributeSpecs;
 
 /** Sizes and times of one KV transfer, as one of its ends saw them. */
@@ -68,7 +67,7 @@ export const KV_TRANSFER = {
   "kv.wire_ms": {
     type: "double",
     unit: "ms",
-    description: "Time of the transfer without waits for data or credit",
+    description: "Time of the transfer without waits for credit",
   },
 } as const satisfies AttributeSpecs;
 

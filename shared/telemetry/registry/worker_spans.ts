@@ -3,6 +3,10 @@
 import { KV_TRANSFER, MESSAGING, MODEL, OUTCOME, REQUEST_IDS, USAGE } from "./shared_attributes.ts";
 import type { SpanSpec } from "./spec.ts";
 
+const PREEMPTED = {
+  preempted: { description: "The sequence lost its blocks and will be computed again" },
+} as const;
+
 export const WORKER_SPANS = {
   handle_payload: {
     name: "handle_payload",
@@ -30,7 +34,12 @@ export const WORKER_SPANS = {
         type: "string",
         description: "What cancelled it: cancelled, caller_lost, deadline_exceeded",
       },
-      "engine.backend": { type: "string", description: "webgpu or cpu" },
+      "engine.backend": { type: "string", description: "webgpu, cpu or simulated" },
+      "engine.busy_ms": {
+        type: "double",
+        unit: "ms",
+        description: "Its share of the time of all its steps, by rows",
+      },
     },
   },
   engine_queue: {
@@ -64,8 +73,8 @@ export const WORKER_SPANS = {
         isRequired: true,
       },
       "prefill.chunks": { type: "int", description: "Steps it took" },
-      "engine.busy_ms": { type: "double", unit: "ms", description: "Device time of these steps" },
     },
+    events: PREEMPTED,
   },
   engine_prefill_chunk: {
     name: "engine.prefill_chunk",
@@ -76,8 +85,6 @@ export const WORKER_SPANS = {
     attributes: {
       "chunk.index": { type: "int", description: "From 0", isRequired: true },
       "chunk.tokens": { type: "int", unit: "tokens", description: "Tokens", isRequired: true },
-      "batch.rows": { type: "int", description: "Rows of the whole step" },
-      "batch.sequences": { type: "int", description: "Sequences in the step" },
     },
   },
   kv_send: {
@@ -107,6 +114,7 @@ export const WORKER_SPANS = {
     attributes: {
       "kv.blocks": { type: "int", description: "KV blocks waited for" },
     },
+    events: PREEMPTED,
   },
   engine_decode: {
     name: "engine.decode",
@@ -128,17 +136,26 @@ export const WORKER_SPANS = {
         description: "Time between tokens, 99th percentile",
       },
       itl_max_ms: { type: "double", unit: "ms", description: "Longest time between two tokens" },
-      "itl_max.cause": {
-        type: "string",
-        description: "What else the engine did in the longest gap: prefill, preempted, none",
-      },
       finish_reason: { type: "string", description: "stop or length" },
-      "batch.max_sequences": { type: "int", description: "Most sequences in one of its steps" },
-      "engine.busy_ms": { type: "double", unit: "ms", description: "Device time of its steps" },
+      "batch.max_rows": {
+        type: "int",
+        description: "Rows of the largest step that gave it a token; its own is one of them",
+      },
     },
     events: {
       first_token: { description: "The engine read back the first token it generated here" },
-      preempted: { description: "The sequence lost its blocks and will be computed again" },
+      ...PREEMPTED,
+    },
+  },
+  card_send: {
+    name: "card.send",
+    kind: "CONSUMER",
+    parents: ["card_fetch"],
+    level: 1,
+    description: "Sending the model's card to a frontend",
+    attributes: {
+      instance_id: { type: "string", description: "Instance that sent it", isRequired: true },
+      "card.bytes": { type: "int", unit: "By", description: "Size of the card", isRequired: true },
     },
   },
   worker_start: {
@@ -151,7 +168,7 @@ export const WORKER_SPANS = {
       component: { type: "string", description: "prefill or decode", isRequired: true },
       namespace: { type: "string", description: "Namespace of the instance" },
       instance_id: { type: "string", description: "Instance", isRequired: true },
-      "engine.backend": { type: "string", description: "webgpu or cpu" },
+      "engine.backend": { type: "string", description: "webgpu, cpu or simulated" },
       "engine.adapter": { type: "string", description: "Device that runs the model" },
       "engine.is_software": { type: "boolean", description: "Whether the device is the CPU" },
     },
@@ -164,7 +181,6 @@ export const WORKER_SPANS = {
     description: "Opening the device and loading the model",
     attributes: {
       "model.name": { type: "string", description: "Model loaded", isRequired: true },
-      "model.bytes": { type: "int", unit: "By", description: "Size of the weights' file" },
       "model.parameters": { type: "int", description: "Parameters" },
       "kv.total_blocks": { type: "int", description: "KV blocks allocated" },
     },

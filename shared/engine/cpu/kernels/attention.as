@@ -10,12 +10,14 @@ import { quantise } from "./row_ops";
 
 const CHUNK: u32 = 128;
 const LOWEST: f32 = -3.4028234e38;
-// Of a partial result: its largest score, its sum of weights, two unused; the weighted values follow.
+// Of a partial result: its largest score, its sum of weights, two unused; the weighted values
+// follow.
 const PARTIAL_HEAD: u32 = 16;
 
-// Rotates queries and keys of [queries, keys, values], scales the queries and stores keys and values.
-// Parameters: qkv, cache, block bytes, layer offset, step rows, block tables, heads, kvHeads, headDim,
-// angles [positions][cosine, sine], ropeDim.
+// Rotates queries and keys of [queries, keys, values], scales the queries and stores keys and
+// values.
+// Parameters: qkv, cache, block bytes, layer offset, step rows, block tables, heads, kvHeads,
+// headDim, angles [positions][cosine, sine], ropeDim.
 export function rotateAndStore(op: usize): void {
   const count = load<u32>(load<usize>(op, 4));
   const heads = load<u32>(op, 40);
@@ -76,8 +78,9 @@ function blockAt(op: usize, table: usize, position: u32): usize {
   return load<usize>(op, 20) + block * load<u32>(op, 24) + load<u32>(op, 28);
 }
 
-// Partial results of every row and head. Parameters: qkv, cache, block bytes, layer offset, step rows,
-// block tables, heads, kvHeads, headDim, partial results, step header (12: chunks of the longest row,
+// Partial results of every row and head. Parameters: qkv, cache, block bytes, layer offset, step
+// rows, block tables, heads, kvHeads, headDim, partial results, step header (12: chunks of the
+// longest row,
 // 16: whether each chunk is a work item with a result of its own).
 export function attend(op: usize, control: usize, thread: u32): void {
   const count = load<u32>(load<usize>(op, 4));

@@ -1,13 +1,13 @@
 // Exact integer products of 16 columns of four weight rows with activations of 16 bits.
 //
-// Weights are four vectors of 4 rows x 4 bytes; activations two vectors, as `quantise` lays them out
-// for either kind of dot product. Both kinds give the same integers:
+// Weights are four vectors of 4 rows x 4 bytes; activations two vectors, as `quantise` lays them
+// out for either kind of dot product. Both kinds give the same integers:
 //   bytes: one instruction multiplies unsigned by signed bytes (x86 with VNNI). An activation is
 //          256 * high + low: a vector of high bytes, a vector of low bytes
 //   words: bytes are widened to 16 bits, which every CPU multiplies: two vectors of four pairs
 //
-// An activation is spread to all rows by a shuffle: Deno's V8 checks the bounds of every load, so that a
-// load costs four instructions and a shuffle one.
+// An activation is spread to all rows by a shuffle: Deno's V8 checks the bounds of every load, so
+// that a load costs four instructions and a shuffle one.
 
 @inline
 export function dot16(

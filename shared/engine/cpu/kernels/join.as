@@ -23,7 +23,8 @@ function scaled(sum: v128, integer: v128, total: v128, bias: i32, d: v128, scale
   return f32x4.add(sum, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(shifted), d), scale));
 }
 
-// Joins both halves of a block: at once, or each with its own scale (Q6_K), from row `row` on in `small`.
+// Joins both halves of a block: at once, or each with its own scale (Q6_K), from row `row` on in
+// `small`.
 @inline
 export function joinedHalves(
   sum: v128,

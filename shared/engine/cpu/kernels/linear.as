@@ -3,7 +3,8 @@
 // Each weight is read from memory once: the panel stays in the first cache for all activation rows.
 // Sums of products of 32 columns are exact integers, and the sums over blocks are added in order of
 // columns by separate multiplications and additions, one lane for each weight row. So a result does
-// not depend on how many rows run together, on the thread, on the kind of dot product, or on the CPU.
+// not depend on how many rows run together, on the thread, on the kind of dot product, or on the
+// CPU.
 
 import { scratchOf, take } from "./barrier";
 import { multiplyFloats, unpackFloats } from "./linear_floats";

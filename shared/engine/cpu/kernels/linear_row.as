@@ -73,7 +73,9 @@ function oneByNibbles(
   const halfBits = v128.load32_splat(op, 88), halfFactor = v128.load32_splat(op, 92);
   let a = f32x4.splat(0), b = f32x4.splat(0);
   for (const end = info + blocks * INFO_BYTES; info < end; info += INFO_BYTES) {
-    const x0 = v128.load(q), x1 = v128.load(q, 16), x2 = v128.load(q, 32), x3 = v128.load(q, 48);
+    // Columns 0 to 15, then 16 to 31; of each high and low bytes, or pairs.
+    const x0 = v128.load(q), x1 = isBytes ? v128.load(q, 32) : v128.load(q, 16);
+    const x2 = isBytes ? v128.load(q, 16) : v128.load(q, 32), x3 = v128.load(q, 48);
     const facts = v128.load(info);
     const d = v128.load(panel, 128);
     const m = format == Q4_1 ? v128.load(panel, 144) : d;
@@ -179,7 +181,9 @@ function oneByBytes(
   const halfBits = v128.load32_splat(op, 88), halfFactor = v128.load32_splat(op, 92);
   let a = f32x4.splat(0), b = f32x4.splat(0);
   for (let block: u32 = 0; block < blocks; block++) {
-    const x0 = v128.load(q), x1 = v128.load(q, 16), x2 = v128.load(q, 32), x3 = v128.load(q, 48);
+    // Columns 0 to 15, then 16 to 31; of each high and low bytes, or pairs.
+    const x0 = v128.load(q), x1 = isBytes ? v128.load(q, 32) : v128.load(q, 16);
+    const x2 = isBytes ? v128.load(q, 16) : v128.load(q, 32), x3 = v128.load(q, 48);
     const facts = v128.load(info);
     const small = v128.load(panel, 256);
     const d = format == Q6_K ? v128.load(superScales + (block >> 3) * 16) : small;

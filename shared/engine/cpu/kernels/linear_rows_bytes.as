@@ -1,7 +1,7 @@
 // Quantised panels by two rows at a time with the dot product of bytes (see dot.as).
 //
-// Activations are loaded four bytes to all rows: with two rows the registers hold all sums, and shuffles
-// of whole vectors would push them out.
+// Activations are loaded four bytes to all rows: with two rows the registers hold all sums, and
+// shuffles of whole vectors would push them out.
 
 import { multiplyBytes } from "./dot";
 import { joined } from "./join";
@@ -11,7 +11,7 @@ import { SCALES_BLOCK, unpackBytes, unpackScales } from "./unpack";
 import { Q4_0, Q4_1, Q8_0 } from "./weights";
 
 // From so many rows on, nibbles are unpacked once for all of them.
-const ROWS_TO_UNPACK: u32 = 16;
+const ROWS_TO_UNPACK: u32 = 8;
 
 // Multiplies a stored panel by rows 0 to `rows`, an even number.
 export function multiplyRowsByBytes(
@@ -95,24 +95,24 @@ function two(
         let x = v128.load32_splat(q);
         highA0 = multiplyBytes(highA0, wA, x);
         highB0 = multiplyBytes(highB0, wB, x);
-        x = v128.load32_splat(q, 16);
+        x = v128.load32_splat(q, 32);
         lowA0 = multiplyBytes(lowA0, wA, x);
         lowB0 = multiplyBytes(lowB0, wB, x);
         x = v128.load32_splat(p);
         highA1 = multiplyBytes(highA1, wA, x);
         highB1 = multiplyBytes(highB1, wB, x);
-        x = v128.load32_splat(p, 16);
+        x = v128.load32_splat(p, 32);
         lowA1 = multiplyBytes(lowA1, wA, x);
         lowB1 = multiplyBytes(lowB1, wB, x);
         wA = v128.and(i16x8.shr_u(pairsA, 4), mask);
         wB = v128.and(i16x8.shr_u(pairsB, 4), mask);
-        x = v128.load32_splat(q, 32);
+        x = v128.load32_splat(q, 16);
         highA0 = multiplyBytes(highA0, wA, x);
         highB0 = multiplyBytes(highB0, wB, x);
         x = v128.load32_splat(q, 48);
         lowA0 = multiplyBytes(lowA0, wA, x);
         lowB0 = multiplyBytes(lowB0, wB, x);
-        x = v128.load32_splat(p, 32);
+        x = v128.load32_splat(p, 16);
         highA1 = multiplyBytes(highA1, wA, x);
         highB1 = multiplyBytes(highB1, wB, x);
         x = v128.load32_splat(p, 48);
@@ -131,13 +131,13 @@ function two(
         let x = v128.load32_splat(q);
         highA0 = multiplyBytes(highA0, wA, x);
         highB0 = multiplyBytes(highB0, wB, x);
-        x = v128.load32_splat(q, 16);
+        x = v128.load32_splat(q, 32);
         lowA0 = multiplyBytes(lowA0, wA, x);
         lowB0 = multiplyBytes(lowB0, wB, x);
         x = v128.load32_splat(p);
         highA1 = multiplyBytes(highA1, wA, x);
         highB1 = multiplyBytes(highB1, wB, x);
-        x = v128.load32_splat(p, 16);
+        x = v128.load32_splat(p, 32);
         lowA1 = multiplyBytes(lowA1, wA, x);
         lowB1 = multiplyBytes(lowB1, wB, x);
         w += 32;

@@ -1,5 +1,5 @@
-// Quantised panels by four rows at a time with the dot product of words (see dot.as), for CPUs without
-// the one of bytes.
+// Quantised panels by four rows at a time with the dot product of words (see dot.as), for CPUs
+// without the one of bytes.
 
 import { joined } from "./join";
 import { put } from "./linear_output";

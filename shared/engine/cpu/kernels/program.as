@@ -1,9 +1,10 @@
 // The program runner: every thread walks the same list of operations over the same memory.
 //
 // An operation is a record of 32 words: its kind, where its row count lies, whether threads meet
-// after it, and its parameters (words 4 to 15, named at the operation's function). Word 16 counts the
-// work items that are taken, words 20 to 23 are constants (see `CONSTANTS` in program.ts). Threads take items until none is left, so that a thread which the
-// system interrupts holds up nothing but its last item. Which thread computes an item changes nothing.
+// after it, and its parameters (words 4 to 15, named at the operation's function). Word 16 counts
+// the work items that are taken; words 20 to 23 are constants (see `CONSTANTS` in program.ts).
+// Threads take items until none is left, so that a thread which the system interrupts holds up
+// nothing but its last item. Which thread computes an item changes nothing.
 
 import { attend, mergeAttention, rotateAndStore } from "./attention";
 import { embed, normalise, swiglu } from "./row_ops";
@@ -14,7 +15,8 @@ import { meet } from "./barrier";
 const OP_BYTES: u32 = 128;
 const COUNTER: usize = 64;
 
-// Runs `count` operations. All threads of the pool call it with the same arguments but their number.
+// Runs `count` operations. All threads of the pool call it with the same arguments but their
+// number.
 export function run(control: usize, ops: usize, count: u32, thread: u32): void {
   for (let i: u32 = 0; i < count; i++) {
     const op = ops + i * OP_BYTES;
@@ -36,7 +38,8 @@ export function rewind(ops: usize, count: u32): void {
   for (let i: u32 = 0; i < count; i++) store<u32>(ops + i * OP_BYTES, 0, COUNTER);
 }
 
-// Waits for the number of launches to pass `seen`: spins a while, then sleeps. Returns the new number.
+// Waits for the number of launches to pass `seen`: spins a while, then sleeps. Returns the new
+// number.
 export function awaitLaunch(control: usize, seen: u32): u32 {
   const spins = load<u32>(control, 12);
   for (let spin: u32 = 0; spin < spins; spin++) {

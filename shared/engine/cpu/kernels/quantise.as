@@ -4,9 +4,11 @@
 // multiply bytes (dot.as). Sixteen bits are as exact as the two int8 terms they are made of.
 //
 // Words of 32 activations (64 bytes), by the kind of dot product:
-//   words: 16 pairs of i16, pair 2g + h = (x[4g + h], x[4g + h + 2]), as words of stored bytes have it
-//   bytes: 16 high bytes, 16 low bytes, of columns 0 to 15; then the same of columns 16 to 31
-// Beside them 16 bytes a block: the sums of q[0..15], of q[16..31], of all 32 (i32), and the scale (f32).
+//   words: 16 pairs of i16, pair 2g + h = (x[4g + h], x[4g + h + 2]), as words of stored bytes have
+//   it
+//   bytes: 32 high bytes in order, then 32 low bytes
+// Beside them 16 bytes a block: the sums of q[0..15], of q[16..31], of all 32 (i32), and the scale
+// (f32).
 
 const LARGEST: f32 = 32512;
 
@@ -46,7 +48,7 @@ function storeBytes(q: usize, a: v128, b: v128): void {
   v128.store(q, i8x16.narrow_i16x8_s(highA, highB));
   const lowA = i16x8.sub(a, i16x8.shl(highA, 8));
   const lowB = i16x8.sub(b, i16x8.shl(highB, 8));
-  v128.store(q, i8x16.narrow_i16x8_s(lowA, lowB), 16);
+  v128.store(q, i8x16.narrow_i16x8_s(lowA, lowB), 32);
 }
 
 // Quantises `columns` (a multiple of 32) floats at x to `q` and `info`.
@@ -73,7 +75,7 @@ export function quantiseRow(x: usize, q: usize, info: usize, columns: u32, isByt
     const q3 = rounded(x + 96, inverse);
     if (isBytes) {
       storeBytes(q, q0, q1);
-      storeBytes(q + 32, q2, q3);
+      storeBytes(q + 16, q2, q3);
     } else {
       v128.store(q, paired(q0));
       v128.store(q, paired(q1), 16);

@@ -1,6 +1,6 @@
 // GGUF's blocks into panels (see weights.as).
 
-import { BF16, F32, Q4_0, Q4_1, Q6_K, Q8_0 } from "./weights";
+import { BF16, F32, Q4_0, Q4_1, Q8_0 } from "./weights";
 
 // Repacks `rows` (1 to 8) rows of `rowBytes` each at `from` into the zeroed panel at `to`.
 export function repack(
@@ -67,7 +67,8 @@ function repackNibbles(
   }
 }
 
-// Block of 256: 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 int8 scales, one f16 scale.
+// Block of 256: 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 int8 scales, one f16
+// scale.
 function repackQ6(source: usize, to: usize, row: u32, columns: u32): void {
   const superScales = to + (columns >> 5) * 272;
   for (let block: u32 = 0; block < columns >> 8; block++) {

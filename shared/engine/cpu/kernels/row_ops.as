@@ -67,7 +67,8 @@ export function normalise(op: usize): void {
   }
 }
 
-// y = silu(gate) * up. Parameters: gate and up [rows, 2 * columns], -, columns, -, -, y, q or 0, info, isBytes.
+// y = silu(gate) * up. Parameters: gate and up [rows, 2 * columns], -, columns, -, -, y, q or 0,
+// info, isBytes.
 export function swiglu(op: usize): void {
   const count = load<u32>(load<usize>(op, 4));
   const x = load<usize>(op, 16);

@@ -113,7 +113,8 @@ function valueOf(key: i32): f32 {
   return reinterpret<f32>(key < 0 ? -key | <i32>0x80000000 : key);
 }
 
-// The largest t such that the candidates >= t weigh at least `goal`; the lowest where rounding leaves none.
+// The largest t such that the candidates >= t weigh at least `goal`; the lowest where rounding
+// leaves none.
 function threshold(values: usize, weights: usize, candidates: u32, goal: f64): f32 {
   let count = candidates;
   let low = i32.MAX_VALUE;
@@ -179,8 +180,8 @@ function scrambled(word: v128): v128 {
 
 // The largest logit / temperature + Gumbel number, of tokens whose logit is at least `lowest`.
 //
-// With v uniform in (0, 1), a token beats the best score so far only if v < exp(scaled - best): that
-// is cheap to see for four tokens, and few pass it.
+// With v uniform in (0, 1), a token beats the best score so far only if v < exp(scaled - best):
+// that is cheap to see for four tokens, and few pass it.
 function draw(logits: usize, vocab: u32, record: usize, largest: f32, lowest: f32): u32 {
   const temperature = load<f64>(record);
   const inverse = f32x4.splat(<f32>min(1 / temperature, 1e30));

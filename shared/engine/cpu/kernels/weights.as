@@ -1,14 +1,14 @@
-// How weights lie in memory: panels of 8 rows, so that four rows are the four lanes of a vector and no
-// product is summed across lanes. Rows past the matrix's end are zero.
+// How weights lie in memory: panels of 8 rows, so that four rows are the four lanes of a vector and
+// no product is summed across lanes. Rows past the matrix's end are zero.
 //
-// | format | from | 32 columns of a panel (plain types: one column)                                  |
-// |--------|------|--------------------------------------------------------------------------------|
-// | 0      | F32  | 8 f32                                                                            |
-// | 1, 2   | F16, BF16 | 8 halves                                                                    |
-// | 3      | Q8_0 | 8 x [row 0..7] of 4 bytes q + 128; 8 f16 scales                                    |
-// | 4      | Q4_0 | 4 x [row 0..7] of 4 bytes, nibbles q + 8; 8 f16 scales                             |
-// | 5      | Q4_1 | 4 x [row 0..7] of 4 bytes, nibbles q; 8 f16 scales; 8 f16 minima                   |
-// | 6      | Q6_K | 8 x [row 0..7] of 4 bytes q + 32; 2 x 8 i8 scales. Then 8 f16 for each 256 columns |
+// Plain types, a column of a panel: 8 f32 (format 0: F32) or 8 halves (1: F16, 2: BF16).
+//
+// Quantised types, 32 columns of a panel:
+//   3, Q8_0: 8 x [row 0..7] of 4 bytes q + 128; 8 f16 scales
+//   4, Q4_0: 4 x [row 0..7] of 4 bytes, nibbles q + 8; 8 f16 scales
+//   5, Q4_1: 4 x [row 0..7] of 4 bytes, nibbles q; 8 f16 scales; 8 f16 minima
+//   6, Q6_K: 8 x [row 0..7] of 4 bytes q + 32; 2 x 8 i8 scales. Behind all of them 8 f16 scales for
+//            each 256 columns
 //
 // Byte i of a row's 32 holds weight i; of a row's 16 nibble bytes weights i (low) and i + 16 (high).
 

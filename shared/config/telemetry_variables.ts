@@ -1,0 +1,284 @@
+/**
+ * The variables of tracing and of the resource, as OpenTelemetry's specification names them. What
+ * Baton cannot do as the specification says is refused by name, never ignored.
+ */
+
+import { z } from "zod";
+import { PROPAGATORS } from "../telemetry/propagate/extract.ts";
+import {
+  choice,
+  flag,
+  httpUrl,
+  integer,
+  number,
+  optionalInteger,
+  optionalPairs,
+  pairs,
+  text,
+} from "./value_schemas.ts";
+import { type Service, variable } from "./variable.ts";
+
+const PROCESSES: readonly Service[] = ["frontend", "prefill", "decode"];
+/** `task start` reads them too, to give each service a name of its own. */
+const PROCESSES_AND_START: readonly Service[] = [...PROCESSES, "start"];
+
+const MOST = 1_000_000;
+
+const PROTOCOLS = ["http/protobuf", "http/json"] as const;
+const SAMPLERS = [
+  "parentbased_always_on",
+  "parentbased_always_off",
+  "parentbased_traceidratio",
+  "always_on",
+  "always_off",
+  "traceidratio",
+] as const;
+const COMPRESSIONS = ["none", "gzip"] as const;
+
+/** One of the OTLP protocols that Baton speaks; undefined when unset. */
+function protocol(): z.ZodType<(typeof PROTOCOLS)[number] | undefined> {
+  return z.string().optional().transform((value, context) => {
+    const word = value?.trim().toLowerCase() ?? "";
+    if (word === "") return undefined;
+    const chosen = PROTOCOLS.find((candidate) => candidate === word);
+    if (chosen !== undefined) return chosen;
+    context.addIssue({
+      code: "custom",
+      message: word === "grpc"
+        ? "Baton exports no OTLP over gRPC (port 4317); use http/protobuf, which collectors take on port 4318"
+        : `use one of ${PROTOCOLS.join(", ")}`,
+    });
+    return z.NEVER;
+  });
+}
+
+/** Like `choice`, without a default: undefined when unset. */
+function compression(): z.ZodType<(typeof COMPRESSIONS)[number] | undefined> {
+  return z.string().optional().transform((value, context) => {
+    const word = value?.trim().toLowerCase() ?? "";
+    const chosen = COMPRESSIONS.find((candidate) => candidate === word);
+    if (chosen !== undefined || word === "") return chosen;
+    context.addIssue({ code: "custom", message: `use one of ${COMPRESSIONS.join(", ")}` });
+    return z.NEVER;
+  });
+}
+
+/** The specification knows two words; everything else would be taken for `false` by other SDKs. */
+function strictFlag(): z.ZodType<boolean> {
+  return choice(["true", "false"], "false").transform((word) => word === "true");
+}
+
+function propagators(): z.ZodType<readonly (typeof PROPAGATORS)[number][]> {
+  return z.string().optional().transform((value, context) => {
+    const words = (value ?? "").split(",").map((word) => word.trim().toLowerCase())
+      .filter((word) => word !== "");
+    if (words.length === 0) return ["tracecontext", "baggage"] as const;
+    if (words.length === 1 && words[0] === "none") return [];
+    const chosen = words.flatMap((word) => PROPAGATORS.filter((name) => name === word));
+    if (chosen.length === words.length) return chosen;
+    context.addIssue({
+      code: "custom",
+      message: `use ${PROPAGATORS.join(", ")} joined by commas, or none alone`,
+    });
+    return z.NEVER;
+  });
+}
+
+export const TELEMETRY_VARIABLES = {
+  DYN_TRACE_LEVEL: variable(
+    PROCESSES,
+    integer(1, 0, 3),
+    "`1`",
+    "0 propagate only, 1 stages, 2 sub-stages, 3 steps",
+  ),
+  DYN_TRACE_LEVEL_REMOTE: variable(
+    PROCESSES,
+    integer(0, 0, 3),
+    "`0`, none",
+    "Highest level that a request may ask for by `tracestate: baton=l:<level>`; " +
+      "nothing is raised where `DYN_TRACE_LEVEL` is 0",
+  ),
+  OTEL_SDK_DISABLED: variable(
+    PROCESSES,
+    strictFlag(),
+    "`false`",
+    "`true` makes no spans, as `DYN_TRACE_LEVEL=0`; what clients send is still propagated",
+  ),
+  OTEL_EXPORT_ENABLED: variable(
+    PROCESSES,
+    flag(false),
+    "off; `task start` switches it on",
+    "Export spans over OTLP; without it ids are still made, propagated and logged",
+  ),
+  OTEL_SERVICE_NAME: variable(
+    PROCESSES_AND_START,
+    text(""),
+    "`baton-frontend`, `baton-prefill`, `baton-decode`",
+    "Resource attribute `service.name`; `task start` adds each service's role",
+  ),
+  OTEL_RESOURCE_ATTRIBUTES: variable(
+    PROCESSES_AND_START,
+    pairs(),
+    "none",
+    "More resource attributes, `key=value,…`; they win over what Baton finds out by itself",
+  ),
+  POD_NAME: variable(PROCESSES, text(""), "none", "Resource attribute `k8s.pod.name`"),
+  POD_UID: variable(PROCESSES, text(""), "none", "Resource attribute `k8s.pod.uid`"),
+  POD_NAMESPACE: variable(PROCESSES, text(""), "none", "Resource attribute `k8s.namespace.name`"),
+  NODE_NAME: variable(PROCESSES, text(""), "none", "Resource attribute `k8s.node.name`"),
+  CONTAINER_NAME: variable(PROCESSES, text(""), "none", "Resource attribute `k8s.container.name`"),
+  OTEL_EXPORTER_OTLP_ENDPOINT: variable(
+    PROCESSES,
+    httpUrl("http://localhost:4318"),
+    "`http://localhost:4318`",
+    "Collector; `/v1/traces` is appended",
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: variable(
+    PROCESSES,
+    httpUrl(""),
+    "from the line above",
+    "Traces endpoint, used as it is",
+  ),
+  OTEL_EXPORTER_OTLP_PROTOCOL: variable(
+    PROCESSES,
+    protocol(),
+    "`http/protobuf`",
+    "`http/protobuf` or `http/json`; `grpc` is refused",
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: variable(
+    PROCESSES,
+    protocol(),
+    "from the line above",
+    "The same for traces",
+  ),
+  OTEL_EXPORTER_OTLP_HEADERS: variable(
+    PROCESSES,
+    pairs(),
+    "none",
+    "Headers of every export, `key=value,…`",
+    true,
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: variable(
+    PROCESSES,
+    optionalPairs(),
+    "from the line above",
+    "The same for traces, instead of the line above",
+    true,
+  ),
+  OTEL_EXPORTER_OTLP_TIMEOUT: variable(
+    PROCESSES,
+    integer(10_000, 1, 600_000),
+    "`10000`",
+    "Time one export may take, milliseconds",
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: variable(
+    PROCESSES,
+    optionalInteger(1, 600_000),
+    "from the line above",
+    "The same for traces",
+  ),
+  OTEL_EXPORTER_OTLP_COMPRESSION: variable(
+    PROCESSES,
+    compression(),
+    "`none`",
+    "`gzip` or `none`",
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: variable(
+    PROCESSES,
+    compression(),
+    "from the line above",
+    "The same for traces",
+  ),
+  OTEL_BSP_SCHEDULE_DELAY: variable(
+    PROCESSES,
+    integer(1_000, 10, 600_000),
+    "`1000`",
+    "Longest wait of a finished span before export, milliseconds",
+  ),
+  OTEL_BSP_EXPORT_TIMEOUT: variable(
+    PROCESSES,
+    integer(300_000, 1, 3_600_000),
+    "`300000`",
+    "Time in which a batch must arrive, tries again included, milliseconds; then it is dropped",
+  ),
+  OTEL_BSP_MAX_QUEUE_SIZE: variable(
+    PROCESSES,
+    integer(8192, 1, MOST),
+    "`8192`",
+    "Spans that may wait for export; more are dropped and counted",
+  ),
+  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: variable(
+    PROCESSES,
+    integer(512, 1, 100_000),
+    "`512`",
+    "Spans in one export",
+  ),
+  OTEL_TRACES_SAMPLER: variable(
+    PROCESSES,
+    choice(SAMPLERS, "parentbased_always_on"),
+    "`parentbased_always_on`",
+    "Which traces are recorded: `always_on`, `always_off`, `traceidratio`, or `parentbased_` and one " +
+      "of these, which asks it only where the client has not decided",
+  ),
+  OTEL_TRACES_SAMPLER_ARG: variable(
+    PROCESSES,
+    number(1, 0, 1),
+    "`1`",
+    "Share of traces that the `traceidratio` samplers take, from 0 to 1",
+  ),
+  OTEL_PROPAGATORS: variable(
+    PROCESSES,
+    propagators(),
+    "`tracecontext,baggage`",
+    "What is read from clients: `tracecontext`, `baggage`, `b3`, `b3multi`, or `none`; of two that " +
+      "name a parent the later wins. Between Baton's services it is always W3C",
+  ),
+  OTEL_ATTRIBUTE_COUNT_LIMIT: variable(
+    PROCESSES,
+    integer(128, 1, MOST),
+    "`128`",
+    "Most attributes of a span, an event or a link",
+  ),
+  OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: variable(
+    PROCESSES,
+    optionalInteger(1, MOST),
+    "none",
+    "Characters to which longer attribute values are cut",
+  ),
+  OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: variable(
+    PROCESSES,
+    optionalInteger(1, MOST),
+    "from `OTEL_ATTRIBUTE_COUNT_LIMIT`",
+    "Most attributes of a span",
+  ),
+  OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT: variable(
+    PROCESSES,
+    optionalInteger(1, MOST),
+    "from `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`",
+    "The same for spans",
+  ),
+  OTEL_SPAN_EVENT_COUNT_LIMIT: variable(
+    PROCESSES,
+    integer(128, 0, MOST),
+    "`128`",
+    "Most events of a span; the oldest go first",
+  ),
+  OTEL_SPAN_LINK_COUNT_LIMIT: variable(
+    PROCESSES,
+    integer(128, 0, MOST),
+    "`128`",
+    "Most links of a span; the oldest go first",
+  ),
+  OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT: variable(
+    PROCESSES,
+    optionalInteger(1, MOST),
+    "from `OTEL_ATTRIBUTE_COUNT_LIMIT`",
+    "Most attributes of an event",
+  ),
+  OTEL_LINK_ATTRIBUTE_COUNT_LIMIT: variable(
+    PROCESSES,
+    optionalInteger(1, MOST),
+    "from `OTEL_ATTRIBUTE_COUNT_LIMIT`",
+    "Most attributes of a link",
+  ),
+} as const;

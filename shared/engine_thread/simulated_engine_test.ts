@@ -1,0 +1,57 @@
+/** The real engine thread on a simulated device. */
+
+import { assertEquals } from "@std/assert/mod.js";
+import { testSimulation } from "../engine/simulated/testing/test_simulation.ts";
+import type { Simulation } from "../engine/simulated/simulation.ts";
+import type { Engine } from "../engine/engine.ts";
+import { startEngine } from "./mod.ts";
+import { collectEvents, generatedTokens, handOver, jobOf } from "./testing/run_sequence.ts";
+
+async function startSimulated(simulation: Partial<Simulation> = {}): Promise<Engine> {
+  return await startEngine({
+    device: "simulated",
+    simulation: testSimulation(simulation),
+    kvCacheTokens: 4096,
+    maxBatchTokens: 32,
+    maxSequences: 16,
+    queueLimit: 16,
+  });
+}
+
+Deno.test("startEngine() on a simulation generates one text alone, batched and handed over", async () => {
+  await using prefill = await startSimulated({ kvTokenBytes: 256 });
+  await using decode = await startSimulated({ kvTokenBytes: 256 });
+  const prompt = Array.from({ length: 50 }, (_, index) => index + 2);
+  const maxTokens = 40;
+  const alone = generatedTokens(await collectEvents(prefill.submit(jobOf(prompt, { maxTokens }))));
+  assertEquals(alone.length, maxTokens);
+
+  const others = Array.from({ length: 8 }, (_, index) => jobOf([index + 2, 3], { maxTokens }));
+  const [batched] = await Promise.all(
+    [jobOf(prompt, { maxTokens }), ...others].map((job) => collectEvents(decode.submit(job))),
+  );
+  assertEquals(generatedTokens(batched!), alone);
+  await using fresh = await startSimulated({ kvTokenBytes: 256 });
+  assertEquals(await handOver({ prefill, decode: fresh }, jobOf(prompt, { maxTokens })), alone);
+});
+
+Deno.test("startEngine() on a simulation ends with the fault's reason", async () => {
+  const engine = await startSimulated({ faults: [{ kind: "fail", step: 3 }] });
+  const events = await collectEvents(engine.submit(jobOf([2, 3])));
+  assertEquals(events.at(-1), {
+    type: "failed",
+    code: "engine_failed",
+    message: "Cannot run step 3: the simulation says that it fails",
+  });
+  assertEquals((await engine.closed)?.name, "DeviceError");
+});
+
+Deno.test("startEngine() on a simulation notices a lost device while it is idle", async () => {
+  const engine = await startSimulated({ faults: [{ kind: "lost", step: 1 }] });
+  const events = await collectEvents(engine.submit(jobOf([2, 3], { maxTokens: 1 })));
+  assertEquals(events.at(-1)?.type, "finished");
+  assertEquals(
+    (await engine.closed)?.message,
+    "The device is lost: the simulation says so after step 1",
+  );
+});

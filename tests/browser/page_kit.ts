@@ -1,0 +1,128 @@
+/// <reference lib="dom" />
+/** A stack with its traces service and a browser that watches it: what the tests of the page share. */
+
+import { join } from "@std/path/mod.js";
+import type { Browser, Page } from "playwright-core";
+import { launchChromium } from "../kit/browser.ts";
+import { Stack } from "../kit/stack.ts";
+
+export const MODEL = "smollm2-135m-instruct";
+export const WIDTHS = [360, 1920] as const;
+export const THEMES = ["light", "dark"] as const;
+/** A software renderer shares the cores with the engine. */
+const TIMEOUT_MS = 60_000;
+
+export interface PageOptions {
+  readonly width?: number;
+  readonly theme?: typeof THEMES[number];
+  /** What the browser may say on the console: it tells of every refused request. */
+  readonly expects?: RegExp;
+}
+
+export interface OpenPage extends AsyncDisposable {
+  readonly page: Page;
+}
+
+export class PageKit implements AsyncDisposable {
+  readonly stack: Stack;
+  /** Of the page and of Tempo's API. */
+  readonly url: string;
+  readonly #browser: Browser;
+  readonly #folder: string;
+
+  private constructor(parts: { stack: Stack; url: string; browser: Browser; folder: string }) {
+    this.stack = parts.stack;
+    this.url = parts.url;
+    this.#browser = parts.browser;
+    this.#folder = parts.folder;
+  }
+
+  static async start(browserPath: string): Promise<PageKit> {
+    const folder = await Deno.makeTempDir();
+    const stack = await Stack.start({
+      model: MODEL,
+      hasTraces: true,
+      env: {
+        DYN_TRACES_DB: join(folder, "traces.db"),
+        OTEL_EXPORT_ENABLED: "",
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "",
+      },
+    });
+    const line = await stack.waitForOutput(/^ {2}traces +http:\S+/m);
+    const url = /http:\S+/.exec(line)?.[0] ?? "";
+    return new PageKit({ stack, url, folder, browser: await launchChromium(browserPath) });
+  }
+
+  /** A tab at `path`; closing it fails on console errors and on requests to elsewhere. */
+  async open(
+    path: string,
+    { width = 1280, theme = "light", expects }: PageOptions = {},
+  ): Promise<OpenPage> {
+    const page = await this.#browser.newPage({
+      viewport: { width, height: width < 640 ? 740 : 1000 },
+      colorScheme: theme,
+    });
+    page.setDefaultTimeout(TIMEOUT_MS);
+    const problems: string[] = [];
+    page.on("console", (message) => {
+      const isProblem = message.type() === "error" || message.type() === "warning";
+      if (isProblem && !expects?.test(message.text())) problems.push(message.text());
+    });
+    page.on("pageerror", (error) => problems.push(String(error)));
+    page.on("request", (request) => {
+      const { origin, protocol } = new URL(request.url());
+      if (origin !== this.url && protocol !== "data:" && protocol !== "blob:") {
+        problems.push(`a request to ${request.url()}`);
+      }
+    });
+    await page.goto(`${this.url}/${path}`);
+    return {
+      page,
+      async [Symbol.asyncDispose]() {
+        await page.close();
+        if (problems.length > 0) throw new Error(`The page has problems:\n${problems.join("\n")}`);
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#browser.close();
+    await this.stack[Symbol.asyncDispose]();
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+}
+
+export interface Question {
+  readonly text: string;
+  readonly maxTokens: number;
+  /** Goes on to the most tokens, also where the model would end before. */
+  readonly isEndless?: boolean;
+}
+
+/** Asks in the chat; returns before the answer ends. */
+export async function ask(page: Page, question: Question): Promise<void> {
+  const { text, maxTokens, isEndless = false } = question;
+  if (isEndless) {
+    await page.route(
+      "**/chat/completions",
+      (route) =>
+        route.continue({ postData: { ...route.request().postDataJSON(), ignore_eos: true } }),
+    );
+  } else {
+    await page.unroute("**/chat/completions");
+  }
+  await page.locator("select[name=model] option").first().waitFor({ state: "attached" });
+  const tokens = page.locator("input[name=max_tokens]");
+  if (!await tokens.isVisible()) await page.getByText("Sampling").click();
+  await tokens.fill(String(maxTokens));
+  await page.getByLabel("Prompt").fill(text);
+  await page.keyboard.press("Enter");
+}
+
+/** Waits until the last answer and its trace are whole; returns the trace's id. */
+export async function answered(page: Page): Promise<string> {
+  const answer = page.locator("article.answer").last();
+  await page.locator("article.answer[data-complete]").last().waitFor();
+  await page.waitForFunction(() => !document.querySelector("article.answer:not([data-complete])"));
+  return await answer.getAttribute("data-trace-id") ?? "";
+}

@@ -1,0 +1,81 @@
+/** A GPU host feeds a CPU host and back: workers of both backends behind one frontend. */
+
+import { assert, assertEquals } from "@std/assert/mod.js";
+import { fromFileUrl } from "@std/path/mod.js";
+import { eventually, Stack } from "../kit/stack.ts";
+
+const MODEL = "stories15m";
+const PREFILL = fromFileUrl(new URL("../../services/prefill/main.ts", import.meta.url));
+const STORY_START =
+  ", there was a little girl named Lily. She loved to play outside in the sunshine.";
+const LOAD_TIMEOUT_MS = 60_000;
+
+for (const [prefill, decode] of [["webgpu", "cpu"], ["cpu", "webgpu"]] as const) {
+  Deno.test(`a request is prefilled on ${prefill} and decoded on ${decode}`, async () => {
+    await using stack = await Stack.start({
+      model: MODEL,
+      prefillCount: 0,
+      env: { DYN_DEVICE: decode },
+    });
+    await using _worker = startPrefill(stack, prefill);
+    await eventually(
+      async () => (await backendsOf(stack)).includes(`prefill ${prefill}`),
+      LOAD_TIMEOUT_MS,
+    );
+    assertEquals(await backendsOf(stack), [`decode ${decode}`, `prefill ${prefill}`]);
+    assertEquals(await continueStory(stack), STORY_START);
+    const spans = await stack.sink.waitFor((all) => all.some(({ name }) => name === "kv.receive"));
+    assert(spans.some(({ name }) => name === "engine.decode"));
+  });
+}
+
+/** One more worker on the stack's bus. */
+function startPrefill(stack: Stack, device: string): AsyncDisposable {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", PREFILL],
+    env: {
+      NATS_URL: stack.natsUrl,
+      DYN_MODEL: MODEL,
+      DYN_DEVICE: device,
+      DYN_SYSTEM_PORT: "0",
+      DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: "0",
+      OTEL_EXPORT_ENABLED: "1",
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: stack.sink.tracesUrl,
+      OTEL_BSP_SCHEDULE_DELAY: "20",
+    },
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  return {
+    [Symbol.asyncDispose]: async () => {
+      process.kill("SIGTERM");
+      await process.status;
+    },
+  };
+}
+
+/** Role and backend of every worker that the frontend sees. */
+async function backendsOf({ url }: Stack): Promise<string[]> {
+  const { instances } = await (await fetch(`${url}/health`)).json();
+  return instances
+    .map((each: { component: string; device: { backend: string } }) => {
+      return `${each.component} ${each.device.backend}`;
+    })
+    .sort();
+}
+
+async function continueStory({ url }: Stack): Promise<string> {
+  const response = await fetch(`${url}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      model: MODEL,
+      prompt: "Once upon a time",
+      max_tokens: 22,
+      temperature: 0,
+    }),
+  });
+  const { choices } = await response.json();
+  return choices[0].text.slice(0, STORY_START.length);
+}
