@@ -23,6 +23,8 @@ export interface PlaneBenchOptions {
 /** Streams of one turn: enough for the 10 ms steps of /proc, few enough to take turns often. */
 const MIN_STREAMS = 100;
 const STREAMS_PER_CONNECTION = 2;
+/** A service that has run for a while: the compiler has seen it all. */
+const WARM_UP = { concurrency: 64, streams: 1000 };
 
 /** dynamo_measured, medians: NATS, mocker, 64 tokens, client with immediate ACK; 2 cores. */
 const REFERENCE = [
@@ -62,13 +64,12 @@ export async function benchPlane(options: PlaneBenchOptions): Promise<string> {
     );
     for (const concurrency of options.concurrencies) cells.push({ stack, concurrency, rounds: [] });
   }
+  for (const stack of new Set(cells.map((cell) => cell.stack))) await runLoad(stack, WARM_UP);
   cells.sort((a, b) => a.concurrency - b.concurrency);
-  for (let round = 0; round <= options.rounds; round++) {
+  for (let round = 0; round < options.rounds; round++) {
     for (const { stack, concurrency, rounds } of cells) {
       const streams = Math.max(MIN_STREAMS, concurrency * STREAMS_PER_CONNECTION);
-      const figures = await runLoad(stack, { concurrency, streams });
-      // The first round warms up.
-      if (round > 0) rounds.push(figures);
+      rounds.push(await runLoad(stack, { concurrency, streams }));
     }
   }
   return report(cells, options, sink.bytes);
@@ -139,7 +140,7 @@ function report(cells: readonly Cell[], options: PlaneBenchOptions, spanBytes: n
   return [
     `Streams of ${TOKENS_PER_STREAM} tokens on a simulated engine without compute time, ` +
     `${options.kvTokenBytes} bytes of KV a token. The client is a raw socket without special ` +
-    `settings on the same machine. Medians of ${options.rounds} interleaved rounds. "On" is ` +
+    `settings on the same machine. Medians of ${options.rounds} interleaved rounds, after ${WARM_UP.streams} streams. "On" is ` +
     "export, JSON lines and span events. `× off`: median of the rounds' ratios of frontend CPU.",
     table(head, rows),
     "The reference system on 2 cores, its frontend in Rust, its client with immediate ACK (without, " +

@@ -1,0 +1,90 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/**
+ * Elements of the page. Text only ever becomes text nodes and attributes: what a span says is never
+ * read as markup.
+ */
+
+/** Deeper spans are set in no further. */
+const MAX_DEPTH = 8;
+
+export type Child = Node | string | null;
+
+export interface ElementOptions {
+  /** True sets an attribute without a value, false leaves it out. */
+  readonly attributes?: Readonly<Record<string, string | boolean>>;
+  readonly on?: Readonly<Record<string, (event: Event) => void>>;
+}
+
+/** `h("span.time", ["3 ms"])`: an element with classes and children. */
+export function h<K extends keyof HTMLElementTagNameMap>(
+  selector: K | `${K}.${string}`,
+  children: readonly Child[] = [],
+  options: ElementOptions = {},
+): HTMLElementTagNameMap[K] {
+  const [tag = "", ...classes] = selector.split(".");
+  const element = document.createElement(tag as K);
+  if (classes.length > 0) element.className = classes.join(" ");
+  for (const [name, value] of Object.entries(options.attributes ?? {})) {
+    if (value !== false) element.setAttribute(name, value === true ? "" : value);
+  }
+  for (const [type, listener] of Object.entries(options.on ?? {})) {
+    element.addEventListener(type, listener);
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+/** Puts an element at a share of its parent's width. */
+export function place(element: HTMLElement, { left, width }: { left: number; width?: number }) {
+  element.style.left = `${(left * 100).toFixed(3)}%`;
+  if (width !== undefined) element.style.width = `${(width * 100).toFixed(3)}%`;
+  return element;
+}
+
+/** Sets in what stands so deep in a tree; how much is up to the style sheet. */
+export function indent(element: HTMLElement, depth: number): void {
+  element.classList.add("indented");
+  element.style.setProperty("--depth", String(Math.min(depth, MAX_DEPTH)));
+}
+
+/** A button that does one thing. */
+export function button(label: string, onClick: () => void): HTMLButtonElement {
+  return h("button", [label], { attributes: { type: "button" }, on: { click: onClick } });
+}
+
+/** A caption with its input. */
+export function field(caption: string, input: HTMLElement): HTMLLabelElement {
+  return h("label.field", [h("span", [caption]), input]);
+}
+
+/** A sentence in place of what cannot be shown. */
+export function notice(error: unknown): HTMLElement {
+  const text = error instanceof Error ? error.message : String(error);
+  return h("p.notice", [text], { attributes: { role: "alert" } });
+}
+
+/** Runs `task` now and again `intervalMs` after each end, until `signal`; not while nobody looks. */
+export async function repeat(
+  task: () => Promise<void>,
+  { intervalMs, signal }: { readonly intervalMs: number; readonly signal: AbortSignal },
+): Promise<void> {
+  while (!signal.aborted) {
+    if (!document.hidden) await task();
+    await pause(intervalMs, signal);
+  }
+}
+
+/** Resolves after the time, or at once when `signal` aborts. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}

@@ -1,0 +1,79 @@
+/** The page's frame: which view the address names, and the theme. */
+
+import { ChatView } from "./chat.ts";
+import { compareView } from "./compare.ts";
+import { h, notice } from "./dom.ts";
+import { requestsView } from "./requests.ts";
+import { systemView } from "./system.ts";
+import { themeButton } from "./theme.ts";
+import { traceView } from "./trace.ts";
+
+const LINKS: readonly [string, string][] = [
+  ["#/", "Chat"],
+  ["#/requests", "Requests"],
+  ["#/compare", "Compare"],
+  ["#/system", "System"],
+];
+
+const main = h("main", [], { attributes: { tabindex: "-1" } });
+const links = LINKS.map(([href, label]) => h("a", [label], { attributes: { href } }));
+/** Kept while other views are shown: a conversation goes on. */
+const chat = new ChatView();
+let leave = new AbortController();
+
+/** Shows what the address names. */
+function show(): void {
+  leave.abort();
+  leave = new AbortController();
+  const [name = "", ...parts] = addressParts();
+  main.replaceChildren(viewOf(name, parts, leave.signal));
+  for (const link of links) {
+    const isCurrent = link.getAttribute("href") === `#/${name}`;
+    if (isCurrent) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const title = main.querySelector("h1")?.textContent ?? "";
+  document.title = title === "" ? "Baton" : `${title} · Baton`;
+  scrollTo(0, 0);
+}
+
+function addressParts(): string[] {
+  try {
+    return location.hash.slice(2).split("/").map(decodeURIComponent);
+  } catch {
+    return [];
+  }
+}
+
+function viewOf(name: string, parts: readonly string[], signal: AbortSignal): HTMLElement {
+  switch (name) {
+    case "":
+      void chat.refresh(signal);
+      return chat.element;
+    case "requests":
+      return requestsView(signal);
+    case "trace":
+      return traceView(parts[0] ?? "", signal);
+    case "compare":
+      return compareView(parts, signal);
+    case "system":
+      return systemView(signal);
+    default:
+      return h("section", [h("h1", ["Not found"]), notice("There is no such view")]);
+  }
+}
+
+document.body.prepend(
+  h("header", [
+    h("strong", ["Baton"]),
+    h("nav", links, { attributes: { "aria-label": "Views" } }),
+    themeButton(),
+  ]),
+  main,
+);
+addEventListener("hashchange", () => {
+  show();
+  // The keyboard goes on from the new view, not from a link that is gone.
+  main.focus({ preventScroll: true });
+});
+show();

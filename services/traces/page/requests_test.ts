@@ -1,0 +1,30 @@
+import { assertEquals, assertStringIncludes } from "@std/assert/mod.js";
+import { parseQuery } from "../../../shared/traceql/mod.ts";
+import { type RequestFilters, requestQuery } from "./requests.ts";
+
+const NONE: RequestFilters = { outcome: "", minMs: "", model: "", traceql: "" };
+
+Deno.test("requestQuery is TraceQL for every choice of filters", () => {
+  for (const outcome of ["", "error"]) {
+    for (const minMs of ["", "250", "0.5"]) {
+      for (const model of ["", "tiny", `a"b\\c`]) {
+        parseQuery(requestQuery({ ...NONE, outcome, minMs, model }));
+      }
+    }
+  }
+  assertStringIncludes(
+    requestQuery({ ...NONE, outcome: "error", minMs: "250" }),
+    `{ name = "http-request" && span.request.outcome = "error" && duration >= 250ms }`,
+  );
+});
+
+Deno.test("requestQuery adds the columns to a query of one's own unless it has a pipeline", () => {
+  const own = requestQuery({
+    ...NONE,
+    outcome: "error",
+    traceql: ` { name = "a" || name = "b" } `,
+  });
+  assertStringIncludes(own, `{ name = "a" || name = "b" } | select(span.request.outcome,`);
+  parseQuery(own);
+  assertEquals(requestQuery({ ...NONE, traceql: "{} | count() > 2" }), "{} | count() > 2");
+});

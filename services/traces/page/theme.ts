@@ -1,0 +1,29 @@
+/** Dark or light: as the system has it, until the reader chooses. */
+
+import { button } from "./dom.ts";
+
+const KEY = "baton-theme";
+const THEMES = ["system", "dark", "light"] as const;
+type Theme = typeof THEMES[number];
+
+/** Goes through the themes; remembers the choice. */
+export function themeButton(): HTMLButtonElement {
+  let theme = storedTheme();
+  const apply = () => {
+    document.documentElement.dataset.theme = theme;
+    element.textContent = `Theme: ${theme}`;
+  };
+  const element = button("", () => {
+    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
+    localStorage.setItem(KEY, theme);
+    apply();
+  });
+  element.classList.add("theme");
+  apply();
+  return element;
+}
+
+function storedTheme(): Theme {
+  const stored = localStorage.getItem(KEY);
+  return THEMES.find((theme) => theme === stored) ?? "system";
+}

@@ -1,0 +1,168 @@
+/** A trace as rows of bars: critical path, holes, events, errors; each row unfolds what its span says. */
+
+import { criticalPath, pathShares, spansOnPath } from "../../../shared/trace_view/critical_path.ts";
+import { counted, formatDuration, formatShare } from "../../../shared/trace_view/format.ts";
+import { holesOf } from "../../../shared/trace_view/holes.ts";
+import type { Attributes } from "../../../shared/trace_view/span.ts";
+import { spanPlace } from "../../../shared/trace_view/span_place.ts";
+import { allNodes, type SpanNode, type TraceTree } from "../../../shared/trace_view/trace_tree.ts";
+import { h, indent, place } from "./dom.ts";
+
+const HUES = 6;
+/** Smaller parts of the critical path are counted together. */
+const LISTED_SHARE = 0.005;
+const TICKS = [0, 0.25, 0.5, 0.75, 1];
+
+export interface WaterfallOptions {
+  /** Rows without what unfolds: for a trace that is still being drawn again and again. */
+  readonly isCompact: boolean;
+}
+
+interface Drawing extends WaterfallOptions {
+  readonly tree: TraceTree;
+  readonly onPath: ReadonlySet<SpanNode>;
+  readonly services: readonly string[];
+}
+
+/** The rows with their legend and axis. */
+export function waterfall(tree: TraceTree, options: WaterfallOptions): HTMLElement {
+  const services = [...new Set(allNodes(tree.roots).map(({ span }) => span.service))];
+  const drawing = { ...options, tree, services, onPath: spansOnPath(tree) };
+  const rows: HTMLElement[] = [];
+  const add = (node: SpanNode, depth: number) => {
+    rows.push(row(node, { ...drawing, depth }));
+    for (const child of node.children) add(child, depth + 1);
+  };
+  for (const root of tree.roots) add(root, 0);
+  return h("div.waterfall", [legend(services), axis(tree), ...rows], {
+    attributes: { role: "group", "aria-label": "Waterfall of the request" },
+  });
+}
+
+function legend(services: readonly string[]): HTMLElement {
+  return h("p.legend", [
+    ...services.map((name, index) => h(`span.key.hue${index % HUES}`, [name || "(unknown)"])),
+    h("span.key.on_path", ["critical path"]),
+    h("span.key.hole_key", ["hole"]),
+  ]);
+}
+
+function axis(tree: TraceTree): HTMLElement {
+  const totalUs = tree.endUs - tree.startUs;
+  const ticks = TICKS.map((share) => {
+    const side = share === 0 ? "first" : share === 1 ? "last" : "middle";
+    return place(h(`span.tick.${side}`, [formatDuration(totalUs * share)]), { left: share });
+  });
+  return h("div.axis", [h("span"), h("span.track", ticks), h("span")], {
+    attributes: { "aria-hidden": "true" },
+  });
+}
+
+function row(node: SpanNode, drawing: Drawing & { readonly depth: number }): HTMLElement {
+  const { span } = node;
+  const { tree, services, depth } = drawing;
+  const isOpen = span.endUs === null;
+  const name = h("span.name", [span.name, " ", h("small", [span.service])]);
+  name.title = span.name;
+  indent(name, depth);
+  const cells = [
+    name,
+    track(node, tree),
+    h("span.time", [isOpen ? "open" : formatDuration(node.endUs - node.startUs)]),
+  ];
+  const classes = [
+    `hue${services.indexOf(span.service) % HUES}`,
+    ...(drawing.onPath.has(node) ? ["on_path"] : []),
+    ...(span.status === "error" ? ["failed"] : []),
+    ...(isOpen ? ["open_span"] : []),
+  ];
+  const element = drawing.isCompact
+    ? h("div.row", cells)
+    : h("details.row", [h("summary", cells), facts(node, tree)]);
+  element.classList.add(...classes);
+  return element;
+}
+
+function track(node: SpanNode, tree: TraceTree): HTMLElement {
+  const totalUs = Math.max(tree.endUs - tree.startUs, 1);
+  const at = (us: number) => (us - tree.startUs) / totalUs;
+  const bar = ({ startUs, endUs }: { startUs: number; endUs: number }) => ({
+    left: at(startUs),
+    width: (endUs - startUs) / totalUs,
+  });
+  const shiftUs = node.startUs - node.span.startUs;
+  return h("span.track", [
+    place(h("i.bar"), bar(node)),
+    ...holesOf(node).map((hole) => place(h("i.hole"), bar(hole))),
+    ...node.span.events.map(({ name, timeUs }) =>
+      place(h("i.event", [], { attributes: { title: name } }), { left: at(timeUs + shiftUs) })
+    ),
+  ]);
+}
+
+function facts(node: SpanNode, tree: TraceTree): HTMLElement {
+  const { span } = node;
+  const shiftUs = node.startUs - span.startUs;
+  const rows: [string, string][] = [
+    ["span", span.spanId],
+    ["kind", span.kind],
+    ["start", formatDuration(node.startUs - tree.startUs)],
+    ["instance", span.instance],
+    ["host", span.host],
+    ["status", span.statusMessage],
+    ...Object.entries(span.attributes).map(([key, value]): [string, string] => [
+      key,
+      valueText(value),
+    ]),
+    ...span.events.map(({ name, timeUs, attributes }): [string, string] => [
+      `event ${name}`,
+      [formatDuration(timeUs + shiftUs - tree.startUs), attributesText(attributes)].join(" "),
+    ]),
+  ];
+  const links = span.links.map(({ traceId, spanId }) =>
+    h("tr", [
+      h("th", ["link"]),
+      h("td", [
+        `span ${spanId}`,
+        ...(traceId === span.traceId ? [] : [
+          " of trace ",
+          h("a", [traceId], { attributes: { href: traceHref(traceId) } }),
+        ]),
+      ]),
+    ])
+  );
+  const shown = rows.filter(([, value]) => value !== "")
+    .map(([key, value]) => h("tr", [h("th", [key]), h("td", [value])]));
+  return h("div.facts", [h("table", [h("tbody", [...shown, ...links])])]);
+}
+
+/** Where one trace is shown. */
+export function traceHref(traceId: string): string {
+  return `#/trace/${encodeURIComponent(traceId)}`;
+}
+
+function attributesText(attributes: Attributes): string {
+  return Object.entries(attributes).map(([key, value]) => `${key}=${valueText(value)}`).join(" ");
+}
+
+function valueText(value: Attributes[string]): string {
+  return typeof value === "object" ? value.join(", ") : String(value);
+}
+
+/** What the request waited for, the longest first, and the small rest as one. */
+export function pathList(tree: TraceTree): HTMLElement {
+  const totalUs = tree.endUs - tree.startUs;
+  const shares = pathShares(criticalPath(tree.roots));
+  const listed = shares.filter(({ us }) => us >= totalUs * LISTED_SHARE);
+  const item = (name: string, us: number) =>
+    h("li", [
+      h("span", [name]),
+      h("span.time", [`${formatDuration(us)} · ${formatShare(us, totalUs)}`]),
+    ]);
+  const restUs = shares.slice(listed.length).reduce((sum, { us }) => sum + us, 0);
+  const rest = shares.length - listed.length;
+  return h("ol.path_list", [
+    ...listed.map(({ node, us }) => item(spanPlace(node.span), us)),
+    rest === 0 ? null : item(counted(rest, "other span"), restUs),
+  ]);
+}
