@@ -36,7 +36,10 @@ export async function serveFrontend(
   { hostname, port }: ServerOptions,
 ): Promise<FrontendServer> {
   const server = createServer(
-    getRequestListener(frontend.app.fetch, { overrideGlobalObjects: false }),
+    getRequestListener(
+      async (request, env) => atOnce(await frontend.app.fetch(request, env), env.incoming),
+      { overrideGlobalObjects: false },
+    ),
   );
   const unwritten = new UnwrittenResponses();
   server.on("request", (_, response) => unwritten.add(response));
@@ -60,6 +63,16 @@ export async function serveFrontend(
       await closed;
     },
   };
+}
+
+/**
+ * Names the encoding that a stream has on HTTP/1.1. Without the name the adapter holds the first
+ * token back for a timer's turn, to see whether the body ends there and has a length.
+ */
+function atOnce(response: Response, { httpVersion }: { readonly httpVersion: string }): Response {
+  const isStream = response.headers.get("content-type") === "text/event-stream";
+  if (isStream && httpVersion === "1.1") response.headers.set("transfer-encoding", "chunked");
+  return response;
 }
 
 /** Answers whose last byte was not handed to the system yet. */

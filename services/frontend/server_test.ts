@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert/mod.js";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert/mod.js";
 import OpenAI from "openai";
 import { serveFrontend } from "./server.ts";
 import { FrontendKit, type FrontendKitOptions } from "./testing/frontend_kit.ts";
@@ -141,4 +141,21 @@ Deno.test("A client that closes its connection before its body has come is cance
   client.close();
   await server.drain(30_000);
   assertEquals(kit.telemetry.endRecords().map(({ message }) => message), ["request cancelled"]);
+});
+
+Deno.test("A stream is chunked for HTTP/1.1 and ends with its connection for HTTP/1.0", async () => {
+  const { kit, server } = await served();
+  using _ = kit;
+  await kit.pair();
+  const body = JSON.stringify({ model: "tiny", prompt: "Hi", stream: true });
+  for (const [version, isChunked] of [["1.1", true], ["1.0", false]] as const) {
+    const client = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    const head = `POST /v1/completions HTTP/${version}\r\nhost: x\r\nconnection: close\r\n` +
+      `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
+    await client.write(new TextEncoder().encode(head + body));
+    const answer = await new Response(client.readable).text();
+    assertEquals(/\r\ntransfer-encoding: chunked\r\n/i.test(answer), isChunked, answer);
+    assertMatch(answer, isChunked ? /\[DONE\]\n\n\r\n0\r\n\r\n$/ : /\[DONE\]\n\n$/);
+  }
+  await server.drain(1_000);
 });

@@ -14,6 +14,18 @@ export async function answersOk(url: string): Promise<boolean> {
   }
 }
 
+/** A frontend that is healthy and has heard of at least `count` workers. */
+export async function servesWorkers(healthUrl: string, count: number): Promise<boolean> {
+  try {
+    const response = await fetch(healthUrl, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+    const health: { readonly instances?: readonly unknown[] } = await response.json();
+    return response.status === 200 && (health.instances?.length ?? 0) >= count;
+  } catch {
+    // Refused, silent or no JSON: not ready yet.
+    return false;
+  }
+}
+
 /** A NATS server greets each connection with a line that starts with INFO. */
 export async function greetsAsNats(address: { hostname: string; port: number }): Promise<boolean> {
   try {

@@ -3,7 +3,7 @@
 import { fromFileUrl, join } from "@std/path/mod.js";
 import { PARENT_WATCH_FLAG } from "../../shared/provision/mod.ts";
 import { choosePort } from "./ports.ts";
-import { answersOk, greetsAsNats } from "./readiness.ts";
+import { answersOk, greetsAsNats, servesWorkers } from "./readiness.ts";
 import type { ServiceSpec } from "./supervised_service.ts";
 
 /** Frames and KV chunks stay below it; the server's default is 1 MiB. */
@@ -116,7 +116,8 @@ export function planServices(
       DYN_HTTP_PORT: String(port),
     },
     url,
-    isReady: () => answersOk(`${url}/health`),
+    // Until it has heard of all, it would serve the first requests with fewer.
+    isReady: () => servesWorkers(`${url}/health`, workers.length),
   };
   return { workers, frontend };
 }

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod
 import { loadSettings, unknownVariables } from "../../shared/config/mod.ts";
 import { PARENT_WATCH_FLAG } from "../../shared/provision/mod.ts";
 import { choosePort, isPortFree } from "./ports.ts";
-import { answersOk, greetsAsNats } from "./readiness.ts";
+import { answersOk, greetsAsNats, servesWorkers } from "./readiness.ts";
 import {
   exportTo,
   planNatsServer,
@@ -115,6 +115,24 @@ Deno.test("answersOk is true for 200 only, and false where nobody listens", asyn
   assertEquals(await answersOk(url), false);
   await server.shutdown();
   assertEquals(await answersOk(url), false);
+});
+
+Deno.test("servesWorkers waits for a healthy frontend that has heard of every worker", async () => {
+  let status = 200;
+  let body = JSON.stringify({ instances: [{}] });
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => new Response(body, { status }),
+  );
+  const url = `http://127.0.0.1:${server.addr.port}/health`;
+  assertEquals(await servesWorkers(url, 1), true);
+  assertEquals(await servesWorkers(url, 2), false);
+  status = 503;
+  assertEquals(await servesWorkers(url, 1), false);
+  [status, body] = [200, "no JSON"];
+  assertEquals(await servesWorkers(url, 1), false);
+  await server.shutdown();
+  assertEquals(await servesWorkers(url, 1), false);
 });
 
 Deno.test("greetsAsNats knows a NATS server by its first words", async () => {

@@ -1,7 +1,7 @@
 /** The whole of `start` on the simulated engine: many streams, and what its faults look like outside. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
-import { Stack } from "../kit/stack.ts";
+import { eventually, Stack } from "../kit/stack.ts";
 
 const ENV = {
   DYN_ENGINE: "simulated",
@@ -97,6 +97,12 @@ Deno.test("a simulated fault is an error that says what failed, and the worker c
   );
   const ready = () => stack.logs.filter(({ message }) => message === "worker ready").length;
   await stack.waitForLog(() => ready() >= 2);
+  // Ready is said just before the heartbeat that the frontend routes by.
+  await eventually(async () => {
+    const health = await fetch(`${stack.url}/health`);
+    await health.body?.cancel();
+    return health.status === 200;
+  });
   const short = await complete(stack, "a", { stream: false, max_tokens: 2 });
   assertEquals(short.status, 200, short.text);
 });
