@@ -1,5 +1,6 @@
 /** Reads a JSON request body within a limit, without trusting its announced length. */
 
+import { concat } from "@std/bytes/concat.js";
 import { ApiError, parseJsonObject } from "../../shared/openai/mod.ts";
 
 export interface RequestBody {
@@ -69,13 +70,7 @@ async function readUpTo(
   }
   const [only] = chunks;
   if (chunks.length === 1 && only !== undefined) return only;
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return whole;
+  return concat(chunks);
 }
 
 function tooLarge(maxBytes: number): ApiError {

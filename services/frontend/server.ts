@@ -5,11 +5,10 @@
  * (docs/design/2026-11-http-server.md). Both set TCP_NODELAY: each token leaves at once.
  */
 
-import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { delay } from "@std/async/delay.js";
+import { listenHttp } from "../../shared/process/node_http_server.ts";
 import type { Frontend } from "./frontend.ts";
 
 /** Time that the last bytes of answers may take to leave. */
@@ -43,18 +42,13 @@ export async function serveFrontend(
   );
   const unwritten = new UnwrittenResponses();
   server.on("request", (_, response) => unwritten.add(response));
-  server.listen(port, hostname);
-  try {
-    await once(server, "listening");
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(
-      `Cannot listen on ${hostname}:${port}: ${reason}; set DYN_HTTP_HOST or DYN_HTTP_PORT`,
-      { cause },
-    );
-  }
+  const listeningPort = await listenHttp(server, {
+    hostname,
+    port,
+    settings: "DYN_HTTP_HOST or DYN_HTTP_PORT",
+  });
   return {
-    port: (server.address() as AddressInfo).port,
+    port: listeningPort,
     async drain(timeoutMs) {
       await frontend.admission.drain(timeoutMs);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

@@ -3,10 +3,9 @@
  * leaves before the answer began must stop the work (docs/design/2026-11-http-server.md).
  */
 
-import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
+import { listenHttp } from "../../shared/process/node_http_server.ts";
 
 /** Time that the running requests have to end by themselves. */
 const GRACE_MS = 2_000;
@@ -29,19 +28,13 @@ export async function serveQueries(
   { hostname, port }: QueryServerOptions,
 ): Promise<QueryServer> {
   const server = createServer(getRequestListener(handler, { overrideGlobalObjects: false }));
-  server.listen(port, hostname);
-  try {
-    await once(server, "listening");
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(
-      `Cannot listen on ${hostname}:${port}: ${reason}; ` +
-        "set DYN_TRACES_HOST or DYN_TRACES_QUERY_PORT",
-      { cause },
-    );
-  }
+  const listeningPort = await listenHttp(server, {
+    hostname,
+    port,
+    settings: "DYN_TRACES_HOST or DYN_TRACES_QUERY_PORT",
+  });
   return {
-    port: (server.address() as AddressInfo).port,
+    port: listeningPort,
     async shutdown() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();

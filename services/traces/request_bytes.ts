@@ -1,5 +1,6 @@
 /** Reads the body of an export request, unpacked, within limits. */
 
+import { concat } from "@std/bytes/concat.js";
 import type { ByteShare } from "./byte_budget.ts";
 
 export class BodyError extends Error {
@@ -73,18 +74,10 @@ async function collect(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
-  let length = 0;
   for await (const part of stream) {
     parts.push(part);
-    length += part.length;
   }
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
+  return concat(parts);
 }
 
 function tooLarge(maxBytes: number): BodyError {

@@ -4,7 +4,8 @@
  * Row record, four u32: token, position, index of the slice's block table in `blockTables`, unused.
  */
 
-import type { SequenceSlice } from "./backend.ts";
+import type { ModelShape } from "../weights/model_file.ts";
+import { type BackendOptions, BLOCK_TOKENS, type SequenceSlice } from "./backend.ts";
 import { blocksFor } from "./kv_layout.ts";
 
 /** What bounds a step. */
@@ -15,6 +16,18 @@ export interface RowBounds {
   readonly vocab: number;
   /** Positions that a sequence may have. */
   readonly maxPositions: number;
+}
+
+/** The bounds of a backend with these options. */
+export function rowBounds(shape: ModelShape, options: BackendOptions): RowBounds {
+  const totalBlocks = blocksFor(options.kvCacheTokens);
+  return {
+    maxRows: options.maxRows,
+    maxSlices: Math.min(options.maxSlices, options.maxRows),
+    totalBlocks,
+    vocab: shape.vocab,
+    maxPositions: Math.min(shape.contextLength, totalBlocks * BLOCK_TOKENS),
+  };
 }
 
 /** A step's slices, packed. */

@@ -7,21 +7,24 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert/mod.js";
-import {
-  DeviceError,
-  type SampleParameters,
-  type SequenceSlice,
-} from "../../shared/engine/backend.ts";
+import { DeviceError, type SampleParameters } from "../../shared/engine/backend.ts";
 import {
   type CpuBackend,
   type CpuBackendOptions,
   openCpuBackend,
 } from "../../shared/engine/cpu/backend.ts";
-import { ReferenceModel } from "../../shared/engine/reference/reference_model.ts";
 import { sampleReference } from "../../shared/engine/sampling/sample_reference.ts";
 import type { ModelFile } from "../../shared/weights/model_file.ts";
 import { supportedTensorTypes } from "../../shared/weights/tensor_types.ts";
 import { tinyModel } from "../gpu/tiny_model.ts";
+import {
+  assertLogitsClose,
+  blocks,
+  logitsOf,
+  referenceLogits,
+  slice,
+  tokensOf,
+} from "../kit/backend_slices.ts";
 
 const GREEDY: SampleParameters = { temperature: 0, topK: 0, topP: 1, seed: 0 };
 
@@ -38,40 +41,8 @@ async function open(
   });
 }
 
-function tokensOf(count: number, seed: number, vocab: number): number[] {
-  return Array.from({ length: count }, (_, i) => (seed + i * i * 31 + i * 7) % vocab);
-}
-
-/** Eight scattered blocks that no other `first` shares. */
-function blocks(first: number): number[] {
-  return [5, 2, 7, 0, 3, 6, 1, 4].map((block) => first * 8 + block);
-}
-
-function slice(
-  tokens: readonly number[],
-  options: Partial<SequenceSlice> = {},
-): SequenceSlice {
-  return { blockTable: blocks(0), startPosition: 0, tokens, sample: null, ...options };
-}
-
-async function logitsOf(backend: CpuBackend, part: SequenceSlice): Promise<Float32Array> {
-  const { slices: [result] } = await backend.step([{ ...part, wantLogits: true }]);
-  return result.logits!;
-}
-
-async function referenceLogits(model: ModelFile, tokens: readonly number[]): Promise<Float32Array> {
-  const sequence = (await ReferenceModel.load(model)).newSequence();
-  return Float32Array.from(tokens.flatMap((token) => Array.from(sequence.forward(token))));
-}
-
-function assertLogitsClose(actual: Float32Array, expected: Float32Array): void {
-  assertEquals(actual.length, expected.length);
-  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  for (const [i, value] of expected.entries()) {
-    const error = Math.abs(actual[i] - value);
-    assert(error <= 5e-4 * largest, `logit ${i} is ${actual[i]}, not ${value}`);
-  }
-}
+/** Of the largest logit. */
+const TOLERANCE = 5e-4;
 
 Deno.test("step() gives a row the same bits alone, batched, chunked, and with any threads and dot product", async () => {
   const types = { attn_v: "Q4_1", attn_k: "F16", ffn_down: "Q4_0", ffn_up: "F32" } as const;
@@ -83,7 +54,7 @@ Deno.test("step() gives a row the same bits alone, batched, chunked, and with an
     for (const threads of [1, 2, 3]) {
       await using backend = await open(model, { threads, hasByteDot });
       const whole = await logitsOf(backend, slice(tokens));
-      assertLogitsClose(whole, await referenceLogits(model, tokens));
+      assertLogitsClose(whole, await referenceLogits(model, tokens), TOLERANCE);
       first ??= whole;
       assertEquals(whole, first, `${threads} threads`);
       let at = 0;
@@ -122,7 +93,7 @@ Deno.test("step() gives a row the same bits however the chunks of a long context
   assertEquals(await lastOf({ threads: 1 }, [299, 1]), whole);
   assertEquals(await lastOf({ maxRows: 150 }, [150, 148, 2]), whole);
   const expected = await referenceLogits(model, tokens);
-  assertLogitsClose(whole, expected.slice(299 * vocab));
+  assertLogitsClose(whole, expected.slice(299 * vocab), TOLERANCE);
 });
 
 Deno.test("step() equals the reference for every tensor type", async () => {
@@ -135,7 +106,7 @@ Deno.test("step() equals the reference for every tensor type", async () => {
     const tokens = tokensOf(9, 1, model.shape.vocab);
     const expected = await referenceLogits(model, tokens);
     const all = await logitsOf(backend, slice(tokens));
-    assertLogitsClose(all, expected);
+    assertLogitsClose(all, expected, TOLERANCE);
     const alone = await logitsOf(backend, slice(tokens.slice(0, 1), { blockTable: blocks(1) }));
     assertEquals(alone, all.slice(0, model.shape.vocab), `${type}, a row alone`);
   }
@@ -169,6 +140,7 @@ Deno.test("step() equals the reference for untied, mixed and odd shapes", async 
     assertLogitsClose(
       await logitsOf(backend, slice(tokens)),
       await referenceLogits(model, tokens),
+      TOLERANCE,
     );
   }
 });

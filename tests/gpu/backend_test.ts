@@ -6,9 +6,8 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert/mod.js";
-import type { SampleParameters, SequenceSlice } from "../../shared/engine/backend.ts";
+import type { SampleParameters } from "../../shared/engine/backend.ts";
 import { DeviceError } from "../../shared/engine/backend.ts";
-import { ReferenceModel } from "../../shared/engine/reference/reference_model.ts";
 import { sampleReference } from "../../shared/engine/sampling/sample_reference.ts";
 import {
   openWebgpuBackend,
@@ -20,6 +19,14 @@ import { NARROW_SHAPES, WIDE_SHAPES } from "../../shared/engine/webgpu/kernel_sh
 import type { ModelFile } from "../../shared/weights/model_file.ts";
 import { gpuTest } from "./gpu_tests.ts";
 import { tinyModel } from "./tiny_model.ts";
+import {
+  assertLogitsClose,
+  blocks,
+  logitsOf,
+  referenceLogits,
+  slice,
+  tokensOf,
+} from "../kit/backend_slices.ts";
 
 const GREEDY: SampleParameters = { temperature: 0, topK: 0, topP: 1, seed: 0 };
 
@@ -35,40 +42,8 @@ async function open(
   });
 }
 
-function tokensOf(count: number, seed: number, vocab: number): number[] {
-  return Array.from({ length: count }, (_, i) => (seed + i * i * 31 + i * 7) % vocab);
-}
-
-/** Eight scattered blocks that no other `first` shares. */
-function blocks(first: number): number[] {
-  return [5, 2, 7, 0, 3, 6, 1, 4].map((block) => first * 8 + block);
-}
-
-function slice(
-  tokens: readonly number[],
-  options: Partial<SequenceSlice> = {},
-): SequenceSlice {
-  return { blockTable: blocks(0), startPosition: 0, tokens, sample: null, ...options };
-}
-
-async function logitsOf(backend: WebgpuBackend, part: SequenceSlice): Promise<Float32Array> {
-  const { slices: [result] } = await backend.step([{ ...part, wantLogits: true }]);
-  return result.logits!;
-}
-
-async function referenceLogits(model: ModelFile, tokens: readonly number[]): Promise<Float32Array> {
-  const sequence = (await ReferenceModel.load(model)).newSequence();
-  return Float32Array.from(tokens.flatMap((token) => Array.from(sequence.forward(token))));
-}
-
-function assertLogitsClose(actual: Float32Array, expected: Float32Array): void {
-  assertEquals(actual.length, expected.length);
-  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  for (const [i, value] of expected.entries()) {
-    const error = Math.abs(actual[i] - value);
-    assert(error <= 1e-4 * largest, `logit ${i} is ${actual[i]}, not ${value}`);
-  }
-}
+/** Of the largest logit. */
+const TOLERANCE = 1e-4;
 
 for (const shapes of [NARROW_SHAPES, WIDE_SHAPES]) {
   gpuTest(
@@ -78,7 +53,7 @@ for (const shapes of [NARROW_SHAPES, WIDE_SHAPES]) {
       await using backend = await open(model, { shapes });
       const tokens = tokensOf(37, 3, model.shape.vocab);
       const whole = await logitsOf(backend, slice(tokens));
-      assertLogitsClose(whole, await referenceLogits(model, tokens));
+      assertLogitsClose(whole, await referenceLogits(model, tokens), TOLERANCE);
       const { vocab } = model.shape;
       let at = 0;
       for (const size of [1, 1, 2, 3, 4, 5, 1, 9, 11]) {
@@ -121,6 +96,7 @@ gpuTest("step() equals the reference for untied, mixed and odd shapes", async ()
     assertLogitsClose(
       await logitsOf(backend, slice(tokens)),
       await referenceLogits(model, tokens),
+      TOLERANCE,
     );
   }
 });

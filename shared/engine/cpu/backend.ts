@@ -17,15 +17,16 @@ import {
   type SequenceSlice,
   type StepResult,
 } from "../backend.ts";
-import { blocksFor, checkBlockBytes, checkBlocks, kvLayout } from "../kv_layout.ts";
+import { checkBlockBytes, checkBlocks, kvLayout } from "../kv_layout.ts";
 import { type Llama, llamaMatrices, llamaTensors, mapLlama } from "../llama_tensors.ts";
 import { ropeTable } from "../rope_table.ts";
 import { sliceResults } from "../step_results.ts";
-import { type PackedRows, packRows, type RowBounds } from "../step_rows.ts";
+import { type PackedRows, packRows, type RowBounds, rowBounds } from "../step_rows.ts";
 import { cpuName } from "./cpu_name.ts";
 import { compileKernels, multipliesBytes } from "./kernel_module.ts";
 import { llamaProgram } from "./llama_program.ts";
-import { availableMemoryBytes, MemoryPlan } from "./memory_plan.ts";
+import { availableMemoryBytes } from "../host_memory.ts";
+import { MemoryPlan } from "./memory_plan.ts";
 import { type Program, programBytes, writeProgram } from "./program.ts";
 import { type SampledRow, writeSampleRecords } from "./sample_records.ts";
 import { chunksOf, planStep, scratchBytes, type StepLayout } from "./step_layout.ts";
@@ -239,17 +240,6 @@ function sampledRowsOf(slices: readonly SequenceSlice[]): SampledRow[] {
   return slices.flatMap(({ sample, startPosition, tokens }) =>
     sample ? [{ parameters: sample, position: startPosition + tokens.length }] : []
   );
-}
-
-function rowBounds(shape: ModelShape, options: BackendOptions): RowBounds {
-  const totalBlocks = blocksFor(options.kvCacheTokens);
-  return {
-    maxRows: options.maxRows,
-    maxSlices: Math.min(options.maxSlices, options.maxRows),
-    totalBlocks,
-    vocab: shape.vocab,
-    maxPositions: Math.min(shape.contextLength, totalBlocks * BLOCK_TOKENS),
-  };
 }
 
 type Tensors = ReturnType<typeof llamaTensors>;

@@ -4,6 +4,7 @@
  */
 
 import { DeviceError } from "../backend.ts";
+import { mib } from "../host_memory.ts";
 
 const PAGE_BYTES = 65_536;
 /** What 32-bit WebAssembly can address: 4 GiB. */
@@ -12,7 +13,6 @@ const MAX_PAGES = 65_536;
 const ALIGNMENT = 64;
 /** Loads of whole vectors may pass the end of what they need. */
 const SLACK_BYTES = 64;
-const MIB = 1024 * 1024;
 
 /** What a region is for, as refusals name it. */
 export type MemoryUse = "weights" | "KV cache" | "activations";
@@ -58,18 +58,4 @@ export class MemoryPlan {
     const pages = Math.ceil(this.#end / PAGE_BYTES);
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   }
-}
-
-/** Free memory of the machine; undefined where this process may not ask. */
-export function availableMemoryBytes(): number | undefined {
-  try {
-    return Deno.systemMemoryInfo().available;
-  } catch {
-    // Without --allow-sys the allocation itself will tell.
-    return undefined;
-  }
-}
-
-function mib(bytes: number): string {
-  return `${Math.ceil(bytes / MIB)} MiB`;
 }

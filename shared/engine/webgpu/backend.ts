@@ -11,7 +11,6 @@ import {
   type Backend,
   type BackendLimits,
   type BackendOptions,
-  BLOCK_TOKENS,
   type DeviceError,
   type DeviceInfo,
   type KvLayout,
@@ -19,7 +18,7 @@ import {
   type SequenceSlice,
   type StepResult,
 } from "../backend.ts";
-import { blocksFor, kvLayout } from "../kv_layout.ts";
+import { kvLayout } from "../kv_layout.ts";
 import { sliceResults } from "../step_results.ts";
 import { Gpu } from "./device.ts";
 import { checkFit } from "./device_memory.ts";
@@ -31,6 +30,7 @@ import { SampleOp } from "./ops/sample/sample.ts";
 import { Readback, type ReadbackMode } from "./readback.ts";
 import { probeImmediateReadback } from "./readback_probe.ts";
 import { checkDevice } from "./device_check.ts";
+import { rowBounds } from "../step_rows.ts";
 import { type PackedStep, packStep, type StepBounds, StepBuffers } from "./step_rows.ts";
 import { StepTimer, TIMER_BYTES } from "./step_timer.ts";
 
@@ -255,15 +255,7 @@ function stepBounds(
   options: BackendOptions,
   shapes: KernelShapes,
 ): StepBounds {
-  const totalBlocks = blocksFor(options.kvCacheTokens);
-  return {
-    maxRows: options.maxRows,
-    maxSlices: Math.min(options.maxSlices, options.maxRows),
-    totalBlocks,
-    vocab: shape.vocab,
-    maxPositions: Math.min(shape.contextLength, totalBlocks * BLOCK_TOKENS),
-    attentionTile: attentionTile(shapes, shape),
-  };
+  return { ...rowBounds(shape, options), attentionTile: attentionTile(shapes, shape) };
 }
 
 function backendParts(

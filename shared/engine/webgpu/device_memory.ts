@@ -2,12 +2,11 @@
 
 import type { ModelFile, ModelShape } from "../../weights/model_file.ts";
 import { BLOCK_TOKENS, DeviceError } from "../backend.ts";
+import { availableMemoryBytes, mib } from "../host_memory.ts";
 import { sliceBytes } from "../kv_layout.ts";
 import type { Gpu } from "./device.ts";
 import { type LlamaPlan, planDeviceBytes } from "./llama_weights.ts";
 import type { StepBounds } from "./step_rows.ts";
-
-const MIB = 1024 * 1024;
 
 /** Device bytes by what needs them. */
 export interface MemoryNeed {
@@ -40,7 +39,7 @@ export function checkFit(gpu: Gpu, options: FitOptions): void {
   checkBindings(model.shape, bounds, most);
   const need = memoryNeed(options);
   const total = need.weights + need.kv + need.activations;
-  const available = gpu.isSoftware ? systemMemoryBytes() : undefined;
+  const available = gpu.isSoftware ? availableMemoryBytes() : undefined;
   if (available !== undefined && total > available) {
     throw new DeviceError(
       `Cannot load ${model.path}: it needs ${mib(total)} (weights ${mib(need.weights)}, KV cache ` +
@@ -74,18 +73,4 @@ function checkBindings(shape: ModelShape, bounds: StepBounds, most: number): voi
         `limit of ${mib(most)}: set maxSlices to ${Math.floor(most / (shape.vocab * 4))} or less`,
     );
   }
-}
-
-/** Free memory of the machine; undefined where this process may not ask. */
-function systemMemoryBytes(): number | undefined {
-  try {
-    return Deno.systemMemoryInfo().available;
-  } catch {
-    // Without --allow-sys the check is left to the device's own allocation.
-    return undefined;
-  }
-}
-
-function mib(bytes: number): string {
-  return `${Math.ceil(bytes / MIB)} MiB`;
 }
