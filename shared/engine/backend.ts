@@ -65,6 +65,24 @@ export interface StepResult {
   readonly slices: readonly SliceResult[];
   /** Device time from timestamp queries, where the adapter has them. */
   readonly deviceTimeNs?: number;
+  /** In order and without overlap, where the step was asked to time them and the device can. */
+  readonly passes?: readonly PassTime[];
+}
+
+/** One pass of a step as the device timed it. */
+export interface PassTime {
+  /** `embed`, `layers`, `output` (final norm and logits) or `sample`. */
+  readonly name: "embed" | "layers" | "output" | "sample";
+  /** Since the start of the step on the device. */
+  readonly startMs: number;
+  readonly durationMs: number;
+  /** Time in each kind of work of the pass, summed over the layers; empty for a pass of one kind. */
+  readonly kinds: Readonly<Partial<Record<"linear" | "attention" | "other", number>>>;
+}
+
+export interface StepOptions {
+  /** Time each pass; it may slow the step. */
+  readonly timePasses?: boolean;
 }
 
 export interface BackendLimits {
@@ -84,7 +102,7 @@ export interface Backend extends AsyncDisposable {
   /** Resolves with the reason when the device cannot go on, also between steps; else never. */
   readonly failed: Promise<DeviceError>;
   /** Runs one batch. Rejects with a DeviceError when the device is lost or refuses the work. */
-  step(slices: readonly SequenceSlice[]): Promise<StepResult>;
+  step(slices: readonly SequenceSlice[], options?: StepOptions): Promise<StepResult>;
   /** Reads whole blocks, in KvLayout order. [blocks.length * kv.blockBytes] */
   readBlocks(blocks: readonly number[]): Promise<Uint8Array<ArrayBuffer>>;
   /** Writes whole blocks. Ordered before every later step. */
