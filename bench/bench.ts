@@ -1,73 +1,82 @@
 /** `deno task bench`: measures this checkout beside its peers and prints a report. */
 
 import { parseArgs } from "@std/cli/parse_args.js";
-import { benchEngine } from "./engine.ts";
-import { performancePage } from "./page.ts";
+import { benchEngine } from "./engine/engine.ts";
+import { PAGES, writePage } from "./page.ts";
 import { benchPlane } from "./plane.ts";
 import { benchStart } from "./start.ts";
 import { benchTraces } from "./traces.ts";
+import { benchTracingOverhead } from "./tracing_overhead.ts";
 
 const HELP = `Usage: deno task bench [PART…] [--models A,B] [--rounds N] [--out FILE]
 
 Parts (all when none is named):
-  engine   prefill, decode and batched decode tokens/s, load time and memory, beside llama.cpp and
-           ONNX Runtime Web on the same adapter
-  plane    everything around the engine: streams on a simulated one, tracing off and fully on
   start    task start to first token, warm
+  engine   prefill, decode and batched decode tokens/s, long contexts, load time and memory, beside
+           llama.cpp and ONNX Runtime, on the CPU and on the adapter at hand
   traces   the traces service: spans acknowledged a second, search and trace by id as it grows
+  tracing_overhead   what each switch of tracing costs on real models, and the CPU of a span
+  plane    everything around the engine: streams on a simulated one, tracing off and fully on
 
   --models   aliases or paths, default stories15m,smollm2-135m-instruct
-  --rounds   interleaved rounds, default 3
-  --prompt   prompt tokens, default 128
-  --decode   decoded tokens, default 32
+  --rounds   interleaved rounds, default 3; 16 of tracing_overhead
+  --decode   the most tokens that engine decodes after a prompt, default 64
   --connections  concurrent streams of plane, default 1,16,64,256
   --kv-bytes     KV bytes of a token of plane, default 8; 23040 as SmolLM2-135M
-  --other        another checkout that plane measures beside this one
+  --other        another checkout that engine and plane measure beside this one
   --spans    spans in the traces service, default 10000,100000,1000000
-  --out      write it all to FILE too, as a page that says how it was measured
+  --out      write it all to FILE too, as the page of docs/ that these parts make up:
+${
+  Object.values(PAGES).map(({ path, parts }) => `             ${path}: ${parts.join(", ")}`).join(
+    "\n",
+  )
+}
 `;
 
 const args = parseArgs(Deno.args, {
-  string: [
-    "models",
-    "rounds",
-    "prompt",
-    "decode",
-    "spans",
-    "out",
-    "connections",
-    "kv-bytes",
-    "other",
-  ],
+  string: ["models", "rounds", "decode", "spans", "out", "connections", "kv-bytes", "other"],
   boolean: ["help"],
   default: {
     models: "stories15m,smollm2-135m-instruct",
-    rounds: "3",
-    prompt: "128",
-    decode: "32",
+    decode: "64",
     connections: "1,16,64,256",
     "kv-bytes": "8",
     spans: "10000,100000,1000000",
   },
 });
+const models = args.models.split(",");
+const rounds = (usual: number) => args.rounds === undefined ? usual : Number(args.rounds);
 
-const PARTS: Readonly<Record<string, () => Promise<string>>> = {
-  engine: () =>
-    benchEngine({
-      models: args.models.split(","),
-      rounds: Number(args.rounds),
-      promptTokens: Number(args.prompt),
-      decodeTokens: Number(args.decode),
-    }),
-  plane: () =>
-    benchPlane({
-      rounds: Number(args.rounds),
-      concurrencies: args.connections.split(",").map(Number),
-      kvTokenBytes: Number(args["kv-bytes"]),
-      other: args.other,
-    }),
-  start: () => benchStart({ models: args.models.split(","), rounds: Number(args.rounds) }),
-  traces: () => benchTraces({ sizes: args.spans.split(",").map(Number) }),
+const PARTS: Readonly<Record<string, { title: string; run: () => Promise<string> }>> = {
+  start: { title: "Start", run: () => benchStart({ models, rounds: rounds(3) }) },
+  engine: {
+    title: "Engines",
+    run: () =>
+      benchEngine({
+        models,
+        rounds: rounds(3),
+        decodeTokens: Number(args.decode),
+        other: args.other,
+      }),
+  },
+  traces: {
+    title: "Traces service",
+    run: () => benchTraces({ sizes: args.spans.split(",").map(Number) }),
+  },
+  tracing_overhead: {
+    title: "Each switch",
+    run: () => benchTracingOverhead({ models, rounds: rounds(16) }),
+  },
+  plane: {
+    title: "Many streams, off and fully on",
+    run: () =>
+      benchPlane({
+        rounds: rounds(3),
+        concurrencies: args.connections.split(",").map(Number),
+        kvTokenBytes: Number(args["kv-bytes"]),
+        other: args.other,
+      }),
+  },
 };
 
 const names: string[] = args._.length > 0 ? args._.map(String) : Object.keys(PARTS);
@@ -77,16 +86,23 @@ if (args.help || unknown.length > 0) {
   if (unknown.length > 0) print(`Unknown part: ${unknown.join(", ")}\n`);
   Deno.exit(unknown.length > 0 ? 2 : 0);
 }
-
-const parts: string[] = [];
-for (const name of names) {
-  const part = `## ${name}\n\n${await PARTS[name]?.()}`;
-  print(part + "\n");
-  parts.push(part);
+const page = Object.values(PAGES).find(({ parts }) => names.every((name) => parts.includes(name)));
+if (args.out !== undefined && page === undefined) {
+  print(`Cannot write one page of ${names.join(", ")}: --help says which parts go together\n`);
+  Deno.exit(2);
 }
-if (args.out !== undefined) {
+
+const sections: string[] = [];
+for (const name of names) {
+  const part = PARTS[name];
+  if (part === undefined) continue;
+  const section = `## ${part.title}\n\n${await part.run()}`;
+  print(section + "\n");
+  sections.push(section);
+}
+if (args.out !== undefined && page !== undefined) {
   const command = ["deno task bench", ...Deno.args].join(" ");
-  await Deno.writeTextFile(args.out, await performancePage({ command, parts }));
+  await writePage(args.out, { page, command, sections });
 }
 
 function print(text: string): void {

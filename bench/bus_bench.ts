@@ -59,7 +59,7 @@ async function serve(bus: Bus): Promise<void> {
     // Both ends are this file.
     const request = call.payload as PeerRequest;
     for (let index = 0; index < request.frames; index++) {
-      call.send({ kind: "tokens", index, ids: [index] });
+      call.send({ kind: "tokens", index, ids: [index], step: index });
     }
     if (request.transferSubject === undefined) return;
     const transfer = bus.send(request.transferSubject);

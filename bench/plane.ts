@@ -6,11 +6,12 @@
  * figures are medians of the rounds, ratios medians of the rounds' own.
  */
 
-import { cacheDirectory, readRegistries } from "../shared/download/mod.ts";
-import { ensureNatsServer } from "../shared/provision/mod.ts";
-import { type LoadFigures, runLoad, TOKENS_PER_STREAM } from "./plane/load.ts";
-import { PlaneStack, type StackSetup } from "./plane/stack.ts";
+import { type LoadFigures, runLoad } from "./stack/load.ts";
+import { SIMULATED_MODEL, simulatedEngineEnv } from "./stack/simulated_engine.ts";
+import { SpanSink } from "./stack/span_sink.ts";
+import { BenchStack, natsProgram } from "./stack/stack.ts";
 import { figure, median } from "./statistics.ts";
+import { table } from "./table.ts";
 
 export interface PlaneBenchOptions {
   readonly rounds: number;
@@ -25,6 +26,8 @@ const MIN_STREAMS = 100;
 const STREAMS_PER_CONNECTION = 2;
 /** A service that has run for a while: the compiler has seen it all. */
 const WARM_UP = { concurrency: 64, streams: 1000 };
+/** As in the reference system's measurements. */
+const TOKENS_PER_STREAM = 64;
 
 /** dynamo_measured, medians: NATS, mocker, 64 tokens, client with immediate ACK; 2 cores. */
 const REFERENCE = [
@@ -34,8 +37,16 @@ const REFERENCE = [
   ["disaggregated, on", "162 / 363 / 366", "4.4 / 38 / 145", "55 / 37 / 37", "126-155"],
 ];
 
+interface Setup {
+  readonly isDisaggregated: boolean;
+  /** Export, JSON lines and span events. */
+  readonly isTraced: boolean;
+  readonly checkout?: string;
+}
+
 interface Cell {
-  readonly stack: PlaneStack;
+  readonly setup: Setup;
+  readonly stack: BenchStack;
   readonly concurrency: number;
   readonly rounds: LoadFigures[];
 }
@@ -44,39 +55,44 @@ interface Cell {
 export async function benchPlane(options: PlaneBenchOptions): Promise<string> {
   if (Deno.build.os !== "linux") return "Not measured: it reads CPU times from /proc of Linux.";
   await using open = new AsyncDisposableStack();
-  const sink = open.use(startSink());
-  const { os, arch } = Deno.build;
-  const env = Deno.env.toObject();
-  const nats = await ensureNatsServer({
-    os,
-    arch,
-    cacheDir: cacheDirectory({ os, env, override: env.DYN_CACHE_DIR ?? "" }),
-    registries: await readRegistries(env),
-  });
+  const sink = open.use(new SpanSink());
+  const nats = await natsProgram();
   const cells: Cell[] = [];
   for (const setup of setups(options.other)) {
+    const flag = setup.isTraced ? "1" : "0";
     const stack = open.use(
-      await PlaneStack.start({
+      await BenchStack.start({
         ...setup,
-        natsProgram: nats.path,
-        tracesUrl: sink.url,
-        kvTokenBytes: options.kvTokenBytes,
+        model: SIMULATED_MODEL,
+        natsProgram: nats,
+        env: {
+          ...simulatedEngineEnv(options.kvTokenBytes),
+          OTEL_EXPORT_ENABLED: flag,
+          OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: sink.tracesUrl,
+          DYN_LOGGING_JSONL: flag,
+          DYN_LOGGING_SPAN_EVENTS: flag,
+        },
       }),
     );
-    for (const concurrency of options.concurrencies) cells.push({ stack, concurrency, rounds: [] });
+    await runLoad(stack, { ...WARM_UP, tokensPerStream: TOKENS_PER_STREAM });
+    for (const concurrency of options.concurrencies) {
+      cells.push({ setup, stack, concurrency, rounds: [] });
+    }
   }
-  for (const stack of new Set(cells.map((cell) => cell.stack))) await runLoad(stack, WARM_UP);
   cells.sort((a, b) => a.concurrency - b.concurrency);
   for (let round = 0; round < options.rounds; round++) {
     for (const { stack, concurrency, rounds } of cells) {
       const streams = Math.max(MIN_STREAMS, concurrency * STREAMS_PER_CONNECTION);
-      rounds.push(await runLoad(stack, { concurrency, streams }));
+      rounds.push(
+        await runLoad(stack, { concurrency, streams, tokensPerStream: TOKENS_PER_STREAM }),
+      );
     }
   }
-  return report(cells, options, sink.bytes);
+  if (sink.spans === 0) throw new Error("Cannot report: the traced setups exported no spans");
+  return report(cells, options);
 }
 
-function setups(other: string | undefined): StackSetup[] {
+function setups(other: string | undefined): Setup[] {
   return [false, true].flatMap((isDisaggregated) =>
     [false, true].flatMap((isTraced) => [
       { isDisaggregated, isTraced },
@@ -85,30 +101,7 @@ function setups(other: string | undefined): StackSetup[] {
   );
 }
 
-/** Takes spans and throws them away. */
-function startSink(): AsyncDisposable & { readonly url: string; readonly bytes: number } {
-  let bytes = 0;
-  const server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    async (request) => {
-      bytes += (await request.arrayBuffer()).byteLength;
-      const type = request.headers.get("content-type") ?? "";
-      return new Response(type.includes("json") ? "{}" : null, {
-        headers: { "content-type": type },
-      });
-    },
-  );
-  return {
-    url: `http://127.0.0.1:${server.addr.port}/v1/traces`,
-    get bytes() {
-      return bytes;
-    },
-    [Symbol.asyncDispose]: () => server.shutdown(),
-  };
-}
-
-function report(cells: readonly Cell[], options: PlaneBenchOptions, spanBytes: number): string {
-  if (spanBytes === 0) throw new Error("Cannot report: the traced setups exported no spans");
+function report(cells: readonly Cell[], options: PlaneBenchOptions): string {
   const head = [
     "setup",
     "connections",
@@ -125,7 +118,7 @@ function report(cells: readonly Cell[], options: PlaneBenchOptions, spanBytes: n
   const rows = cells.map((cell) => {
     const of = (pick: (figures: LoadFigures) => number) => figure(median(cell.rounds.map(pick)));
     return [
-      nameOf(cell.stack.setup),
+      nameOf(cell.setup),
       String(cell.concurrency),
       of((f) => f.streamsPerSecond),
       `${of((f) => f.ttftP50Ms)} (${of((f) => f.ttftP99Ms)}) ms`,
@@ -135,7 +128,7 @@ function report(cells: readonly Cell[], options: PlaneBenchOptions, spanBytes: n
       `${of((f) => f.frontendUsPerToken)} µs`,
       ratioToOff(cell, cells),
       `${of((f) => f.workersUsPerToken)} µs`,
-      `${of((f) => f.frontendMegabytes)} MiB`,
+      `${of((f) => f.frontendBytes / 2 ** 20)} MiB`,
     ];
   });
   return [
@@ -151,15 +144,15 @@ function report(cells: readonly Cell[], options: PlaneBenchOptions, spanBytes: n
   ].join("\n\n");
 }
 
-function nameOf({ isDisaggregated, isTraced, checkout }: StackSetup): string {
+function nameOf({ isDisaggregated, isTraced, checkout }: Setup): string {
   const name = `${isDisaggregated ? "disaggregated" : "aggregated"}, ${isTraced ? "on" : "off"}`;
   return checkout === undefined ? name : `${name} (other checkout)`;
 }
 
 function ratioToOff(cell: Cell, cells: readonly Cell[]): string {
-  const { isTraced, isDisaggregated, checkout } = cell.stack.setup;
+  const { isTraced, isDisaggregated, checkout } = cell.setup;
   if (!isTraced) return "–";
-  const off = cells.find(({ stack: { setup }, concurrency }) =>
+  const off = cells.find(({ setup, concurrency }) =>
     !setup.isTraced && setup.isDisaggregated === isDisaggregated && setup.checkout === checkout &&
     concurrency === cell.concurrency
   );
@@ -170,9 +163,4 @@ function ratioToOff(cell: Cell, cells: readonly Cell[]): string {
       ),
     ),
   );
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |\n`;
-  return line(head) + line(head.map(() => "---")) + rows.map(line).join("");
 }

@@ -5,8 +5,10 @@
 
 import { fromFileUrl, join } from "@std/path/mod.js";
 import { choosePort } from "../services/start/ports.ts";
+import { memoryOf } from "./process_usage.ts";
 import { requestSpans, SPANS_PER_REQUEST } from "./span_bodies.ts";
 import { figure, median } from "./statistics.ts";
+import { table } from "./table.ts";
 
 export interface TracesBenchOptions {
   /** Spans in the store at which it is measured, growing. */
@@ -40,7 +42,7 @@ export async function benchTraces({ sizes }: TracesBenchOptions): Promise<string
   const folder = await Deno.makeTempDir({ prefix: "baton-bench-" });
   const service = await startService(join(folder, "traces.db"));
   const load = new SpanLoad(service.otlpUrl);
-  const rows: string[] = [];
+  const rows: string[][] = [];
   try {
     for (const size of sizes) {
       const spansPerSecond = await load.growTo(size);
@@ -53,29 +55,35 @@ export async function benchTraces({ sizes }: TracesBenchOptions): Promise<string
         q: METRICS,
         ...load.window,
       });
-      rows.push(
-        [
-          size.toLocaleString("en-US"),
-          figure(spansPerSecond),
-          `${figure(median(searches))} ms`,
-          `${figure(Math.max(...searches))} ms`,
-          `${figure(byId)} ms`,
-          `${figure(metrics)} ms`,
-          `${figure(await residentMegabytes(service.process.pid))} MiB`,
-          `${figure(await folderMegabytes(folder))} MiB`,
-        ].join(" | "),
-      );
+      rows.push([
+        size.toLocaleString("en-US"),
+        figure(spansPerSecond),
+        `${figure(median(searches))} ms`,
+        `${figure(Math.max(...searches))} ms`,
+        `${figure(byId)} ms`,
+        `${figure(metrics)} ms`,
+        `${figure((await memoryOf(service.process.pid)).residentBytes / 2 ** 20)} MiB`,
+        `${figure(await folderMegabytes(folder))} MiB`,
+      ]);
     }
   } finally {
     service.process.kill("SIGTERM");
     await service.process.status;
     await Deno.remove(folder, { recursive: true });
   }
-  const head =
-    "spans stored | acknowledged spans/s | search p50 | slowest search | trace by id | metrics | RSS | files";
-  return `| ${head} |\n| ${head.split("|").map(() => "---").join(" | ")} |\n` +
-    rows.map((row) => `| ${row} |\n`).join("") +
-    `\nSearches: ${SEARCHES.map((q) => `\`${q.replaceAll("|", "\\|")}\``).join(", ")}.\n`;
+  const head = [
+    "spans stored",
+    "acknowledged spans/s",
+    "search p50",
+    "slowest search",
+    "trace by id",
+    "metrics",
+    "RSS",
+    "files",
+  ];
+  return `${table(head, rows)}\n\nSearches: ${
+    SEARCHES.map((q) => `\`${q.replaceAll("|", "\\|")}\``).join(", ")
+  }.\n`;
 }
 
 interface Service {
@@ -206,12 +214,6 @@ async function timeGet(
     times.push(performance.now() - startMs);
   }
   return median(times);
-}
-
-/** NaN where the system has no `/proc`. */
-async function residentMegabytes(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? NaN) / 1024;
 }
 
 async function folderMegabytes(folder: string): Promise<number> {

@@ -1,12 +1,13 @@
 /**
- * Baton's engine as a peer of `bench/engine.ts`: thread, scheduler and backend as a worker runs them.
+ * Baton's engine as a peer of `bench/engine`: thread, scheduler and backend as a worker runs them.
  *
  * Usage: deno run -A baton.ts MODEL.gguf webgpu|cpu
  */
 
 import type { SequenceEvent } from "../../shared/engine/engine.ts";
 import { startEngine } from "../../shared/engine_thread/mod.ts";
-import type { PeerRequest, PeerResult } from "../peer_process.ts";
+import { CONTEXT_TOKENS } from "../engine/cases.ts";
+import type { PeerRequest, PeerResult } from "../engine/peer_process.ts";
 import { servePeer } from "./serve_peer.ts";
 
 type TokenEvent = Extract<SequenceEvent, { type: "token" }>;
@@ -16,7 +17,7 @@ const startedAt = performance.now();
 await using engine = await startEngine({
   modelPath,
   device: device === "cpu" ? "cpu" : "webgpu",
-  kvCacheTokens: 4096,
+  kvCacheTokens: CONTEXT_TOKENS,
   maxBatchTokens: 128,
   maxSequences: 8,
   queueLimit: 8,

@@ -1,15 +1,15 @@
 /**
- * llama.cpp through its Node binding, as a peer of `bench/engine.ts`.
+ * llama.cpp through its Node binding, as a peer of `bench/engine`.
  *
  * Speaks the peers' protocol (see peer_process.ts), one prompt at a time. Usage: node llama_cpp.mjs
- * MODEL.gguf cpu|vulkan, in the folder whose node_modules holds the binding.
+ * MODEL.gguf cpu|vulkan THREADS CONTEXT_TOKENS, in the folder whose node_modules holds the binding.
  */
 import process from "node:process";
 import readline from "node:readline";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
-const [, , modelPath, device] = process.argv;
+const [, , modelPath, device, threads, contextTokens] = process.argv;
 const require = createRequire(`${process.cwd()}/package.json`);
 const { getLlama, LlamaLogLevel } = await import(
   pathToFileURL(require.resolve("node-llama-cpp")).href
@@ -24,8 +24,8 @@ const llama = await getLlama({
 });
 const model = await llama.loadModel({ modelPath, gpuLayers: isVulkan ? "max" : 0 });
 const context = await model.createContext({
-  contextSize: Math.min(512, model.trainContextSize),
-  threads: 2,
+  contextSize: Math.min(Number(contextTokens), model.trainContextSize),
+  threads: Number(threads),
 });
 const sequence = context.getSequence();
 print({ loadMs: performance.now() - startedAt });

@@ -1,7 +1,7 @@
-/** The peers' end of the protocol of `bench/peer_process.ts`, for those that run in Deno. */
+/** The peers' end of the protocol of `bench/engine/peer_process.ts`, for those that run in Deno. */
 
 import { TextLineStream } from "@std/streams/text_line_stream.js";
-import type { PeerRequest, PeerResult } from "../peer_process.ts";
+import type { PeerRequest, PeerResult } from "../engine/peer_process.ts";
 
 /** Says that the peer is loaded, then answers one request after the other until input ends. */
 export async function servePeer(

@@ -1,8 +1,6 @@
 /** The text of one answer as it is generated: what streams write and whole answers collect. */
 
-import { epochMs } from "../../shared/clock/epoch_clock.ts";
 import type { CompletionFinishReason } from "../../shared/openai/mod.ts";
-import type { GenerationEnd } from "./attempt.ts";
 import { generate, type GenerationDeps, type GenerationProgress } from "./generation.ts";
 import type { GenerationJob } from "./generation_job.ts";
 import type { ServedModel } from "./served_model.ts";
@@ -15,7 +13,7 @@ export interface AnswerPiece {
    * begin a stop string.
    */
   readonly texts: readonly string[];
-  /** When the tokens arrived at the frontend. */
+  /** When the last of them arrived at the frontend. */
   readonly arrivedAtMs: number;
 }
 
@@ -24,8 +22,6 @@ export interface AnswerEnd {
   /** Text that was held back until the end. */
   readonly text: string;
   readonly finishReason: CompletionFinishReason;
-  /** What the workers reported; absent when a stop string ended the text before they did. */
-  readonly generation?: GenerationEnd;
 }
 
 export interface AnswerOptions {
@@ -49,11 +45,11 @@ export async function* answer(
     if (event.kind === "end") {
       const { texts, isStopped } = assembler.flush();
       const finishReason = isStopped ? "stop" : event.finishReason;
-      end = { kind: "end", text: texts.join(""), finishReason, generation: event };
+      end = { kind: "end", text: texts.join(""), finishReason };
       break;
     }
     const { texts, isStopped } = assembler.push(event.ids);
-    yield { kind: "piece", texts, arrivedAtMs: epochMs() };
+    yield { kind: "piece", texts, arrivedAtMs: event.arrivedAtMs };
     if (isStopped) {
       end = { kind: "end", text: "", finishReason: "stop" };
       break;

@@ -15,6 +15,8 @@ import {
   errorBodySchema,
   modelListSchema,
   modelSchema,
+  TIMINGS_HEADER,
+  TIMINGS_WANTED,
 } from "../../shared/openai/mod.ts";
 
 const JSON_TYPE = "application/json";
@@ -37,6 +39,12 @@ function errorResponses(): Record<number, ReturnType<typeof jsonOf>> {
 
 const ERRORS = errorResponses();
 
+const COMPLETION_HEADERS = z.object({
+  [TIMINGS_HEADER]: z.string().optional().describe(
+    `\`${TIMINGS_WANTED}\` asks for \`timings\` in the body, or in the last chunk of a stream`,
+  ),
+});
+
 function completionRoute<P extends string>(
   path: P,
   schemas: { request: z.ZodType; whole: z.ZodType; chunk: z.ZodType },
@@ -44,7 +52,10 @@ function completionRoute<P extends string>(
   return createRoute({
     method: "post",
     path,
-    request: { body: { required: true, content: { [JSON_TYPE]: { schema: schemas.request } } } },
+    request: {
+      headers: COMPLETION_HEADERS,
+      body: { required: true, content: { [JSON_TYPE]: { schema: schemas.request } } },
+    },
     responses: {
       200: {
         description: "The answer: whole, or with `stream` as events that end with `[DONE]`",

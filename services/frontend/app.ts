@@ -67,7 +67,7 @@ function refuseMethod(c: Context): Response {
     "method_not_allowed",
     `Cannot ${c.req.method} ${c.req.path}: use POST`,
   );
-  return errorResponse(error, { allow: "POST" });
+  return errorResponse(error, { headers: { allow: "POST" } });
 }
 
 function addModels(app: OpenAPIHono, { catalogue }: AppDeps): void {

@@ -9,15 +9,11 @@
  */
 
 import type { Bus } from "../../shared/bus/bus.ts";
-import type { FinishReason, PhaseTimings, WorkFrame } from "../../shared/messages/mod.ts";
+import { epochMs } from "../../shared/clock/epoch_clock.ts";
+import type { CancellationSignal, FinishReason, WorkFrame } from "../../shared/messages/mod.ts";
 import { ArrivalQueue } from "./arrival_queue.ts";
 import { TokenOrder } from "./token_order.ts";
-import {
-  type CancellationSignal,
-  failureOf,
-  WorkerCall,
-  type WorkerCallOptions,
-} from "./worker_call.ts";
+import { failureOf, WorkerCall, type WorkerCallOptions } from "./worker_call.ts";
 
 export interface AttemptPlan {
   /** Absent when the decode worker computes the prompt too. */
@@ -28,15 +24,26 @@ export interface AttemptPlan {
 export interface GenerationEnd {
   readonly kind: "end";
   readonly finishReason: FinishReason;
-  readonly cachedTokens: number;
-  readonly prefillTimings?: PhaseTimings;
-  readonly decodeTimings?: PhaseTimings;
 }
 
 /** Token ids in order, stop token included, then one end. */
 export type GenerationEvent =
-  | { readonly kind: "tokens"; readonly ids: readonly number[] }
+  | {
+    readonly kind: "tokens";
+    readonly ids: readonly number[];
+    /** Of the last of them. */
+    readonly arrivedAtMs: number;
+  }
   | GenerationEnd;
+
+export type CallSource = "prefill" | "decode";
+
+/** A frame as it arrived at this process, by epochMs. */
+export interface FrameArrival {
+  readonly source: CallSource;
+  readonly frame: WorkFrame;
+  readonly atMs: number;
+}
 
 /** The attempt failed; what it generated before stays valid. */
 export class AttemptFailure extends Error {
@@ -55,14 +62,11 @@ export class AttemptFailure extends Error {
 /** Time for the bus to notice that an instance died: more than two of its pings. */
 const VERDICT_MS = 1_200;
 
-type Source = "prefill" | "decode";
-
-type Arrival =
-  | { readonly source: Source; readonly frame: WorkFrame }
-  | { readonly source: Source; readonly error: unknown };
+type Arrival = FrameArrival | { readonly source: CallSource; readonly error: unknown };
 
 interface ReadyArrivals {
   readonly ids: readonly number[];
+  readonly arrivedAtMs: number;
   readonly end: GenerationEnd | null;
   readonly failed: Extract<Arrival, { error: unknown }> | null;
 }
@@ -73,17 +77,21 @@ export class Attempt {
   readonly #arrivals = new ArrivalQueue<Arrival>();
   readonly #order = new TokenOrder();
   readonly #maxTokens: number;
-  #cachedTokens = 0;
-  #prefillTimings: PhaseTimings | undefined;
+  readonly #onFrame: (arrival: FrameArrival) => void;
+  /** No frame of a prefill worker is to come. */
+  #isPrefillOver: boolean;
   #decodeEnd: Extract<WorkFrame, { kind: "end" }> | null = null;
   #hasDecoded = false;
   #transferFailure: AttemptFailure | null = null;
   #verdictTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(bus: Bus, plan: AttemptPlan) {
+  /** `onFrame` is told of every frame that is believed. */
+  constructor(bus: Bus, plan: AttemptPlan, onFrame: (arrival: FrameArrival) => void) {
     this.#prefill = plan.prefill === undefined ? null : new WorkerCall(bus, plan.prefill);
     this.#decode = new WorkerCall(bus, plan.decode);
     this.#maxTokens = plan.decode.request.maxTokens;
+    this.#isPrefillOver = plan.prefill === undefined;
+    this.#onFrame = onFrame;
   }
 
   /** Generates. Throws an AttemptFailure, or the reason of `abort`; leaving early stops the workers. */
@@ -92,8 +100,8 @@ export class Attempt {
     this.#pump("decode", this.#decode);
     try {
       for (;;) {
-        const { ids, end, failed } = this.#takeReady(await this.#arrivals.next());
-        if (ids.length > 0) yield { kind: "tokens", ids };
+        const { ids, arrivedAtMs, end, failed } = this.#takeReady(await this.#arrivals.next());
+        if (ids.length > 0) yield { kind: "tokens", ids, arrivedAtMs };
         if (failed !== null) this.#judge(failed.source, failed.error);
         if (end === null) continue;
         this.cancel("superseded");
@@ -122,9 +130,11 @@ export class Attempt {
     this.#decode.cancel(signal);
   }
 
-  async #pump(source: Source, call: WorkerCall): Promise<void> {
+  async #pump(source: CallSource, call: WorkerCall): Promise<void> {
     try {
-      for await (const frame of call.frames()) this.#arrivals.push({ source, frame });
+      for await (const frame of call.frames()) {
+        this.#arrivals.push({ source, frame, atMs: epochMs() });
+      }
     } catch (error) {
       this.#arrivals.push({ source, error });
     }
@@ -133,22 +143,28 @@ export class Attempt {
   /** Takes an arrival and those that wait behind it, up to an end or a failure: under load a burst. */
   #takeReady(first: Arrival): ReadyArrivals {
     const ids: number[] = [];
+    let arrivedAtMs = 0;
     let arrival: Arrival | undefined = first;
     for (; arrival !== undefined; arrival = this.#arrivals.nextReady()) {
-      if ("error" in arrival) return { ids, end: null, failed: arrival };
-      ids.push(...this.#take(arrival.source, arrival.frame));
+      if ("error" in arrival) return { ids, arrivedAtMs, end: null, failed: arrival };
+      ids.push(...this.#take(arrival));
+      arrivedAtMs = arrival.atMs;
       const end = this.#endAfter(arrival);
-      if (end !== null) return { ids, end, failed: null };
+      if (end !== null) return { ids, arrivedAtMs, end, failed: null };
     }
-    return { ids, end: null, failed: null };
+    return { ids, arrivedAtMs, end: null, failed: null };
   }
 
-  #take(source: Source, frame: WorkFrame): readonly number[] {
+  #take(arrival: FrameArrival): readonly number[] {
+    const ids = this.#idsOf(arrival);
+    this.#onFrame(arrival);
+    return ids;
+  }
+
+  #idsOf({ source, frame }: FrameArrival): readonly number[] {
     switch (frame.kind) {
       case "accepted":
-        return [];
       case "scheduled":
-        if (this.#computesPrompt(source)) this.#cachedTokens = frame.cachedTokens;
         return [];
       case "tokens":
         if (frame.index + frame.ids.length > this.#maxTokens) {
@@ -157,20 +173,18 @@ export class Attempt {
         if (source === "decode") this.#hasDecoded = true;
         return this.#order.push(frame.index, frame.ids);
       case "end":
-        if (source === "prefill") this.#prefillTimings = frame.timings;
+        if (source === "prefill") this.#isPrefillOver = true;
         else this.#decodeEnd = frame;
         return [];
     }
   }
 
-  #computesPrompt(source: Source): boolean {
-    return source === "prefill" || this.#prefill === null;
-  }
-
   /** The attempt's end, once a call said so and no token is on its way. */
-  #endAfter({ source, frame }: Extract<Arrival, { frame: WorkFrame }>): GenerationEnd | null {
+  #endAfter({ source, frame }: FrameArrival): GenerationEnd | null {
     if (source === "prefill" && frame.kind === "end") {
-      if (frame.finishReason !== "handed_off") return this.#end(frame.finishReason);
+      if (frame.finishReason !== "handed_off") {
+        return { kind: "end", finishReason: frame.finishReason };
+      }
       if (this.#transferFailure !== null) throw this.#transferFailure;
     }
     const decodeEnd = this.#decodeEnd;
@@ -179,20 +193,10 @@ export class Attempt {
     if (!isWhole && !this.#isPrefillOver) return null;
     if (!isWhole) throw this.#broken("decode", "it ended and tokens are missing");
     if (decodeEnd.finishReason === "handed_off") throw this.#broken("decode", "it handed it off");
-    return this.#end(decodeEnd.finishReason);
+    return { kind: "end", finishReason: decodeEnd.finishReason };
   }
 
-  #end(finishReason: FinishReason): GenerationEnd {
-    return {
-      kind: "end",
-      finishReason,
-      cachedTokens: this.#cachedTokens,
-      ...(this.#prefillTimings && { prefillTimings: this.#prefillTimings }),
-      ...(this.#decodeEnd && { decodeTimings: this.#decodeEnd.timings }),
-    };
-  }
-
-  #judge(source: Source, error: unknown): void {
+  #judge(source: CallSource, error: unknown): void {
     const isWhole = this.#order.nextIndex > 0 && !this.#order.hasGap;
     if (source === "prefill" && this.#hasDecoded && isWhole) return;
     const failure = new AttemptFailure(
@@ -207,18 +211,13 @@ export class Attempt {
     this.#verdictTimer = setTimeout(() => this.#arrivals.fail(failure), VERDICT_MS);
   }
 
-  /** Whether no frame of a prefill worker is to come. */
-  get #isPrefillOver(): boolean {
-    return this.#prefill === null || this.#prefillTimings !== undefined;
-  }
-
   /** The worker does not keep to the protocol. */
-  #broken(source: Source, what: string): AttemptFailure {
+  #broken(source: CallSource, what: string): AttemptFailure {
     const message = `Cannot finish the request with the ${source} worker: ${what}`;
     return new AttemptFailure("internal", this.#instanceIdOf(source), message);
   }
 
-  #instanceIdOf(source: Source): string {
+  #instanceIdOf(source: CallSource): string {
     const call = source === "prefill" && this.#prefill !== null ? this.#prefill : this.#decode;
     return call.instance.instanceId;
   }

@@ -1,18 +1,20 @@
 import { assertEquals } from "@std/assert/mod.js";
+import type { CallAborted } from "../../shared/bus/bus.ts";
+import { cancellationSignal } from "../../shared/messages/mod.ts";
 import { FrontendKit, readEvents } from "./testing/frontend_kit.ts";
 
 /** A worker hook that reports when it was reached and when its call was cancelled. */
 function heldToken(atIndex: number) {
   const reached = Promise.withResolvers<void>();
-  const cancelled = Promise.withResolvers<void>();
+  const cancelled = Promise.withResolvers<CallAborted>();
   return {
     reached: reached.promise,
     cancelled: cancelled.promise,
-    onToken(index: number, call: { signal: AbortSignal }): Promise<void> | void {
+    async onToken(index: number, call: { signal: AbortSignal }): Promise<void> {
       if (index !== atIndex) return;
       reached.resolve();
-      call.signal.addEventListener("abort", () => cancelled.resolve());
-      return cancelled.promise;
+      call.signal.addEventListener("abort", () => cancelled.resolve(call.signal.reason));
+      await cancelled.promise;
     },
   };
 }
@@ -26,7 +28,7 @@ Deno.test("A client that closes its stream cancels the workers at once, without 
   await reader.read();
   await decode.reached;
   await reader.cancel();
-  await decode.cancelled;
+  assertEquals(cancellationSignal((await decode.cancelled).headers), "client_disconnect");
   const [root] = kit.telemetry.of("http_request");
   assertEquals([root?.attributes["request.outcome"], root?.failure], ["cancelled", null]);
   assertEquals(root?.events.map(({ name }) => name), ["first_token", "client_disconnected"]);
@@ -39,6 +41,18 @@ Deno.test("A client that closes its stream cancels the workers at once, without 
     ["warn", "request cancelled"],
   ]);
   assertEquals(kit.frontend.admission.inflight, 0);
+});
+
+Deno.test("A text that a stop string ends cancels its worker with that as the reason", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello" });
+  const decode = heldToken(3);
+  await kit.worker({ role: "decode", instanceId: "d1", ...decode });
+  const body = await (await kit.chat({ stop: "el" })).json();
+  assertEquals(body.choices[0].message.content, "H");
+  assertEquals(cancellationSignal((await decode.cancelled).headers), "stop_string");
+  const [route] = kit.telemetry.of("route_request");
+  assertEquals(route?.attributes["cancellation.signal"], "stop_string");
+  assertEquals(route?.attributes["request.outcome"], "success");
 });
 
 Deno.test("A client that leaves before the first token cancels both calls", async () => {

@@ -21,8 +21,10 @@ export interface AttemptHistory {
   /** Counts from 1. */
   readonly attempt: number;
   readonly generated: readonly number[];
-  /** Instances that failed this job. */
+  /** Instances that failed this job and are not asked again. */
   readonly failedIds: ReadonlySet<string>;
+  /** Instances that went while they had it: asked again when they are back and nobody else is there. */
+  readonly goneIds: ReadonlySet<string>;
 }
 
 interface Route {
@@ -92,7 +94,7 @@ export class Dispatcher {
     const decision = this.#select(routing, instances, {
       role,
       cardDigest: job.cardDigest,
-      excludedIds: history.failedIds,
+      history,
     });
     if (decision.chosen !== undefined) return { routing, instance: decision.chosen.instance };
     routing.end();
@@ -102,14 +104,21 @@ export class Dispatcher {
   #select(
     routing: RoutingSpan,
     instances: readonly InstanceRecord[],
-    query: { role: Role; cardDigest: string; excludedIds: ReadonlySet<string> },
+    { role, cardDigest, history }: { role: Role; cardDigest: string; history: AttemptHistory },
   ): RouteDecision {
     const span = routing.child("select_worker");
-    const decision = chooseInstance(instances, {
-      ...query,
-      turn: this.#turn++,
-      unreportedLoad: (instance) => this.#ledger.unreportedLoad(instance),
-    });
+    const turn = this.#turn++;
+    const choose = (excludedIds: ReadonlySet<string>) =>
+      chooseInstance(instances, {
+        role,
+        cardDigest,
+        excludedIds,
+        turn,
+        unreportedLoad: (instance) => this.#ledger.unreportedLoad(instance),
+      });
+    const { failedIds, goneIds } = history;
+    const others = choose(failedIds.union(goneIds));
+    const decision = others.chosen === undefined && goneIds.size > 0 ? choose(failedIds) : others;
     const { chosen, candidates } = decision;
     span.set({
       "router.candidates": candidates.length,

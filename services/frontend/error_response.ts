@@ -1,15 +1,21 @@
 /** HTTP answers of errors: the envelope, and `Retry-After` where a little later may go well. */
 
-import type { ApiError } from "../../shared/openai/mod.ts";
+import type { ApiError, Timings } from "../../shared/openai/mod.ts";
 
 /** Workers and queues change within heartbeats of a second. */
 const RETRY_AFTER_SECONDS = 1;
 
+export interface ErrorResponseOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** For a client that asked for them. */
+  readonly timings?: Timings | undefined;
+}
+
 export function errorResponse(
   error: ApiError,
-  headers: Readonly<Record<string, string>> = {},
+  { headers, timings }: ErrorResponseOptions = {},
 ): Response {
-  return Response.json(error.body(), {
+  return Response.json(error.body(timings), {
     status: error.kind.status,
     headers: {
       ...headers,

@@ -80,7 +80,7 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
     } catch (error) {
       if (this.#isEnded) return;
       const failure = toApiError(error);
-      this.#write(controller, sseError(failure.body()));
+      this.#write(controller, sseError(failure.body(this.#options.record.timings(null))));
       controller.close();
       this.#end(failure);
     }
@@ -123,12 +123,16 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
       if (isFirst) this.#began(item.arrivedAtMs);
       return;
     }
-    record.generated(item.finishReason, item.generation);
+    const { text, finishReason } = item;
+    record.generated(finishReason);
+    const timings = record.timings(finishReason);
     this.#write(
       controller,
-      (item.text === "" ? "" : sseData(chunks.text(item.text))) +
-        sseData(chunks.finish(item.finishReason)) +
-        (includeUsage ? sseData(chunks.usage(usageOf(record.counts))) : "") +
+      (text === "" ? "" : sseData(chunks.text(text))) +
+        (includeUsage
+          ? sseData(chunks.finish(finishReason)) +
+            sseData(chunks.usage(usageOf(record.counts), timings))
+          : sseData(chunks.finish(finishReason, timings))) +
         sseDone(),
     );
     controller.close();

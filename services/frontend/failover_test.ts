@@ -155,7 +155,7 @@ Deno.test("A prefill failure after decoding has begun changes nothing", async ()
     role: "prefill",
     instanceId: "p1",
     onRequest: async (request, call) => {
-      call.send({ kind: "tokens", index: 0, ids: [...byteTokens("H")] });
+      call.send({ kind: "tokens", index: 0, ids: [...byteTokens("H")], step: 0 });
       kit.model.transfer(request).resolve(0);
       await decoding.promise;
       failed.resolve();
@@ -257,7 +257,7 @@ Deno.test("A lost end frame after the last token needs no replay", async () => {
     role: "decode",
     instanceId: "d1",
     onRequest: (_, call) => {
-      call.send({ kind: "tokens", index: 0, ids: [...kit.model.answer, 2] });
+      call.send({ kind: "tokens", index: 0, ids: [...kit.model.answer, 2], step: 0 });
       kit.bus.kill("d1");
     },
   });
@@ -320,11 +320,11 @@ Deno.test("A worker that breaks the protocol fails its attempt and no more", asy
   };
   for (
     const frames of [
-      [{ kind: "tokens", index: 5, ids: [70] }, END],
+      [{ kind: "tokens", index: 5, ids: [70], step: 0 }, END],
       [END],
-      [{ kind: "tokens", index: 0, ids: new Array(1000).fill(70) }],
-      [{ kind: "tokens", index: 0, ids: ["a"] }],
-      [{ kind: "tokens", index: 1e9, ids: [70] }],
+      [{ kind: "tokens", index: 0, ids: new Array(1000).fill(70), step: 0 }],
+      [{ kind: "tokens", index: 0, ids: ["a"], step: 0 }],
+      [{ kind: "tokens", index: 1e9, ids: [70], step: 0 }],
       [null],
     ]
   ) {
@@ -349,4 +349,73 @@ Deno.test("A prompt that no bus message can hold is refused as such, and not tri
   assertEquals([response.status, (await response.json()).error.code], [413, "request_too_large"]);
   const attempts = kit.telemetry.of("route_request").map(({ attributes }) => attributes.attempt);
   assertEquals(new Set(attempts), new Set([1]));
+});
+
+Deno.test("The only decode worker's short absence costs a request nothing", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello", options: { workerReturnMs: 30_000 } });
+  let hasBlinked = false;
+  const worker = { role: "decode", instanceId: "d1" } as const;
+  await kit.worker({
+    ...worker,
+    onToken: (index) => {
+      if (index !== 3 || hasBlinked) return;
+      hasBlinked = true;
+      kit.bus.kill("d1");
+    },
+  });
+  const dropped = Promise.withResolvers<void>();
+  kit.bus.instances.onChange((instances) => instances.length === 0 && dropped.resolve());
+  const events = kit.chat({ stream: true }).then(readEvents);
+  await dropped.promise;
+  const waiting = kit.chat();
+  await kit.worker(worker);
+  assertEquals(textOf(await events), "Hello");
+  assertEquals((await (await waiting).json()).choices[0].message.content, "Hello");
+  assertEquals(kit.telemetry.of("http_request")[0]?.attributes.attempts, 2);
+});
+
+Deno.test("A worker that stays away is waited for no longer than the time for that", async () => {
+  using kit = await FrontendKit.start({ options: { workerReturnMs: 20 } });
+  await kit.worker({
+    role: "decode",
+    instanceId: "d1",
+    onToken: () => kit.bus.kill("d1"),
+  });
+  const failed = await kit.chat();
+  assertEquals([failed.status, (await failed.json()).error.code], [503, "worker_failed"]);
+  const refused = await kit.chat();
+  assertEquals([refused.status, (await refused.json()).error.code], [503, "no_workers"]);
+});
+
+Deno.test("A client that leaves while its worker is away is let go at once", async () => {
+  using kit = await FrontendKit.start({ options: { workerReturnMs: 30_000 } });
+  await kit.worker({ role: "decode", instanceId: "d1" });
+  kit.bus.instances.remove("d1");
+  const client = new AbortController();
+  const answer = kit.chat({}, { signal: client.signal });
+  client.abort();
+  assertEquals((await answer).status, 499);
+});
+
+Deno.test("A worker that ends and leaves its stream open holds nobody up, and is told to stop", async () => {
+  using kit = await FrontendKit.start({ answer: "Hi" });
+  await kit.worker({ role: "decode", instanceId: "d1" });
+  const cancelled = Promise.withResolvers<void>();
+  const usage = { promptTokens: 1, cachedTokens: 0, completionTokens: 2 };
+  kit.bus.serve("decode", "generate", "d1", async (call) => {
+    call.send({ kind: "tokens", index: 0, ids: [...byteTokens("Hi"), 2], step: 0 });
+    call.send({
+      kind: "end",
+      finishReason: "stop",
+      usage,
+      timings: { receivedAtMs: 1, endAtMs: 2 },
+    });
+    await untilAborted(call.signal);
+    cancelled.resolve();
+  });
+  const body = await (await kit.chat()).json();
+  assertEquals(body.choices[0].message.content, "Hi");
+  const [route] = kit.telemetry.of("route_request");
+  assertEquals([route?.isEnded, route?.attributes["request.outcome"]], [true, "success"]);
+  await cancelled.promise;
 });

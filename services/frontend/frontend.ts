@@ -2,13 +2,15 @@
 
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Bus } from "../../shared/bus/bus.ts";
-import type { FrontendMetrics } from "../../shared/telemetry/metrics/mod.ts";
+import type { InstanceRecord } from "../../shared/messages/mod.ts";
+import type { FleetWorker, FrontendMetrics } from "../../shared/telemetry/metrics/mod.ts";
 import type { Telemetry } from "../../shared/telemetry/telemetry.ts";
 import { Admission } from "./admission.ts";
 import { createApp } from "./app.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { ModelCatalogue } from "./models.ts";
 import type { FrontendOptions } from "./options.ts";
+import { WorkerReturn } from "./worker_return.ts";
 
 export interface FrontendDeps {
   readonly bus: Bus;
@@ -32,15 +34,44 @@ export function createFrontend(deps: FrontendDeps): Frontend {
     telemetry,
     onNames: (names) => metrics.setModels(names),
   });
-  metrics.observe(() => ({ exporter: telemetry.exporter }));
+  metrics.observe(() => ({
+    exporter: telemetry.exporter,
+    fleet: {
+      workers: directory.list().map(fleetWorker),
+      migrationLimit: options.migrationLimit,
+    },
+  }));
+  const workerReturn = new WorkerReturn(directory, options.workerReturnMs);
   const admission = new Admission(options.maxInflight);
   const app = createApp({
     ...deps,
     directory,
     dispatcher: new Dispatcher(directory, options),
     migrationLimit: options.migrationLimit,
+    workerReturn,
     catalogue,
     admission,
   });
-  return { app, admission, catalogue, [Symbol.dispose]: () => catalogue[Symbol.dispose]() };
+  return {
+    app,
+    admission,
+    catalogue,
+    [Symbol.dispose]: () => {
+      workerReturn[Symbol.dispose]();
+      catalogue[Symbol.dispose]();
+    },
+  };
+}
+
+function fleetWorker({ instanceId, role, model, load }: InstanceRecord): FleetWorker {
+  return {
+    workerId: instanceId,
+    workerType: role,
+    model: model.name,
+    activeBlocks: load.usedBlocks,
+    activePrefillTokens: load.pendingPromptTokens,
+    totalBlocks: load.totalBlocks,
+    blockTokens: model.blockTokens,
+    contextLength: model.contextLength,
+  };
 }

@@ -6,18 +6,23 @@
  */
 
 import type { Bus, CallFailure, InstanceDirectory } from "../../shared/bus/bus.ts";
-import type { WorkErrorCode } from "../../shared/messages/mod.ts";
+import type {
+  CancellationSignal,
+  InstanceRecord,
+  WorkErrorCode,
+} from "../../shared/messages/mod.ts";
 import { ApiError } from "../../shared/openai/mod.ts";
 import {
   Attempt,
   AttemptFailure,
   type AttemptPlan,
+  type FrameArrival,
   type GenerationEnd,
   type GenerationEvent,
 } from "./attempt.ts";
 import type { AttemptHistory, Dispatcher } from "./dispatcher.ts";
 import type { GenerationJob } from "./generation_job.ts";
-import type { CancellationSignal } from "./worker_call.ts";
+import type { WorkerReturn } from "./worker_return.ts";
 
 /** Failures after which another instance may do better. Everything else is the request's own fault. */
 const RETRYABLE: ReadonlySet<string> = new Set<CallFailure | WorkErrorCode>([
@@ -33,7 +38,7 @@ const RETRYABLE: ReadonlySet<string> = new Set<CallFailure | WorkErrorCode>([
 /** Failures that say nothing against the instance that reported them. */
 const BLAMELESS: ReadonlySet<string> = new Set<WorkErrorCode>(["transfer_failed"]);
 
-/** The instance is gone until its next heartbeat. */
+/** The instance is gone until its next heartbeat; then it may have the job again. */
 const GONE: ReadonlySet<string> = new Set<CallFailure>(["no_responders", "disconnected"]);
 
 export interface GenerationDeps {
@@ -41,11 +46,14 @@ export interface GenerationDeps {
   readonly directory: InstanceDirectory;
   readonly dispatcher: Dispatcher;
   readonly migrationLimit: number;
+  readonly workerReturn: WorkerReturn;
 }
 
 /** Told of attempts, for the record. */
 export interface GenerationProgress {
   onAttempt(plan: AttemptPlan): void;
+  /** Of the last attempt. */
+  onFrame(arrival: FrameArrival): void;
   /** Another attempt follows the one that failed. */
   onMigration(failure: AttemptFailure, history: AttemptHistory): void;
 }
@@ -58,13 +66,14 @@ export async function* generate(
 ): AsyncGenerator<GenerationEvent> {
   const generated: number[] = [];
   const failedIds = new Set<string>();
+  const goneIds = new Set<string>();
   let lastFailure: AttemptFailure | null = null;
   for (let attempt = 1;; attempt++) {
-    const history = { attempt, generated, failedIds };
-    const plan = nextPlan(deps, job, history, lastFailure);
+    const history = { attempt, generated, failedIds, goneIds };
+    const plan = await nextPlan(deps, job, history, lastFailure);
     if (lastFailure !== null) progress.onMigration(lastFailure, history);
     progress.onAttempt(plan);
-    const run = new Attempt(deps.bus, plan);
+    const run = new Attempt(deps.bus, plan, (arrival) => progress.onFrame(arrival));
     const onAbort = () => run.abort(cancellationOf(job.signal.reason), job.signal.reason);
     job.signal.addEventListener("abort", onAbort, { once: true });
     try {
@@ -82,8 +91,10 @@ export async function* generate(
         return;
       }
       if (!RETRYABLE.has(error.failure) || attempt > deps.migrationLimit) throw refusalOf(error);
-      if (!BLAMELESS.has(error.failure)) failedIds.add(error.failedInstanceId);
-      if (GONE.has(error.failure)) deps.directory.drop(error.failedInstanceId);
+      if (GONE.has(error.failure)) {
+        goneIds.add(error.failedInstanceId);
+        deps.directory.drop(error.failedInstanceId);
+      } else if (!BLAMELESS.has(error.failure)) failedIds.add(error.failedInstanceId);
       lastFailure = error;
     } finally {
       job.signal.removeEventListener("abort", onAbort);
@@ -91,12 +102,16 @@ export async function* generate(
   }
 }
 
-function nextPlan(
+/** Waits, within bounds, for a worker that has just gone. */
+async function nextPlan(
   deps: GenerationDeps,
   job: GenerationJob,
   history: AttemptHistory,
   lastFailure: AttemptFailure | null,
-): AttemptPlan {
+): Promise<AttemptPlan> {
+  const isFit = ({ instanceId, model }: InstanceRecord) =>
+    model.cardDigest === job.cardDigest && !history.failedIds.has(instanceId);
+  await deps.workerReturn.decoder(isFit, job.signal);
   try {
     return deps.dispatcher.plan(job, history);
   } catch (error) {
@@ -109,16 +124,21 @@ function nextPlan(
 function endWithoutFrame(job: GenerationJob, generated: readonly number[]): GenerationEnd | null {
   const last = generated.at(-1);
   if (last !== undefined && job.stopTokenIds.includes(last)) {
-    return { kind: "end", finishReason: "stop", cachedTokens: 0 };
+    return { kind: "end", finishReason: "stop" };
   }
   if (generated.length < job.maxTokens) return null;
-  return { kind: "end", finishReason: "length", cachedTokens: 0 };
+  return { kind: "end", finishReason: "length" };
 }
 
 function cancellationOf(reason: unknown): CancellationSignal {
-  return reason instanceof ApiError && reason.code === "shutting_down"
-    ? "shutdown"
-    : "client_disconnect";
+  switch (reason instanceof ApiError ? reason.code : null) {
+    case "shutting_down":
+      return "shutdown";
+    case "deadline_exceeded":
+      return "deadline";
+    default:
+      return "client_disconnect";
+  }
 }
 
 /** What the client is told when an attempt failed for good. */

@@ -51,7 +51,7 @@ export function inferenceHandler(deps: InferenceDeps, endpoint: Endpoint): Handl
       record.finish(hasLeft ? null : error.kind.status, error);
       if (abort !== null) deps.admission.leave(abort);
       record.stages.set("total", epochMs() - record.receivedAtMs);
-      return errorResponse(error, record.headers);
+      return errorResponse(error, { headers: record.headers, timings: record.timings(null) });
     }
   };
 }
@@ -90,10 +90,11 @@ class InferenceRequest {
   }
 
   async #respond(http: Request): Promise<Response> {
-    const { catalogue } = this.#deps;
+    const { catalogue, workerReturn } = this.#deps;
     const { value, bytes } = await this.#readBody(http);
     const request = this.#endpoint.parse(value);
     this.#record.parsed(request, bytes);
+    await workerReturn.decoder(({ model }) => model.name === request.model, this.#abort.signal);
     const model = await catalogue.resolve(request.model);
     this.#abort.signal.throwIfAborted();
     this.#record.accepted(model.card.name);
@@ -103,8 +104,8 @@ class InferenceRequest {
       stopStrings: request.stopStrings,
       isContinuation: request.kind === "completion",
       progress: {
-        onAttempt: ({ decode, prefill }) =>
-          this.#record.attempted(decode.instance.instanceId, prefill?.instance.instanceId),
+        onAttempt: (plan) => this.#record.attempted(plan),
+        onFrame: (arrival) => this.#record.frame(arrival),
         onMigration: (failure, history) => this.#record.migrated(failure, history),
       },
     });
@@ -200,7 +201,7 @@ class InferenceRequest {
       if (item.kind === "end") {
         text += item.text;
         finishReason = item.finishReason;
-        record.generated(item.finishReason, item.generation);
+        record.generated(item.finishReason);
         continue;
       }
       text += item.texts.join("");
@@ -210,7 +211,8 @@ class InferenceRequest {
     }
     const usage = usageOf(record.counts);
     record.stages.set("total", epochMs() - record.receivedAtMs);
-    const response = Response.json(wholeResponse(head, { text, finishReason, usage }), {
+    const timings = record.timings(finishReason);
+    const response = Response.json(wholeResponse(head, { text, finishReason, usage, timings }), {
       headers: record.headers,
     });
     record.finish(response.status);

@@ -236,13 +236,13 @@ Deno.test("Responses carry the trace, the client's request id and the stages' ti
   assertEquals(whole.headers.get("x-request-id"), "mine-1");
   assertMatch(
     whole.headers.get("server-timing") ?? "",
-    /^preprocess;dur=[\d.]+, route;dur=[\d.]+, ttft;dur=[\d.]+, queue;dur=2.00, prefill;dur=8.00, kv_transfer;dur=3.00, decode;dur=40.00, total;dur=[\d.]+$/,
+    /^preprocess;dur=[\d.]+, route;dur=[\d.]+, dispatch;dur=[\d.]+, queue;dur=2.00, prefill;dur=8.00, ttft;dur=[\d.]+, kv_transfer;dur=3.00, decode;dur=40.00, total;dur=[\d.]+$/,
   );
   await whole.body?.cancel();
   const stream = await kit.chat({ stream: true }, { headers });
   assertMatch(
     stream.headers.get("server-timing") ?? "",
-    /^preprocess;dur=[\d.]+, route;dur=[\d.]+, ttft;dur=[\d.]+$/,
+    /^preprocess;dur=[\d.]+, route;dur=[\d.]+, dispatch;dur=[\d.]+, queue;dur=[\d.]+, prefill;dur=[\d.]+, ttft;dur=[\d.]+$/,
   );
   await stream.text();
   for (const sent of kit.model.headers) {
@@ -289,6 +289,11 @@ Deno.test("The span tree of a disaggregated stream is whole and ends with the bo
   assertEquals(attributes["gen_ai.response.finish_reasons"], ["stop"]);
   assertEquals([attributes.prefill_worker_id, attributes.decode_worker_id], ["p1", "d1"]);
   assertEquals(typeof attributes.ttft_ms, "number");
+  const latency = (key: string) => attributes[`gen_ai.latency.${key}`];
+  assertEquals(latency("time_to_first_token"), Number(attributes.ttft_ms) / 1000);
+  assertEquals([latency("time_in_queue"), latency("time_in_model_prefill")], [0.002, 0.008]);
+  assertEquals([latency("time_in_model_decode"), latency("kv_cache_transfer_time")], [0.04, 0.003]);
+  assertEquals([latency("time_in_model_inference"), typeof latency("e2e")], [0.048, "number"]);
 });
 
 Deno.test("The span of an attempt names the worker's span, as its frames do", async () => {

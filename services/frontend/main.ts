@@ -3,12 +3,14 @@
 import { type Settings, VERSION } from "../../shared/config/mod.ts";
 import { runService } from "../../shared/process/run_service.ts";
 import { connectServiceBus } from "../../shared/process/service_bus.ts";
-import { createFrontendMetrics } from "../../shared/telemetry/metrics/mod.ts";
+import { createFrontendMetrics, watchEventLoop } from "../../shared/telemetry/metrics/mod.ts";
 import { createFrontend } from "./frontend.ts";
 import type { FrontendOptions } from "./options.ts";
 import { serveFrontend } from "./server.ts";
 
 const CARD_TIMEOUT_MS = 15_000;
+/** A connection that broke is back after two seconds, the next heartbeat comes within one more. */
+const WORKER_RETURN_MS = 5_000;
 
 function frontendOptions(settings: Settings): FrontendOptions {
   return {
@@ -19,6 +21,7 @@ function frontendOptions(settings: Settings): FrontendOptions {
     localPrefillMaxTokens: settings.DYN_LOCAL_PREFILL_MAX_TOKENS,
     keepAliveIntervalMs: settings.DYN_HTTP_SSE_KEEP_ALIVE_INTERVAL_MS,
     cardTimeoutMs: CARD_TIMEOUT_MS,
+    workerReturnMs: WORKER_RETURN_MS,
   };
 }
 
@@ -26,10 +29,12 @@ await runService("frontend", async (context) => {
   const { settings, telemetry, instanceId, stopping } = context;
   const service = await connectServiceBus("frontend", context);
   await using bus = service.bus;
+  const metrics = createFrontendMetrics();
+  using _watch = watchEventLoop((delayMs) => metrics.eventLoopDelayed(delayMs));
   using frontend = createFrontend({
     bus,
     telemetry,
-    metrics: createFrontendMetrics(),
+    metrics,
     options: frontendOptions(settings),
     version: VERSION,
   });

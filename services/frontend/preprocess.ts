@@ -23,7 +23,12 @@ export interface PreparedPrompt {
   readonly maxTokens: number;
   readonly sampling: Sampling;
   readonly stopTokenIds: readonly number[];
+  /** Absent where the prompt had no use of it. */
+  readonly templateMs?: number;
+  readonly tokenizeMs?: number;
 }
+
+type PromptTokens = Pick<PreparedPrompt, "promptTokens" | "templateMs" | "tokenizeMs">;
 
 export interface PreprocessOptions {
   readonly model: ServedModel;
@@ -37,7 +42,8 @@ export function preprocess(
   request: ChatRequest | CompletionRequest,
   options: PreprocessOptions,
 ): PreparedPrompt {
-  const promptTokens = tokensOf(request, options);
+  const prompt = tokensOf(request, options);
+  const { promptTokens } = prompt;
   options.span.set({ "prompt.tokens": promptTokens.length });
   if (promptTokens.length === 0) {
     throw new ApiError("invalid_value", "Cannot complete an empty prompt", {
@@ -47,7 +53,7 @@ export function preprocess(
   const room = options.contextLimit - promptTokens.length;
   if (room < 1) throw tooLong(request, options.contextLimit, `${promptTokens.length}`);
   return {
-    promptTokens,
+    ...prompt,
     maxTokens: Math.min(request.maxTokens ?? room, room),
     sampling: {
       temperature: request.temperature,
@@ -79,27 +85,33 @@ function tooLong(
 function tokensOf(
   request: ChatRequest | CompletionRequest,
   { model, contextLimit, span }: PreprocessOptions,
-): readonly number[] {
+): PromptTokens {
   if (request.kind === "completion" && typeof request.prompt !== "string") {
-    return checkIds(request.prompt, model);
+    return { promptTokens: checkIds(request.prompt, model) };
   }
   // Every template marks every message with a token at least.
   const leastMessageTokens = request.kind === "chat" ? request.messages.length : 0;
   if (leastMessageTokens >= contextLimit) {
     throw tooLong(request, contextLimit, `at least ${leastMessageTokens}`);
   }
+  const startMs = performance.now();
   const text = request.kind === "chat" ? chatText(request, model, span) : String(request.prompt);
+  const renderedMs = performance.now();
   const leastTokens = Math.ceil(text.length / model.maxTokenCharacters);
   if (leastTokens >= contextLimit) throw tooLong(request, contextLimit, `at least ${leastTokens}`);
   const tokenizing = span.child("tokenize", { attributes: { "prompt.characters": text.length } });
-  const ids = model.tokenizer.encode(text, {
+  const promptTokens = model.tokenizer.encode(text, {
     // A chat template writes the special tokens itself.
     addSpecial: request.kind === "completion",
     parseSpecial: true,
   });
-  tokenizing.set({ "prompt.tokens": ids.length });
+  tokenizing.set({ "prompt.tokens": promptTokens.length });
   tokenizing.end();
-  return ids;
+  return {
+    promptTokens,
+    tokenizeMs: performance.now() - renderedMs,
+    ...(request.kind === "chat" ? { templateMs: renderedMs - startMs } : {}),
+  };
 }
 
 function randomSeed(): number {

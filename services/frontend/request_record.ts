@@ -13,52 +13,54 @@ import {
   type ChatRequest,
   type CompletionFinishReason,
   type CompletionRequest,
+  type Timings,
+  TIMINGS_HEADER,
+  TIMINGS_WANTED,
   type TokenCounts,
 } from "../../shared/openai/mod.ts";
-import type {
-  FrontendMetrics,
-  RequestMeter,
-  RequestType,
-} from "../../shared/telemetry/metrics/mod.ts";
+import type { FrontendMetrics } from "../../shared/telemetry/metrics/mod.ts";
 import type { ActiveSpan, RequestIds, Telemetry } from "../../shared/telemetry/telemetry.ts";
-import type { AttemptFailure, GenerationEnd } from "./attempt.ts";
+import type { AttemptFailure, AttemptPlan, FrameArrival } from "./attempt.ts";
 import type { AttemptHistory } from "./dispatcher.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { logEnd, type RequestEnd, type RequestOutcome } from "./end_record.ts";
+import { genAiLatencies } from "./gen_ai_latencies.ts";
 import type { PreparedPrompt } from "./preprocess.ts";
 import { requestIds } from "./request_ids.ts";
+import { RequestMetering } from "./request_metering.ts";
 import { StageTimes } from "./stage_times.ts";
 import { TokenTimes } from "./token_times.ts";
+import { TokenTimings } from "./token_timings.ts";
 
 export interface RequestRecordDeps {
   readonly telemetry: Telemetry;
   readonly metrics: FrontendMetrics;
 }
 
-/** Until a model is known to be served, its name is the client's text: no label holds it. */
-const UNKNOWN_MODEL = "unknown_model";
-
 export class RequestRecord {
   readonly ids: RequestIds;
   readonly span: ActiveSpan<"http_request">;
   readonly receivedAtMs = epochMs();
   readonly stages = new StageTimes();
-  readonly #metrics: FrontendMetrics;
   readonly #endpoint: Endpoint;
+  readonly #metering: RequestMetering;
   readonly #times = new TokenTimes();
-  #meter: RequestMeter | null = null;
-  #model = UNKNOWN_MODEL;
-  #requestType: RequestType = "unary";
+  /** For a client that asked for them. */
+  readonly #timings: TokenTimings | null;
   #inputTokens = 0;
   #cachedTokens = 0;
   #ttftMs: number | null = null;
   #attempts = 0;
+  #promptSource: FrameArrival["source"] = "decode";
   #preparedAtMs = 0;
   #isFinished = false;
 
   constructor(deps: RequestRecordDeps, request: Request, endpoint: Endpoint) {
-    this.#metrics = deps.metrics;
     this.#endpoint = endpoint;
+    this.#metering = new RequestMetering(deps.metrics, endpoint);
     this.ids = requestIds(request.headers.get("x-request-id"));
+    const wantsTimings = request.headers.get(TIMINGS_HEADER) === TIMINGS_WANTED;
+    this.#timings = wantsTimings ? new TokenTimings() : null;
     const url = new URL(request.url);
     const userAgent = request.headers.get("user-agent");
     this.span = deps.telemetry.serverSpan(
@@ -100,7 +102,7 @@ export class RequestRecord {
 
   /** The body was read and understood. */
   parsed(request: ChatRequest | CompletionRequest, bodyBytes: number): void {
-    this.#requestType = request.isStream ? "stream" : "unary";
+    this.#metering.parsed(request.isStream ? "stream" : "unary");
     const { maxTokens } = request;
     this.span.set({
       "http.request.body.size": bodyBytes,
@@ -115,30 +117,46 @@ export class RequestRecord {
 
   /** Workers serve the model: its name may be a label from here on. */
   accepted(model: string): void {
-    this.#model = model;
-    this.#startMeter();
+    this.#metering.accepted(model);
     this.span.log.info("request received", this.#logFields());
   }
 
-  prepared({ promptTokens, sampling }: PreparedPrompt): void {
+  prepared({ promptTokens, sampling, ...times }: PreparedPrompt): void {
     this.#inputTokens = promptTokens.length;
     this.#preparedAtMs = epochMs();
     this.stages.set("preprocess", this.#preparedAtMs - this.receivedAtMs);
+    this.#metering.meter?.preprocessed(times);
     this.span.set({
       "gen_ai.request.seed": sampling.seed,
       "gen_ai.usage.input_tokens": promptTokens.length,
     });
   }
 
-  /** An attempt begins on these instances. */
-  attempted(decodeId: string, prefillId: string | undefined): void {
-    if (this.#attempts === 0) this.stages.set("route", epochMs() - this.#preparedAtMs);
+  /** An attempt begins. */
+  attempted(plan: AttemptPlan): void {
+    const { prefill, decode } = plan;
+    const now = epochMs();
+    if (this.#attempts === 0) this.stages.set("route", now - this.#preparedAtMs);
     this.#attempts++;
+    this.stages.attempted(now);
+    this.#metering.attempted(plan);
+    this.#promptSource = prefill === undefined ? "decode" : "prefill";
+    this.#timings?.attempted(plan);
     this.span.set({
       attempts: this.#attempts,
-      decode_worker_id: decodeId,
-      ...(prefillId === undefined ? {} : { prefill_worker_id: prefillId }),
+      decode_worker_id: decode.instance.instanceId,
+      ...(prefill === undefined ? {} : { prefill_worker_id: prefill.instance.instanceId }),
     });
+  }
+
+  /** A frame of the attempt arrived. */
+  frame(arrival: FrameArrival): void {
+    const { source, frame } = arrival;
+    const hasPrompt = source === this.#promptSource;
+    this.stages.frame(arrival, hasPrompt);
+    this.#metering.frame(arrival, hasPrompt);
+    if (hasPrompt && frame.kind === "scheduled") this.#cachedTokens = frame.cachedTokens;
+    this.#timings?.frame(arrival);
   }
 
   /** An attempt failed and another one takes over. */
@@ -149,6 +167,7 @@ export class RequestRecord {
       "error.type": failure.failure,
     };
     this.span.event("migrated", facts);
+    this.#metering.meter?.migrated(generated.length > 0);
     this.span.log.warn("request migrated", {
       ...this.#logFields(),
       ...facts,
@@ -160,7 +179,7 @@ export class RequestRecord {
   /** Tokens arrived from a worker, at least one. */
   tokens(count: number, arrivedAtMs: number): void {
     const gaps = this.#times.add(count, arrivedAtMs);
-    for (let gap = 0; gap < gaps.count; gap++) this.#meter?.nextToken(gaps.gapMs);
+    for (let gap = 0; gap < gaps.count; gap++) this.#metering.meter?.nextToken(gaps.gapMs);
   }
 
   /** The first token was handed to the connection. */
@@ -169,17 +188,29 @@ export class RequestRecord {
     this.stages.set("ttft", this.#ttftMs);
     this.span.event("first_token", {}, atMs);
     this.span.set({ ttft_ms: this.#ttftMs });
-    this.#meter?.firstToken(this.#ttftMs, this.#exemplar());
+    this.#metering.meter?.firstToken(this.#ttftMs, this.#exemplar());
   }
 
   /** The generation ended by itself or at a stop string. */
-  generated(finishReason: CompletionFinishReason, generation: GenerationEnd | undefined): void {
-    this.#cachedTokens = generation?.cachedTokens ?? 0;
-    this.stages.setWorkers(generation?.decodeTimings, generation?.prefillTimings);
+  generated(finishReason: CompletionFinishReason): void {
+    this.stages.tokensEnded();
     this.span.set({
       "gen_ai.response.id": answerId(this.#endpoint.kind, this.ids.requestId),
       "gen_ai.response.finish_reasons": [finishReason],
       "gen_ai.usage.cache_read.input_tokens": this.counts.cachedTokens,
+    });
+  }
+
+  /** Undefined for a client that did not ask for them. `finishReason` is null after an error. */
+  timings(finishReason: CompletionFinishReason | null): Timings | undefined {
+    this.stages.tokensEnded();
+    return this.#timings?.timings({
+      traceId: this.span.traceId,
+      receivedAtMs: this.receivedAtMs,
+      stages: this.stages,
+      completionTokens: this.#times.count,
+      finishReason,
+      nowMs: epochMs(),
     });
   }
 
@@ -190,26 +221,38 @@ export class RequestRecord {
   finish(status: number | null, error?: ApiError): void {
     if (this.#isFinished) return;
     this.#isFinished = true;
+    this.stages.tokensEnded();
     const outcome = this.#outcome(error);
-    const durationMs = epochMs() - this.receivedAtMs;
+    // What follows is about the request, and no part of it.
+    const endMs = epochMs();
+    const durationMs = endMs - this.receivedAtMs;
     const averageItlMs = this.#times.averageGapMs();
     this.span.set({
       "request.outcome": outcome,
       ...(status === null ? {} : { "http.response.status_code": status }),
       ...(this.#times.count === 0 ? {} : { "gen_ai.usage.output_tokens": this.#times.count }),
       ...(averageItlMs === null ? {} : { avg_itl_ms: averageItlMs }),
+      ...genAiLatencies(this.stages, durationMs),
     });
     if (outcome === "cancelled") {
       this.span.event("client_disconnected");
-      this.#metrics.clientDisconnected();
     } else if (error !== undefined && error.kind.status >= 500) {
       this.span.fail(error.code, error.message);
     } else if (error !== undefined) {
       this.span.set({ "error.type": error.code });
     }
-    this.#endMeter(durationMs, error);
-    this.#logEnd({ outcome, status, durationMs, averageItlMs, error });
-    this.span.end();
+    this.#endMetering({ outcome, durationMs, averageItlMs, error });
+    logEnd(this.span.log, { outcome, error }, {
+      ...this.#logFields(),
+      status: outcome,
+      http_status: status,
+      elapsed_ms: durationMs,
+      input_tokens: this.#inputTokens,
+      output_tokens: this.#times.count,
+      ttft_ms: this.#ttftMs,
+      avg_itl_ms: averageItlMs,
+    });
+    this.span.end(endMs);
   }
 
   /** A refusal after text was sent is a broken promise: an error. */
@@ -219,23 +262,24 @@ export class RequestRecord {
     return outcome === "rejected" && this.#times.count > 0 ? "error" : outcome;
   }
 
-  #startMeter(): RequestMeter {
-    return this.#meter ??= this.#metrics.requestStarted({
-      model: this.#model,
-      endpoint: this.#endpoint.metric,
-      requestType: this.#requestType,
-    });
-  }
-
-  #endMeter(durationMs: number, error: ApiError | undefined): void {
+  #endMetering({ outcome, durationMs, averageItlMs, error }: EndFacts): void {
     const traceId = this.#exemplar();
     const { promptTokens, cachedTokens, completionTokens } = this.counts;
-    this.#startMeter().end({
+    const inputTokens = promptTokens === 0 ? {} : { inputTokens: promptTokens };
+    this.#metering.end({
       errorType: error?.kind.label ?? "",
+      isRejected: outcome === "rejected" && error?.kind.status === 503,
+      hasLeft: outcome === "cancelled",
       durationMs,
+      stagesMs: this.stages.metered(),
       ...(traceId === undefined ? {} : { traceId }),
-      ...(promptTokens === 0 ? {} : { inputTokens: promptTokens }),
+      ...inputTokens,
       ...(completionTokens === 0 ? {} : { outputTokens: completionTokens, cachedTokens }),
+      last: {
+        ...inputTokens,
+        ...(this.#ttftMs === null ? {} : { ttftMs: this.#ttftMs }),
+        ...(averageItlMs === null ? {} : { itlMs: averageItlMs }),
+      },
     });
   }
 
@@ -244,56 +288,13 @@ export class RequestRecord {
     return this.span.isSampled ? this.span.traceId : undefined;
   }
 
-  #logEnd(end: EndFacts): void {
-    const { outcome, error } = end;
-    const fields = {
-      ...this.#logFields(),
-      status: outcome,
-      http_status: end.status,
-      elapsed_ms: end.durationMs,
-      input_tokens: this.#inputTokens,
-      output_tokens: this.#times.count,
-      ttft_ms: this.#ttftMs,
-      avg_itl_ms: end.averageItlMs,
-      ...(error === undefined
-        ? {}
-        : { error_type: error.kind.label, error_code: error.code, error_detail: error.message }),
-    };
-    const { log } = this.span;
-    switch (outcome) {
-      case "success":
-        return log.info("request completed", fields);
-      case "cancelled":
-        return log.warn("request cancelled", fields);
-      case "rejected":
-        return log.warn("request rejected", fields);
-      case "error":
-        return log.error("request completed", { ...fields, cause: causeOf(error) });
-    }
-  }
-
   #logFields(): Record<string, string> {
-    return {
-      model: this.#model,
-      endpoint: this.#endpoint.metric,
-      request_type: this.#requestType,
-    };
+    const { model, endpoint, requestType } = this.#metering.labels;
+    return { model, endpoint, request_type: requestType };
   }
 }
 
-type RequestOutcome = "success" | "error" | "cancelled" | "rejected";
-
-interface EndFacts {
-  readonly outcome: RequestOutcome;
-  readonly status: number | null;
+interface EndFacts extends RequestEnd {
   readonly durationMs: number;
   readonly averageItlMs: number | null;
-  readonly error: ApiError | undefined;
-}
-
-/** The operator sees what the client does not. */
-function causeOf(error: ApiError | undefined): string | null {
-  const cause = error?.cause;
-  if (cause === undefined) return null;
-  return cause instanceof Error ? cause.stack ?? cause.message : String(cause);
 }

@@ -1,11 +1,14 @@
 /**
- * One call of a worker and its `router.route_request` span, which ends exactly once: with the last
- * frame, with the failure, or at the moment the call is cancelled.
+ * One call of a worker and its `router.route_request` span, which ends exactly once: with the `end`
+ * frame, with the failure, or at the moment the call is cancelled. A worker that says `end` and leaves
+ * its stream open holds nobody up: the call is closed a little later.
  */
 
 import { type Bus, CallError, type Headers } from "../../shared/bus/bus.ts";
 import { epochMs } from "../../shared/clock/epoch_clock.ts";
 import {
+  cancellationHeaders,
+  type CancellationSignal,
   endpointSubject,
   type InstanceRecord,
   parseWorkFrame,
@@ -17,13 +20,6 @@ import type { ActiveSpan } from "../../shared/telemetry/telemetry.ts";
 
 export type RoutingSpan = ActiveSpan<"prefill_routing"> | ActiveSpan<"decode_routing">;
 
-/** Why the frontend gave up a call. */
-export type CancellationSignal =
-  | "client_disconnect"
-  | "stop_string"
-  | "superseded"
-  | "shutdown";
-
 export interface WorkerCallOptions {
   readonly routing: RoutingSpan;
   readonly instance: InstanceRecord;
@@ -33,7 +29,8 @@ export interface WorkerCallOptions {
   readonly deadlineAtMs: number;
 }
 
-type EndFrame = Extract<WorkFrame, { kind: "end" }>;
+/** Time that a worker has to close its stream after `end`. */
+const CLOSE_MS = 500;
 
 export class WorkerCall {
   readonly instance: InstanceRecord;
@@ -45,6 +42,8 @@ export class WorkerCall {
   #frames = 0;
   #stage: WorkFrame["kind"] | null = null;
   #isClosed = false;
+  #closeTimer: ReturnType<typeof setTimeout> | undefined;
+  #cancellation: CancellationSignal = "superseded";
 
   constructor(bus: Bus, options: WorkerCallOptions) {
     const { routing, instance, request, completedTokens } = options;
@@ -70,7 +69,7 @@ export class WorkerCall {
     });
   }
 
-  /** Calls the worker and yields its frames up to `end`. Throws a CallError; once cancelled, returns. */
+  /** Calls the worker and yields its frames up to `end`. Throws a CallError; once closed, returns. */
   async *frames(): AsyncGenerator<WorkFrame> {
     const { instance, request, deadlineAtMs } = this.#options;
     const subject = endpointSubject(
@@ -83,27 +82,27 @@ export class WorkerCall {
       const stream = this.#bus.call<unknown>(subject, request, {
         headers: this.#span.headers(),
         signal: this.#abort.signal,
-        cancelHeaders: () => this.#span.headers(),
+        cancelHeaders: () => ({
+          ...this.#span.headers(),
+          ...cancellationHeaders(this.#cancellation),
+        }),
         deadlineAtMs,
       });
-      let end: EndFrame | null = null;
       for await (const { body, headers } of stream) {
-        if (this.#isClosed) return;
+        // After `end` only the stream's own end is waited for.
+        if (this.#isClosed) continue;
         if (this.#frames === 0) this.#nameWorkerSpan(headers);
         const frame = parseWorkFrame(body);
         if (frame === null) continue;
         this.#note(frame);
-        if (frame.kind === "end") end = frame;
-        else yield frame;
+        if (frame.kind === "end") this.#ended();
+        yield frame;
       }
-      if (end === null) {
-        throw new CallError(
-          "disconnected",
-          `Cannot finish the request: instance ${instance.instanceId} ended its stream early`,
-        );
-      }
-      this.#close("success");
-      yield end;
+      if (this.#isClosed) return;
+      throw new CallError(
+        "disconnected",
+        `Cannot finish the request: instance ${instance.instanceId} ended its stream early`,
+      );
     } catch (error) {
       if (this.#isClosed) return;
       const failure = failureOf(error);
@@ -111,6 +110,7 @@ export class WorkerCall {
       this.#close("error");
       throw error;
     } finally {
+      clearTimeout(this.#closeTimer);
       this.#routingEnded();
     }
   }
@@ -118,6 +118,7 @@ export class WorkerCall {
   /** Tells the worker to stop and ends the span now. A call that already ended stays as it is. */
   cancel(signal: CancellationSignal): void {
     if (this.#isClosed) return;
+    this.#cancellation = signal;
     this.#span.set({ "cancellation.signal": signal });
     this.#span.event("cancel_sent");
     this.#close(signal === "stop_string" ? "success" : "cancelled");
@@ -138,6 +139,12 @@ export class WorkerCall {
     this.#stage = frame.kind;
     if (frame.kind === "accepted") this.#span.set({ "worker.queue_depth": frame.queueDepth });
     if (frame.kind === "tokens" && frame.index === 0) this.#span.event("first_token");
+  }
+
+  #ended(): void {
+    this.#close("success");
+    this.#routingEnded();
+    this.#closeTimer = setTimeout(() => this.#abort.abort(), CLOSE_MS);
   }
 
   #close(outcome: "success" | "cancelled" | "error"): void {

@@ -1,4 +1,4 @@
-/** The process around `run` and `doctor`: arguments, signals, exit codes. */
+/** The process around `run`, the doctor and its dump: arguments, signals, exit codes. */
 
 import {
   ConfigError,
@@ -6,9 +6,11 @@ import {
   loadSettings,
   unknownVariables,
 } from "../../shared/config/mod.ts";
-import { doctor } from "./doctor.ts";
+import { redactText } from "../../shared/telemetry/log/redact.ts";
+import { doctor } from "./doctor/doctor.ts";
+import { createDump, dumpLines } from "./doctor/dump.ts";
 import { watchLauncher } from "./launcher_watch.ts";
-import { HELP, parseOptions, UsageError } from "./options.ts";
+import { DOCTOR_HELP, HELP, parseOptions, UsageError } from "./options.ts";
 import { readMachine } from "./machine.ts";
 import { run } from "./run.ts";
 import { Terminal } from "./terminal.ts";
@@ -32,12 +34,16 @@ export async function main(
   watchLauncher(env, onSignal);
   try {
     const options = parseOptions(args);
-    if (options.command === "help") {
-      terminal.say(HELP.trimEnd());
+    if (options.command === "help" || options.command === "doctor help") {
+      terminal.say((options.command === "help" ? HELP : DOCTOR_HELP).trimEnd());
       return 0;
     }
-    if (options.command === "doctor") {
-      return await doctor(env, { terminal, model: options.model, port: options.port }) ? 0 : 1;
+    if (options.command === "doctor") return await doctor(env, { ...options, terminal }) ? 0 : 1;
+    if (options.command === "dump") {
+      const dump = await createDump(env, { args, options });
+      if (options.isJson) terminal.say(JSON.stringify(dump, null, 2));
+      else for (const line of dumpLines(dump)) terminal.say(line);
+      return 0;
     }
     const settings = loadSettings(env);
     for (const name of unknownVariables(env)) {
@@ -54,7 +60,7 @@ export async function main(
     return 0;
   } catch (error) {
     if (stop.signal.aborted) return 0;
-    terminal.warn(error instanceof Error ? error.message : String(error));
+    terminal.warn(redactText(error instanceof Error ? error.message : String(error)));
     return error instanceof UsageError || error instanceof ConfigError ? 2 : 1;
   }
 }

@@ -42,7 +42,10 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
     );
   }
   const http = httpAddress(options, settings);
-  const traces = options.hasTraces ? planTraces(tracesAddress(settings, http)) : null;
+  const logDir = serviceLogDir(settings, machine.cacheDir);
+  const traces = options.hasTraces
+    ? planTraces({ ...tracesAddress(settings, http), logDir })
+    : null;
   const prepared = await prepare(machine, {
     model: options.model ?? settings.DYN_MODEL,
     settings,
@@ -63,7 +66,6 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
   try {
     terminal.say("Starting…");
     const stopped = untilAborted(context.stop);
-    const logDir = serviceLogDir(settings, machine.cacheDir);
     const started = startAll(group, {
       prepared,
       options,
@@ -159,7 +161,7 @@ async function startAll(group: ServiceGroup, input: StartInput): Promise<Running
 function tracesAddress(
   settings: Settings,
   frontend: TracesAddress["frontend"],
-): TracesAddress {
+): Omit<TracesAddress, "logDir"> {
   const hostname = settings.DYN_TRACES_HOST;
   const taken = new Set<number>();
   const portOf = (name: "DYN_TRACES_OTLP_PORT" | "DYN_TRACES_QUERY_PORT") => {
@@ -176,7 +178,7 @@ function tracesAddress(
   };
   return {
     hostname,
-    otlpPort: portOf("DYN_TRACES_OTLP_PORT"),
+    otlpPort: settings.TEMPO_QUERY_URL === "" ? portOf("DYN_TRACES_OTLP_PORT") : null,
     queryPort: portOf("DYN_TRACES_QUERY_PORT"),
     frontend,
   };
@@ -227,6 +229,10 @@ interface SummaryInput {
   readonly hasLogs: boolean;
 }
 
+function spansTo({ otlpUrl }: TracesPlan): string {
+  return otlpUrl === null ? "over the Tempo of TEMPO_QUERY_URL" : `OTLP at ${otlpUrl}`;
+}
+
 function summary(running: Running, input: SummaryInput): string[] {
   const { device } = input.prepared;
   const seconds = ((performance.now() - input.startedAtMs) / 1000).toFixed(1);
@@ -245,7 +251,7 @@ function summary(running: Running, input: SummaryInput): string[] {
     ),
     `  frontend   ${url}/health, /metrics, /openapi.json`,
     ...(running.traces === null ? [] : [
-      `  traces     ${running.traces.url} (page, Tempo's API), OTLP at ${running.traces.otlpUrl}`,
+      `  traces     ${running.traces.url} (page, Tempo's API), ${spansTo(running.traces)}`,
     ]),
     `  device     ${device.backend}: ${device.description}`,
     ...deviceAdvice(device).map((line) => `             ${line}`),

@@ -124,20 +124,23 @@ export function planServices(
 
 export interface TracesAddress {
   readonly hostname: string;
-  readonly otlpPort: number;
+  /** Null where it takes no spans: a Tempo does (`TEMPO_QUERY_URL`). */
+  readonly otlpPort: number | null;
   readonly queryPort: number;
   /** What the page talks to. */
   readonly frontend: { readonly hostname: string; readonly port: number };
+  /** Where the services keep their logs, which the page shows; "off" for none. */
+  readonly logDir: string;
 }
 
 export interface TracesPlan extends PlannedService {
-  /** Where it takes spans. */
-  readonly otlpUrl: string;
+  /** Where it takes spans; null where it shows those of a Tempo. */
+  readonly otlpUrl: string | null;
 }
 
-/** The service that keeps the traces of this machine. */
+/** The service that keeps the traces of this machine, or shows those of a Tempo. */
 export function planTraces(address: TracesAddress): TracesPlan {
-  const { hostname, otlpPort, queryPort, frontend } = address;
+  const { hostname, otlpPort, queryPort, frontend, logDir } = address;
   const url = httpUrl({ hostname, port: queryPort });
   return {
     name: "traces",
@@ -146,25 +149,30 @@ export function planTraces(address: TracesAddress): TracesPlan {
       // It makes no spans: a name that the operator set is of the services which do.
       OTEL_SERVICE_NAME: "baton-traces",
       DYN_TRACES_HOST: hostname,
-      DYN_TRACES_OTLP_PORT: String(otlpPort),
+      ...(otlpPort === null ? {} : { DYN_TRACES_OTLP_PORT: String(otlpPort) }),
       DYN_TRACES_QUERY_PORT: String(queryPort),
       DYN_TRACES_FRONTEND_URL: httpUrl(frontend),
+      DYN_LOG_DIR: logDir,
     },
     url,
-    otlpUrl: httpUrl({ hostname, port: otlpPort }),
+    otlpUrl: otlpPort === null ? null : httpUrl({ hostname, port: otlpPort }),
     isReady: () => answersOk(`${url}/ready`),
   };
 }
 
-/** Makes services export to `otlpUrl`, unless the environment says where to or whether at all. */
+/**
+ * Makes services export to `otlpUrl`, unless the environment says where to or whether at all; null
+ * leaves the place to the environment.
+ */
 export function exportTo(
-  otlpUrl: string,
+  otlpUrl: string | null,
   env: Readonly<Record<string, string>>,
 ): Record<string, string> {
-  if (env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) return {};
+  const isGiven = env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT;
+  if (isGiven && otlpUrl !== null) return {};
   return {
     OTEL_EXPORT_ENABLED: env.OTEL_EXPORT_ENABLED || "1",
-    OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl,
+    ...(otlpUrl === null ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl }),
   };
 }
 
@@ -172,7 +180,8 @@ function workerCounts(options: ServicesOptions): ["prefill" | "decode", number][
   return [["prefill", options.prefillCount], ["decode", options.decodeCount]];
 }
 
-function httpUrl({ hostname, port }: { hostname: string; port: number }): string {
+/** Where a server that listens there is reached. */
+export function httpUrl({ hostname, port }: { hostname: string; port: number }): string {
   return `http://${reachableName(hostname)}:${port}`;
 }
 

@@ -153,12 +153,30 @@ Deno.test("planTraces() gives the service its ports, and its addresses to the ot
     otlpPort: 4318,
     queryPort: 3200,
     frontend: { hostname: "0.0.0.0", port: 8000 },
+    logDir: "/cache/logs",
   });
   assertEquals([plan.url, plan.otlpUrl], ["http://127.0.0.1:3200", "http://127.0.0.1:4318"]);
   assertEquals(unknownVariables(plan.env), []);
   const settings = loadSettings(plan.env);
   assertEquals([settings.DYN_TRACES_OTLP_PORT, settings.DYN_TRACES_QUERY_PORT], [4318, 3200]);
   assertEquals(settings.DYN_TRACES_FRONTEND_URL, "http://127.0.0.1:8000");
+  assertEquals(settings.DYN_LOG_DIR, "/cache/logs");
+});
+
+Deno.test("planTraces() with a Tempo takes no spans, and exportTo() leaves the place to the environment", () => {
+  const { otlpUrl, env } = planTraces({
+    hostname: "127.0.0.1",
+    otlpPort: null,
+    queryPort: 3200,
+    frontend: { hostname: "127.0.0.1", port: 8000 },
+    logDir: "off",
+  });
+  assertEquals(otlpUrl, null);
+  assertEquals("DYN_TRACES_OTLP_PORT" in env, false);
+  assertEquals(exportTo(null, {}), { OTEL_EXPORT_ENABLED: "1" });
+  assertEquals(exportTo(null, { OTEL_EXPORTER_OTLP_ENDPOINT: "http://tempo:4318" }), {
+    OTEL_EXPORT_ENABLED: "1",
+  });
 });
 
 Deno.test("exportTo() turns export on unless the environment says otherwise", () => {

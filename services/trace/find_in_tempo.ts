@@ -18,14 +18,23 @@ interface SearchHit {
   readonly durationMs: number;
 }
 
-/** `url` has no slash at its end. Throws an Error that says what Tempo answered. */
-export async function findInTempo(query: RequestQuery, url: string): Promise<FoundTrace> {
+/** How Tempo's query API is asked. */
+export interface TempoAccess {
+  /** Without a slash at its end. */
+  readonly url: string;
+  /** Sent with every query. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Throws an Error that says what Tempo answered. */
+export async function findInTempo(query: RequestQuery, tempo: TempoAccess): Promise<FoundTrace> {
+  const { url } = tempo;
   if (query.kind === "trace") {
-    const spans = await fetchTrace(query.traceId, url);
+    const spans = await fetchTrace(query.traceId, tempo);
     if (spans.length > 0) return { spans, notes: [] };
-    return await findInTempo({ kind: "id", id: query.traceId }, url);
+    return await findInTempo({ kind: "id", id: query.traceId }, tempo);
   }
-  const hits = await search(traceQl(query), url);
+  const hits = await search(traceQl(query), tempo);
   const chosen = query.kind === "slow"
     ? hits.toSorted((a, b) => b.durationMs - a.durationMs)[0]
     : hits.toSorted((a, b) => b.startNs - a.startNs)[0];
@@ -38,7 +47,7 @@ export async function findInTempo(query: RequestQuery, url: string): Promise<Fou
     : query.kind === "id" && hits.length > 1
     ? [`${hits.length} requests match ${query.id}: this is the last`]
     : [];
-  return { spans: await fetchTrace(chosen.traceId, url), notes };
+  return { spans: await fetchTrace(chosen.traceId, tempo), notes };
 }
 
 function traceQl(query: RequestQuery): string {
@@ -48,16 +57,16 @@ function traceQl(query: RequestQuery): string {
   return `{ ${request} && (span.x_request_id = ${id} || span.request_id = ${id}) }`;
 }
 
-async function fetchTrace(traceId: string, url: string): Promise<ViewSpan[]> {
-  const response = await ask(`${url}/api/v2/traces/${traceId}`);
+async function fetchTrace(traceId: string, tempo: TempoAccess): Promise<ViewSpan[]> {
+  const response = await ask(`/api/v2/traces/${traceId}`, tempo);
   if (response.status === 404) {
     await response.body?.cancel();
     return [];
   }
-  return readOtlpJson(await readJson(response, url));
+  return readOtlpJson(await readJson(response, tempo.url));
 }
 
-async function search(q: string, url: string): Promise<SearchHit[]> {
+async function search(q: string, tempo: TempoAccess): Promise<SearchHit[]> {
   const nowS = Math.ceil(Date.now() / 1000);
   const parameters = new URLSearchParams({
     q,
@@ -67,7 +76,7 @@ async function search(q: string, url: string): Promise<SearchHit[]> {
     // Clocks differ.
     end: String(nowS + HOUR_S),
   });
-  const body = await readJson(await ask(`${url}/api/search?${parameters}`), url);
+  const body = await readJson(await ask(`/api/search?${parameters}`, tempo), tempo.url);
   const traces = isRecord(body) && Array.isArray(body.traces) ? body.traces : [];
   return traces.filter(isRecord).map((trace) => ({
     // Search strips leading zeros.
@@ -77,10 +86,11 @@ async function search(q: string, url: string): Promise<SearchHit[]> {
   }));
 }
 
-async function ask(address: string): Promise<Response> {
+async function ask(path: string, { url, headers }: TempoAccess): Promise<Response> {
+  const address = url + path;
   try {
     return await fetch(address, {
-      headers: { accept: "application/json" },
+      headers: { accept: "application/json", ...headers },
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch (error) {

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert/m
 import { findInTempo } from "./find_in_tempo.ts";
 import { parseQuery } from "./request_query.ts";
 
+const HEADERS = { authorization: "Basic abc" };
 const TRACE_ID = "02f3d94a7c1b4e5f8a9b0c1d2e3f4a5b";
 const OTHER_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -22,6 +23,9 @@ async function withTempo(
     (request) => {
       const url = new URL(request.url);
       asked.push(url);
+      if (request.headers.get("authorization") !== HEADERS.authorization) {
+        return new Response("unauthorized", { status: 401 });
+      }
       if (answers.status !== undefined) {
         return new Response("invalid TraceQL query", { status: answers.status });
       }
@@ -65,7 +69,7 @@ const HITS = [
 ];
 
 async function traceFound(request: string, url: string): Promise<string | undefined> {
-  return (await findInTempo(parseQuery(request), url)).spans[0]?.traceId;
+  return (await findInTempo(parseQuery(request), { url, headers: HEADERS })).spans[0]?.traceId;
 }
 
 Deno.test("findInTempo fetches a trace by its id", async () => {

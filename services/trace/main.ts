@@ -1,8 +1,14 @@
 /** The process around `deno task trace`: arguments, terminal, exit codes. */
 
-import { ConfigError, loadSettings, serviceLogDir } from "../../shared/config/mod.ts";
+import {
+  ConfigError,
+  loadSettings,
+  serviceLogDir,
+  type Settings,
+} from "../../shared/config/mod.ts";
 import { cacheDirectory } from "../../shared/download/mod.ts";
 import { paintAnsi, paintPlain } from "../../shared/trace_view/style.ts";
+import type { TempoAccess } from "./find_in_tempo.ts";
 import { HELP, parseOptions, type TraceOptions, UsageError } from "./options.ts";
 import { tail } from "./tail.ts";
 import { showTraces } from "./trace.ts";
@@ -23,13 +29,15 @@ async function main(args: readonly string[], env: Env): Promise<number> {
       return 0;
     }
     const text = { width: terminalWidth(env), paint: hasColors(env) ? paintAnsi : paintPlain };
-    const logs = options.tempoUrl === undefined ? logNames(options, env) : [];
+    const settings = loadSettings(env);
+    const tempo = options.tempoUrl === undefined ? null : tempoAccess(options.tempoUrl, settings);
+    const logs = tempo === null ? logNames(options, { settings, env }) : [];
     if (options.command === "tail") {
       const stop = new AbortController();
       Deno.addSignalListener("SIGINT", () => stop.abort());
       await tail({ names: logs, paint: text.paint, write: writeLine, signal: stop.signal });
     } else {
-      await showTraces(options, { logs, text, write: writeLine });
+      await showTraces(options, { logs, tempo, text, write: writeLine });
     }
     return 0;
   } catch (error) {
@@ -39,9 +47,17 @@ async function main(args: readonly string[], env: Env): Promise<number> {
   }
 }
 
-function logNames({ logs }: TraceOptions, env: Env): readonly string[] {
+function tempoAccess(given: string, settings: Settings): TempoAccess {
+  const url = given || settings.TEMPO_QUERY_URL.replace(/\/+$/, "");
+  if (url !== "") return { url, headers: settings.TEMPO_QUERY_HEADERS };
+  throw new UsageError("Cannot use --tempo: name its URL, or set TEMPO_QUERY_URL");
+}
+
+function logNames(
+  { logs }: TraceOptions,
+  { settings, env }: { readonly settings: Settings; readonly env: Env },
+): readonly string[] {
   if (logs.length > 0) return logs;
-  const settings = loadSettings(env);
   const cacheDir = cacheDirectory({ os: Deno.build.os, env, override: settings.DYN_CACHE_DIR });
   const folder = serviceLogDir(settings, cacheDir);
   if (folder === "off") {

@@ -13,7 +13,8 @@ Options:
   --logs FILE...   JSON lines of any number of services, folders of them, or - for standard
                    input; written with DYN_LOGGING_JSONL=1 DYN_LOGGING_SPAN_EVENTS=1
                    (default: DYN_LOG_DIR, else where "deno task start" keeps its logs)
-  --tempo URL      ask Tempo's API, or Baton's own traces service, instead
+  --tempo [URL]    ask Tempo's API, or Baton's own traces service, instead
+                   (default: TEMPO_QUERY_URL; TEMPO_QUERY_HEADERS go with each query)
   --html FILE      write one HTML file that opens anywhere
   --json           write one JSON object
   --help           this text
@@ -27,6 +28,7 @@ export interface TraceOptions {
   readonly requests: readonly string[];
   /** Empty: the default folder. */
   readonly logs: readonly string[];
+  /** Empty: that of TEMPO_QUERY_URL. */
   readonly tempoUrl?: string;
   readonly htmlPath?: string;
   readonly isJson: boolean;
@@ -65,8 +67,9 @@ function readArguments(args: readonly string[]): Draft {
   for (let argument = rest.shift(); argument !== undefined; argument = rest.shift()) {
     const [name = "", inline] = splitFlag(argument);
     if (name === "--logs") draft.logs.push(...(inline === undefined ? takeWords(rest) : [inline]));
-    else if (name === "--tempo") draft.tempoUrl = tempoUrl(inline ?? rest.shift() ?? "");
-    else if (name === "--html") draft.htmlPath = value(name, inline ?? rest.shift());
+    else if (name === "--tempo") {
+      draft.tempoUrl = inline === undefined ? takeUrl(rest) : tempoUrl(inline);
+    } else if (name === "--html") draft.htmlPath = value(name, inline ?? rest.shift());
     else if (argument === "--json") draft.isJson = true;
     else if (argument === "--help" || argument === "-h") draft.isHelp = true;
     else if (argument.startsWith("-")) {
@@ -91,6 +94,12 @@ function splitFlag(argument: string): [string, string | undefined] {
 function takeWords(rest: string[]): string[] {
   const end = rest.findIndex((word) => word.startsWith("-") && word !== "-");
   return rest.splice(0, end < 0 ? rest.length : end);
+}
+
+/** The next word, where it is meant as an address. */
+function takeUrl(rest: string[]): string {
+  const isMeant = /:\/\/|^[\w.-]+:\d+/.test(rest[0] ?? "");
+  return isMeant ? tempoUrl(rest.shift() ?? "") : "";
 }
 
 function value(name: string, text: string | undefined): string {

@@ -13,6 +13,9 @@ Deno.test("parseOptions reads commands, requests and options in any order", () =
   assertEquals([shown.requests, shown.htmlPath], [["slow"], "x.html"]);
   const piped = parseOptions(["my-req", "--json", "--logs", "a", "b", "--logs=c"]);
   assertEquals([piped.requests, piped.logs, piped.isJson], [["my-req"], ["a", "b", "c"], true]);
+  assertEquals(parseOptions(["--tempo"]).tempoUrl, "");
+  const fromEnvironment = parseOptions(["--tempo", "my-req"]);
+  assertEquals([fromEnvironment.tempoUrl, fromEnvironment.requests], ["", ["my-req"]]);
   const diff = parseOptions(["diff", "a", "b", "--tempo", "http://tempo:3200/"]);
   assertEquals([diff.command, diff.requests, diff.tempoUrl], [
     "diff",

@@ -7,21 +7,23 @@ import { traceHtml } from "../../shared/trace_view/trace_html.ts";
 import { buildTree, type TraceTree } from "../../shared/trace_view/trace_tree.ts";
 import { type TextOptions, waterfallLines } from "../../shared/trace_view/waterfall_text.ts";
 import { findInLogs } from "./find_in_logs.ts";
-import { findInTempo } from "./find_in_tempo.ts";
+import { findInTempo, type TempoAccess } from "./find_in_tempo.ts";
 import { openLogSources } from "./log_source.ts";
 import type { TraceOptions } from "./options.ts";
 import { parseQuery } from "./request_query.ts";
 
 export interface TraceContext {
-  /** Files and folders of logs; not empty. */
+  /** Files and folders of logs; of no matter with a Tempo. */
   readonly logs: readonly string[];
+  /** Null reads logs. */
+  readonly tempo: TempoAccess | null;
   readonly text: TextOptions;
   readonly write: (line: string) => void;
 }
 
 /** Draws what the options ask for. Throws an Error that says what could not be found or read. */
 export async function showTraces(options: TraceOptions, context: TraceContext): Promise<void> {
-  const [tree, other] = await findTrees(options, context.logs);
+  const [tree, other] = await findTrees(options.requests, context);
   if (tree === undefined) throw new RangeError("Cannot draw nothing: name a request");
   if (other !== undefined) {
     const diff = diffTraces(tree, other);
@@ -37,15 +39,17 @@ export async function showTraces(options: TraceOptions, context: TraceContext): 
   }
 }
 
-async function findTrees(options: TraceOptions, logs: readonly string[]): Promise<TraceTree[]> {
-  const { requests, tempoUrl } = options;
-  const sources = tempoUrl === undefined ? await openLogSources(logs) : [];
+async function findTrees(
+  requests: readonly string[],
+  { logs, tempo }: TraceContext,
+): Promise<TraceTree[]> {
+  const sources = tempo === null ? await openLogSources(logs) : [];
   const trees: TraceTree[] = [];
   for (const request of requests) {
     const query = parseQuery(request);
-    const { spans, notes } = tempoUrl === undefined
+    const { spans, notes } = tempo === null
       ? await findInLogs(query, sources)
-      : await findInTempo(query, tempoUrl);
+      : await findInTempo(query, tempo);
     const tree = buildTree(spans);
     trees.push({ ...tree, notes: [...tree.notes, ...notes] });
   }

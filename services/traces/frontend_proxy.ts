@@ -12,9 +12,17 @@ const PREFIX = "/frontend";
 const ROUTES: ReadonlyMap<string, string> = new Map([
   ["/v1/models", "GET"],
   ["/v1/chat/completions", "POST"],
+  ["/v1/completions", "POST"],
   ["/health", "GET"],
 ]);
-const REQUEST_HEADERS = ["content-type", "accept", "traceparent", "x-request-id", "user-agent"];
+const REQUEST_HEADERS = [
+  "content-type",
+  "accept",
+  "traceparent",
+  "x-request-id",
+  "x-baton-timings",
+  "user-agent",
+];
 const ANSWER_HEADERS = [
   "content-type",
   "cache-control",

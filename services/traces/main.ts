@@ -1,15 +1,19 @@
-/** The traces process: OTLP in, Tempo's query API and the page out, one SQLite file between them. */
+/**
+ * The traces process: OTLP in, Tempo's query API and the page out, one SQLite file between them; or,
+ * with TEMPO_QUERY_URL, the page over a Tempo.
+ */
 
 import { join } from "@std/path/mod.js";
-import { type Settings, VERSION } from "../../shared/config/mod.ts";
+import { type Settings, telemetryOptions, VERSION } from "../../shared/config/mod.ts";
 import { cacheDirectory } from "../../shared/download/mod.ts";
 import { serveHttp } from "../../shared/process/http_server.ts";
-import { runService } from "../../shared/process/run_service.ts";
+import { runService, type ServiceContext } from "../../shared/process/run_service.ts";
 import { TraceStore } from "../../shared/trace_store/mod.ts";
 import { createReceiver } from "./otlp_receiver.ts";
 import { createQueryApi } from "./query_api.ts";
-import { serveQueries } from "./query_server.ts";
-import { createQuerySite } from "./query_site.ts";
+import { type QueryServer, serveQueries } from "./query_server.ts";
+import { createQuerySite, type QuerySiteOptions } from "./query_site.ts";
+import { createSpanForwarder, createTempoProxy } from "./tempo_proxy.ts";
 
 const MEGABYTE = 1024 * 1024;
 const HOUR_MS = 3_600_000;
@@ -26,7 +30,13 @@ function databasePath(settings: Settings, env: Readonly<Record<string, string>>)
   );
 }
 
-await runService("traces", async ({ settings, env, telemetry, stopping }) => {
+await runService("traces", async (context) => {
+  if (context.settings.TEMPO_QUERY_URL === "") await keepTraces(context);
+  else await showTempo(context);
+});
+
+/** Takes spans, keeps them, and answers from them. */
+async function keepTraces({ settings, env, telemetry, stopping }: ServiceContext): Promise<void> {
   const { log } = telemetry;
   const path = databasePath(settings, env);
   await using store = await TraceStore.open({
@@ -53,14 +63,10 @@ await runService("traces", async ({ settings, env, telemetry, stopping }) => {
     port: settings.DYN_TRACES_OTLP_PORT,
     settings: "DYN_TRACES_HOST or DYN_TRACES_OTLP_PORT",
   });
-  const queries = await serveQueries(
-    createQuerySite({
-      api: createQueryApi({ store, version: VERSION, isReady: () => isReady }).fetch,
-      receive,
-      frontendUrl: settings.DYN_TRACES_FRONTEND_URL,
-    }),
-    { hostname, port: settings.DYN_TRACES_QUERY_PORT },
-  );
+  const queries = await serveSite(settings, {
+    api: createQueryApi({ store, version: VERSION, isReady: () => isReady }).fetch,
+    receive,
+  });
   log.info("traces ready", {
     hostname,
     otlp_port: receiver.addr.port,
@@ -71,4 +77,47 @@ await runService("traces", async ({ settings, env, telemetry, stopping }) => {
   log.info("traces draining", { signal });
   isReady = false;
   await Promise.all([receiver.shutdown(), queries.shutdown()]);
-});
+}
+
+/** The page alone, with a Tempo behind it: nothing is taken in or kept here. */
+async function showTempo(context: ServiceContext): Promise<void> {
+  const { settings, telemetry: { log }, stopping } = context;
+  const { tracesUrl, exportHeaders, exportTimeoutMs } = telemetryOptions(
+    settings,
+    "traces",
+    context.instanceId,
+  );
+  const queries = await serveSite(settings, {
+    api: createTempoProxy({
+      url: settings.TEMPO_QUERY_URL,
+      headers: settings.TEMPO_QUERY_HEADERS,
+      timeoutMs: settings.DYN_TRACES_QUERY_TIMEOUT_MS,
+    }),
+    receive: createSpanForwarder({
+      url: tracesUrl,
+      headers: exportHeaders,
+      timeoutMs: exportTimeoutMs,
+    }),
+  });
+  log.info("traces ready", {
+    hostname: settings.DYN_TRACES_HOST,
+    query_port: queries.port,
+    tempo: settings.TEMPO_QUERY_URL,
+  });
+  log.info("traces draining", { signal: await stopping });
+  await queries.shutdown();
+}
+
+function serveSite(
+  settings: Settings,
+  handlers: Pick<QuerySiteOptions, "api" | "receive">,
+): Promise<QueryServer> {
+  const hostname = settings.DYN_TRACES_HOST;
+  const site = createQuerySite({
+    ...handlers,
+    hostname,
+    frontendUrl: settings.DYN_TRACES_FRONTEND_URL,
+    logFolder: settings.DYN_LOG_DIR,
+  });
+  return serveQueries(site, { hostname, port: settings.DYN_TRACES_QUERY_PORT });
+}

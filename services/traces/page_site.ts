@@ -4,6 +4,7 @@ import { loadPageModules } from "./page_modules.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const ENTRY = "services/traces/page/main.ts";
+const BASE = "/page/";
 const STATIC: Readonly<Record<string, { readonly file: string; readonly type: string }>> = {
   "/": { file: "index.html", type: "text/html; charset=utf-8" },
   "/page/page.css": { file: "page.css", type: "text/css; charset=utf-8" },
@@ -25,7 +26,7 @@ export function createPageSite(): (request: Request) => Promise<Response | null>
   return async ({ method, url }) => {
     const { pathname } = new URL(url);
     const isFile = Object.hasOwn(STATIC, pathname);
-    if (!isFile && !pathname.startsWith("/page/")) return null;
+    if (!isFile && !pathname.startsWith(BASE)) return null;
     if (method !== "GET" && method !== "HEAD") {
       return new Response("405 method not allowed", {
         status: 405,
@@ -37,8 +38,8 @@ export function createPageSite(): (request: Request) => Promise<Response | null>
       const bytes = await Deno.readFile(new URL(`page/${file}`, import.meta.url));
       return new Response(bytes, { headers: { ...HEADERS, "content-type": type } });
     }
-    modules ??= loadPageModules({ root: ROOT, entry: ENTRY });
-    const text = (await modules).get(pathname.slice("/page/".length));
+    modules ??= loadPageModules({ root: ROOT, entry: ENTRY, base: BASE });
+    const text = (await modules).get(pathname.slice(BASE.length));
     if (text === undefined) return new Response("404 page not found", { status: 404 });
     const type = "text/javascript; charset=utf-8";
     return new Response(text, { headers: { ...HEADERS, "content-type": type } });

@@ -1,22 +1,33 @@
-/** Everything on the query port: the page, what it asks of the frontend, its spans, Tempo's API. */
+/** Everything on the query port: the page, what it asks of the frontend, its spans, logs, Tempo's API. */
 
 import { createFrontendProxy } from "./frontend_proxy.ts";
+import { refuseForeignHost } from "./host_guard.ts";
+import { createLogSite } from "./log_site.ts";
 import { createPageSite } from "./page_site.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
 export interface QuerySiteOptions {
+  /** Address that the port listens on. */
+  readonly hostname: string;
+  /** Tempo's query API: of the built-in store, or passed on to a Tempo. */
   readonly api: Handler;
   /** Takes spans at `/v1/traces`: the page has one of its own in each request's trace. */
   readonly receive: Handler;
   readonly frontendUrl: string;
+  /** Folder of the services' logs; empty or "off" has none. */
+  readonly logFolder: string;
 }
 
-export function createQuerySite({ api, receive, frontendUrl }: QuerySiteOptions): Handler {
+export function createQuerySite(options: QuerySiteOptions): Handler {
   const page = createPageSite();
-  const frontend = createFrontendProxy({ url: frontendUrl });
+  const frontend = createFrontendProxy({ url: options.frontendUrl });
+  const logs = createLogSite({ folder: options.logFolder });
   return async (request) => {
-    if (new URL(request.url).pathname === "/v1/traces") return await receive(request);
-    return await page(request) ?? await frontend(request) ?? await api(request);
+    const refusal = refuseForeignHost(request, options.hostname);
+    if (refusal !== null) return refusal;
+    if (new URL(request.url).pathname === "/v1/traces") return await options.receive(request);
+    return await page(request) ?? await frontend(request) ?? await logs(request) ??
+      await options.api(request);
   };
 }

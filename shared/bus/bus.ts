@@ -5,7 +5,7 @@
  * data raw bytes. Nothing here knows of telemetry: whoever calls puts the context in the headers.
  */
 
-import type { Endpoint, InstanceRecord, Role } from "../messages/mod.ts";
+import type { Endpoint, InstanceRecord, Role, Topic } from "../messages/mod.ts";
 
 /** Lower-case keys to values. */
 export type Headers = Readonly<Record<string, string>>;
@@ -208,11 +208,19 @@ export interface Bus extends AsyncDisposable {
   announce(record: () => InstanceRecord): { publishNow(): void; stop(): void };
   directory(): InstanceDirectory;
 
+  /** Tells every process of the namespace that listens; who is cut off then never learns of it. */
+  tell(topic: Topic, body: unknown): void;
+  /** Hears what is told, by this process too, until the returned function is called. */
+  listen(topic: Topic, listener: (body: unknown) => void): () => void;
+
   /** A subject on which this process can receive a transfer with this id. */
   transferSubject(transferId: string): string;
   receive(subject: string, options?: ReceiveOptions): IncomingTransfer;
   send(subject: string, options?: TransferOptions): OutgoingTransfer;
 
-  /** Stops taking calls, lets running ones end for at most `timeoutMs`, aborts the rest, closes. */
-  drain(timeoutMs: number): Promise<void>;
+  /**
+   * Stops taking calls, lets running ones end for at most `timeoutMs`, aborts the rest, closes.
+   * `beforeClose` runs when no call is left and the connection still stands.
+   */
+  drain(timeoutMs: number, beforeClose?: () => Promise<void>): Promise<void>;
 }

@@ -8,6 +8,8 @@ import {
   type InstanceRecord,
   type Role,
   subjectToken,
+  type Topic,
+  topicSubject,
 } from "../messages/mod.ts";
 import { Announcement } from "./announcement.ts";
 import type {
@@ -31,6 +33,7 @@ import { addMicroService } from "./micro_service.ts";
 import { openNatsConnection } from "./nats_connection.ts";
 import { OutgoingCall } from "./outgoing_call.ts";
 import { TransferSender } from "./outgoing_transfer.ts";
+import { decodePayload, encodePayload } from "./payload.ts";
 import { Ticker } from "./ticker.ts";
 import { MAX_CHUNK_BYTES } from "./transfer_message.ts";
 import type { Closable, Transport } from "./transport.ts";
@@ -165,6 +168,27 @@ class NatsBus implements Bus {
     return directory;
   }
 
+  tell(topic: Topic, body: unknown): void {
+    this.#link.publish(topicSubject(this.namespace, topic), {
+      kind: "topic",
+      data: encodePayload(body),
+    });
+  }
+
+  listen(topic: Topic, listener: (body: unknown) => void): () => void {
+    const subscription = this.#link.subscribe(topicSubject(this.namespace, topic), ({ data }) => {
+      let body: unknown;
+      try {
+        body = decodePayload(data);
+      } catch {
+        // Not of this system.
+        return;
+      }
+      listener(body);
+    });
+    return () => subscription.stop();
+  }
+
   transferSubject(transferId: string): string {
     return `dyn.${this.namespace}.transfer.${subjectToken(transferId, "the transfer id")}`;
   }
@@ -184,13 +208,14 @@ class NatsBus implements Bus {
     return new TransferSender(transport, { subject, senderId: nuid.next() }, options);
   }
 
-  async drain(timeoutMs: number): Promise<void> {
+  async drain(timeoutMs: number, beforeClose?: () => Promise<void>): Promise<void> {
     const drained = [...this.#servers.keys()].map((server) => server.drained);
     for (const stop of [...this.#servers.values()]) stop();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timedOut = new Promise<void>((resolve) => timer = setTimeout(resolve, timeoutMs));
     await Promise.race([Promise.all(drained), timedOut]);
     clearTimeout(timer);
+    await beforeClose?.();
     await this.#close();
   }
 

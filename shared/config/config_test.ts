@@ -4,6 +4,7 @@ import {
   configurationPage,
   loadSettings,
   redactedSettings,
+  shownVariables,
   telemetryOptions,
   unknownVariables,
   VARIABLES,
@@ -50,7 +51,7 @@ Deno.test("loadSettings() names every wrong variable and what to use instead", (
   assertStringIncludes(error.message, 'DYN_HTTP_PORT="70000": use a whole number from 0 to 65535');
   assertStringIncludes(error.message, 'OTEL_EXPORT_ENABLED="maybe": use one of');
   assertStringIncludes(error.message, 'DYN_NAMESPACE="a.b": use letters');
-  assertStringIncludes(error.message, 'NATS_URL="***": use nats://');
+  assertStringIncludes(error.message, 'NATS_URL="[redacted]": use nats://');
 });
 
 Deno.test("loadSettings() refuses a batch larger than the export queue", () => {
@@ -77,12 +78,29 @@ Deno.test("unknownVariables() lists misspelt DYN_ names only", () => {
   ]);
 });
 
-Deno.test("redactedSettings() masks secrets and keeps to what the service reads", () => {
-  const settings = loadSettings({ NATS_URL: "nats://u:p@h:1", OTEL_EXPORTER_OTLP_HEADERS: "k=v" });
+Deno.test("redactedSettings() hides secrets and keeps to what the service reads", () => {
+  const settings = loadSettings({
+    NATS_URL: "nats://u:p@h:1,nats://k@h:2",
+    OTEL_EXPORTER_OTLP_HEADERS: "k=v",
+    OTEL_RESOURCE_ATTRIBUTES: "team=a,api_key=abc",
+  });
   const shown = redactedSettings(settings, "frontend");
-  assertEquals(shown.NATS_URL, "***");
-  assertEquals(shown.OTEL_EXPORTER_OTLP_HEADERS, "***");
+  assertEquals(shown.NATS_URL, "nats://u:[redacted]@h:1,nats://[redacted]@h:2");
+  assertEquals(shown.OTEL_EXPORTER_OTLP_HEADERS, '{"k":"[redacted]"}');
+  assertEquals(shown.OTEL_RESOURCE_ATTRIBUTES, '{"team":"a","api_key":"[redacted]"}');
   assertEquals("DYN_MAX_SEQUENCES" in shown, false);
+});
+
+Deno.test("shownVariables() says of every variable its value and where it came from", () => {
+  const shown = shownVariables({ DYN_HTTP_PORT: "9000", DYN_MODEL: " ", NATS_URL: "u:p@h" });
+  assertEquals(shown.map(({ name }) => name), Object.keys(VARIABLES));
+  const of = (name: string) => shown.find((variable) => variable.name === name);
+  assertEquals([of("DYN_HTTP_PORT")?.value, of("DYN_HTTP_PORT")?.source], [9000, "environment"]);
+  assertEquals([of("DYN_HTTP_HOST")?.value, of("DYN_HTTP_HOST")?.source], ["127.0.0.1", "default"]);
+  assertEquals(of("DYN_MODEL")?.source, "default");
+  assertEquals(of("DYN_KV_CACHE_TOKENS")?.value, null);
+  assertEquals(of("NATS_URL")?.value, "[redacted]");
+  assertStringIncludes(of("NATS_URL")?.problem ?? "", "use nats://");
 });
 
 Deno.test("telemetryOptions() appends the path to the generic endpoint only", () => {

@@ -1,6 +1,7 @@
 /** Reads the environment once, at start, and fails closed with a sentence that says what to change. */
 
-import { type Service, type Settings, type VariableName, VARIABLES } from "./variables.ts";
+import { REDACTED, redactText } from "../telemetry/log/redact.ts";
+import { type Settings, VARIABLES } from "./variables.ts";
 
 /** One or more variables are wrong. The message has a line for each. */
 export class ConfigError extends Error {
@@ -16,7 +17,7 @@ export function loadSettings(env: Readonly<Record<string, string>>): Settings {
     if (result.success) {
       settings[name] = result.data;
     } else {
-      const shown = variable.isSecret ? "***" : env[name];
+      const shown = variable.isSecret ? REDACTED : redactText(env[name] ?? "");
       problems.push(
         `Cannot use ${name}="${shown}": ${result.error.issues[0]?.message ?? "invalid value"}`,
       );
@@ -46,20 +47,4 @@ export function isJsonlWanted(env: Readonly<Record<string, string>>): boolean {
 /** `DYN_*` variables that are set and that no service reads: misspelt, or of another version. */
 export function unknownVariables(env: Readonly<Record<string, string>>): string[] {
   return Object.keys(env).filter((name) => name.startsWith("DYN_") && !(name in VARIABLES)).sort();
-}
-
-/** The settings of one service with secrets masked, as flat fields of a log line. */
-export function redactedSettings(
-  settings: Settings,
-  service: Service,
-): Record<string, string | number | boolean | null> {
-  const shown: Record<string, string | number | boolean | null> = {};
-  for (const [name, variable] of Object.entries(VARIABLES)) {
-    if (!variable.services.includes(service)) continue;
-    const value = settings[name as VariableName] ?? null;
-    const text = typeof value === "object" && value !== null ? JSON.stringify(value) : value;
-    const isEmpty = text === "" || text === "{}";
-    shown[name] = variable.isSecret && !isEmpty ? "***" : text;
-  }
-  return shown;
 }

@@ -1,5 +1,6 @@
 /** Configuration: one schema, read once at start. */
 export * from "./load.ts";
+export * from "./shown_settings.ts";
 export * from "./table.ts";
 export * from "./telemetry_options.ts";
 export * from "./variables.ts";

@@ -1,7 +1,12 @@
 /** Telemetry options of a service from its settings. */
 
 import { join } from "@std/path/mod.js";
-import type { ResourceAttributes, SpanLimits, TelemetryOptions } from "../telemetry/telemetry.ts";
+import type {
+  KeepOptions,
+  ResourceAttributes,
+  SpanLimits,
+  TelemetryOptions,
+} from "../telemetry/telemetry.ts";
 import type { Settings } from "./variables.ts";
 import { VERSION } from "./version.ts";
 
@@ -34,6 +39,7 @@ export function telemetryOptions(
     level: settings.OTEL_SDK_DISABLED ? 0 : settings.DYN_TRACE_LEVEL as 0 | 1 | 2 | 3,
     remoteLevel: settings.DYN_TRACE_LEVEL_REMOTE as 0 | 1 | 2 | 3,
     sampler: { name: settings.OTEL_TRACES_SAMPLER, ratio: settings.OTEL_TRACES_SAMPLER_ARG },
+    keep: keepOptions(settings),
     spanLimits: spanLimits(settings),
     propagators: settings.OTEL_PROPAGATORS,
     logJsonl: settings.DYN_LOGGING_JSONL,
@@ -62,6 +68,15 @@ function resourceAttributes(settings: Settings): ResourceAttributes {
   return {
     ...Object.fromEntries(Object.entries(found).filter(([, value]) => value !== "")),
     ...given,
+  };
+}
+
+function keepOptions(settings: Settings): KeepOptions | null {
+  const slowerThan = settings.DYN_TRACE_KEEP_SLOWER_THAN;
+  return slowerThan === undefined ? null : {
+    slowerThan,
+    maxBytes: settings.DYN_TRACE_KEEP_MAX_MB * 1024 * 1024,
+    waitMs: settings.DYN_TRACE_KEEP_WAIT_MS,
   };
 }
 

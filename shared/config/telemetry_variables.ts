@@ -3,8 +3,13 @@
  * Baton cannot do as the specification says is refused by name, never ignored.
  */
 
-import { z } from "zod";
-import { PROPAGATORS } from "../telemetry/propagate/extract.ts";
+import {
+  compression,
+  propagators,
+  protocol,
+  slowThreshold,
+  strictFlag,
+} from "./telemetry_schemas.ts";
 import {
   choice,
   flag,
@@ -21,10 +26,11 @@ import { type Service, variable } from "./variable.ts";
 const PROCESSES: readonly Service[] = ["frontend", "prefill", "decode"];
 /** `task start` reads them too, to give each service a name of its own. */
 const PROCESSES_AND_START: readonly Service[] = [...PROCESSES, "start"];
+/** The traces service sends the page's spans on, where it keeps none itself. */
+const PROCESSES_AND_TRACES: readonly Service[] = [...PROCESSES, "traces"];
 
 const MOST = 1_000_000;
 
-const PROTOCOLS = ["http/protobuf", "http/json"] as const;
 const SAMPLERS = [
   "parentbased_always_on",
   "parentbased_always_off",
@@ -33,57 +39,6 @@ const SAMPLERS = [
   "always_off",
   "traceidratio",
 ] as const;
-const COMPRESSIONS = ["none", "gzip"] as const;
-
-/** One of the OTLP protocols that Baton speaks; undefined when unset. */
-function protocol(): z.ZodType<(typeof PROTOCOLS)[number] | undefined> {
-  return z.string().optional().transform((value, context) => {
-    const word = value?.trim().toLowerCase() ?? "";
-    if (word === "") return undefined;
-    const chosen = PROTOCOLS.find((candidate) => candidate === word);
-    if (chosen !== undefined) return chosen;
-    context.addIssue({
-      code: "custom",
-      message: word === "grpc"
-        ? "Baton exports no OTLP over gRPC (port 4317); use http/protobuf, which collectors take on port 4318"
-        : `use one of ${PROTOCOLS.join(", ")}`,
-    });
-    return z.NEVER;
-  });
-}
-
-/** Like `choice`, without a default: undefined when unset. */
-function compression(): z.ZodType<(typeof COMPRESSIONS)[number] | undefined> {
-  return z.string().optional().transform((value, context) => {
-    const word = value?.trim().toLowerCase() ?? "";
-    const chosen = COMPRESSIONS.find((candidate) => candidate === word);
-    if (chosen !== undefined || word === "") return chosen;
-    context.addIssue({ code: "custom", message: `use one of ${COMPRESSIONS.join(", ")}` });
-    return z.NEVER;
-  });
-}
-
-/** The specification knows two words; everything else would be taken for `false` by other SDKs. */
-function strictFlag(): z.ZodType<boolean> {
-  return choice(["true", "false"], "false").transform((word) => word === "true");
-}
-
-function propagators(): z.ZodType<readonly (typeof PROPAGATORS)[number][]> {
-  return z.string().optional().transform((value, context) => {
-    const words = (value ?? "").split(",").map((word) => word.trim().toLowerCase())
-      .filter((word) => word !== "");
-    if (words.length === 0) return ["tracecontext", "baggage"] as const;
-    if (words.length === 1 && words[0] === "none") return [];
-    const chosen = words.flatMap((word) => PROPAGATORS.filter((name) => name === word));
-    if (chosen.length === words.length) return chosen;
-    context.addIssue({
-      code: "custom",
-      message: `use ${PROPAGATORS.join(", ")} joined by commas, or none alone`,
-    });
-    return z.NEVER;
-  });
-}
-
 export const TELEMETRY_VARIABLES = {
   DYN_TRACE_LEVEL: variable(
     PROCESSES,
@@ -128,13 +83,13 @@ export const TELEMETRY_VARIABLES = {
   NODE_NAME: variable(PROCESSES, text(""), "none", "Resource attribute `k8s.node.name`"),
   CONTAINER_NAME: variable(PROCESSES, text(""), "none", "Resource attribute `k8s.container.name`"),
   OTEL_EXPORTER_OTLP_ENDPOINT: variable(
-    PROCESSES,
+    PROCESSES_AND_TRACES,
     httpUrl("http://localhost:4318"),
     "`http://localhost:4318`",
     "Collector; `/v1/traces` is appended",
   ),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: variable(
-    PROCESSES,
+    PROCESSES_AND_TRACES,
     httpUrl(""),
     "from the line above",
     "Traces endpoint, used as it is",
@@ -152,27 +107,27 @@ export const TELEMETRY_VARIABLES = {
     "The same for traces",
   ),
   OTEL_EXPORTER_OTLP_HEADERS: variable(
-    PROCESSES,
+    PROCESSES_AND_TRACES,
     pairs(),
     "none",
     "Headers of every export, `key=value,…`",
     true,
   ),
   OTEL_EXPORTER_OTLP_TRACES_HEADERS: variable(
-    PROCESSES,
+    PROCESSES_AND_TRACES,
     optionalPairs(),
     "from the line above",
     "The same for traces, instead of the line above",
     true,
   ),
   OTEL_EXPORTER_OTLP_TIMEOUT: variable(
-    PROCESSES,
+    PROCESSES_AND_TRACES,
     integer(10_000, 1, 600_000),
     "`10000`",
     "Time one export may take, milliseconds",
   ),
   OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: variable(
-    PROCESSES,
+    PROCESSES_AND_TRACES,
     optionalInteger(1, 600_000),
     "from the line above",
     "The same for traces",
@@ -225,6 +180,27 @@ export const TELEMETRY_VARIABLES = {
     number(1, 0, 1),
     "`1`",
     "Share of traces that the `traceidratio` samplers take, from 0 to 1",
+  ),
+  DYN_TRACE_KEEP_SLOWER_THAN: variable(
+    PROCESSES,
+    slowThreshold(),
+    "off",
+    "Export failed requests, and those that took longer, whole although they were not sampled: a " +
+      "time (`2s`, `500ms`), a multiple of the running 95th percentile (`p95*2`), or `never` for " +
+      "failed ones only",
+  ),
+  DYN_TRACE_KEEP_MAX_MB: variable(
+    PROCESSES,
+    integer(64, 1, 65_536),
+    "`64`",
+    "Memory for spans of unsampled requests that nobody has decided on, MiB; then the oldest go",
+  ),
+  DYN_TRACE_KEEP_WAIT_MS: variable(
+    PROCESSES,
+    integer(600_000, 100, 86_400_000),
+    "`600000`",
+    "Time from a request's end in a process in which it may be kept, milliseconds; as long as a " +
+      "request may take",
   ),
   OTEL_PROPAGATORS: variable(
     PROCESSES,

@@ -11,7 +11,7 @@ export interface Variable<T> {
   readonly defaultText: string;
   readonly services: readonly Service[];
   readonly meaning: string;
-  /** Printed as `***` by dumps. */
+  /** Hidden in dumps and messages. */
   readonly isSecret?: boolean;
 }
 

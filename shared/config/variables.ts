@@ -14,6 +14,7 @@ import {
   integer,
   logFilter,
   optionalInteger,
+  pairs,
   text,
 } from "./value_schemas.ts";
 import { type Service, type Variable, variable } from "./variable.ts";
@@ -172,6 +173,13 @@ export const VARIABLES = {
     "`10000`",
     "Silence of the other end of a KV transfer after which this end gives up, milliseconds",
   ),
+  DYN_STEP_TIMEOUT_MS: variable(
+    WORKERS,
+    integer(60_000, 0, 3_600_000),
+    "`60000`",
+    "Time that one engine step may take before `/health` says that the worker is stuck, milliseconds; " +
+      "`0` for any",
+  ),
   DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: variable(
     ALL,
     integer(15_000, 0, 3_600_000),
@@ -268,6 +276,20 @@ export const VARIABLES = {
     integer(30_000, 100, 3_600_000),
     "`30000`",
     "Time a query may take, milliseconds; then 504",
+  ),
+  TEMPO_QUERY_URL: variable(
+    [...TRACES_AND_START, "trace"],
+    httpUrl(""),
+    "none: the traces service keeps spans itself",
+    "Tempo's query API, which the page and `deno task trace --tempo` then show; the traces service takes " +
+      "in no spans, and the page's own go to `OTEL_EXPORTER_OTLP_ENDPOINT`",
+  ),
+  TEMPO_QUERY_HEADERS: variable(
+    ["traces", "trace"],
+    pairs(),
+    "none",
+    "Headers of every query to Tempo, `key=value,…`, such as `Authorization=Basic%20…`",
+    true,
   ),
   ...TELEMETRY_VARIABLES,
 } as const;

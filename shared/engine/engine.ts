@@ -12,6 +12,7 @@ import type {
   DeviceChoice,
   DeviceInfo,
   KvLayout,
+  PassTime,
   SampleParameters,
 } from "./backend.ts";
 import type { ModelShape } from "../weights/model_file.ts";
@@ -32,6 +33,8 @@ export interface SequenceJob {
   /** Tokens to generate at most, at least 1. In `decode`, the first token counts. */
   readonly maxTokens: number;
   readonly stopTokenIds: readonly number[];
+  /** Time the device passes of every step that this sequence is in; it may slow them. */
+  readonly timePasses?: boolean;
 }
 
 /** What happens to a sequence, in order. `finished` and `failed` are last, and one of them comes. */
@@ -51,6 +54,8 @@ export type SequenceEvent =
     readonly step: number;
     readonly startMs: number;
     readonly endMs: number;
+    /** The chunk's share of the step's device time, or of its time where the device tells none, by rows. */
+    readonly computeMs: number;
   }
   /** KV of prompt blocks, for `prefill` sequences: whole blocks, the last one possibly part-filled. */
   | {
@@ -70,13 +75,13 @@ export type SequenceEvent =
     readonly step: number;
     readonly batchRows: number;
     readonly atMs: number;
+    /** As of a chunk; 0 where the token came of a chunk, which has it. */
+    readonly computeMs: number;
   }
   | {
     readonly type: "finished";
     readonly reason: "stop" | "length" | "cancelled";
     readonly atMs: number;
-    /** This sequence's share of device or step time, by rows. */
-    readonly computeMs: number;
   }
   | { readonly type: "failed"; readonly code: SequenceFailure; readonly message: string };
 
@@ -112,19 +117,43 @@ export interface EngineInfo {
   readonly loadMs: number;
 }
 
-/** One step of the engine, for metrics. */
+/** One step of the engine. */
 export interface StepReport {
+  /** Counts from 0. */
   readonly step: number;
   readonly startMs: number;
   readonly endMs: number;
+  /** Time on the device, where it tells. */
+  readonly deviceMs?: number;
   readonly prefillRows: number;
   readonly decodeRows: number;
+  readonly members: readonly StepMember[];
+  /** KV read from the device or written to it since the step before. */
+  readonly kvCopies: readonly KvCopy[];
+  /** Where a member asked for them and the device can time them. */
+  readonly passes?: readonly PassTime[];
+}
+
+/** A sequence's part in a step: rows of its prompt, or its newest token. */
+export interface StepMember {
+  readonly sequenceId: string;
+  readonly rows: number;
+  readonly isDecode: boolean;
+}
+
+/** Time that the step loop spent on one sequence's KV between two steps. */
+export interface KvCopy {
+  readonly sequenceId: string;
+  readonly direction: "export" | "import";
+  readonly durationMs: number;
 }
 
 export interface Engine extends AsyncDisposable {
   readonly info: EngineInfo;
   /** The newest load, refreshed after every step and change of the queue. */
   readonly load: EngineLoad;
+  /** When the step in progress began, reading its KV included; null between steps. */
+  readonly stepStartedAtMs: number | null;
   /** Throws a RangeError when the job itself is wrong: an empty prompt, ids outside the vocabulary. */
   submit(job: SequenceJob): EngineSequence;
   /** Resolves when the engine thread is gone: the reason where it failed, null after a close. */

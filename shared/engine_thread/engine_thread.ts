@@ -6,6 +6,7 @@ import { openBackend } from "../engine/open_backend.ts";
 import { openSimulatedBackend } from "../engine/simulated/backend.ts";
 import { CommandTurns } from "./command_counter.ts";
 import { StepLoop } from "./step_loop.ts";
+import { StepMark } from "./step_mark.ts";
 import { toThreadErrorMessage } from "./thread_error.ts";
 import type { EngineCommand, EngineMessage, OpenRequest } from "./thread_messages.ts";
 
@@ -27,7 +28,7 @@ scope.onmessage = async ({ data: request }: MessageEvent<OpenRequest>) => {
   }
 };
 
-async function serve({ options, commandCount }: OpenRequest): Promise<void> {
+async function serve({ options, commandCount, stepMark }: OpenRequest): Promise<void> {
   const startMs = now();
   await using open = new AsyncDisposableStack();
   const backend = await openSource(options, open);
@@ -38,6 +39,7 @@ async function serve({ options, commandCount }: OpenRequest): Promise<void> {
     queueLimit: options.queueLimit,
     post: (report, transfer) => scope.postMessage(report, transfer),
     takeTurn: () => turns.take(),
+    stepMark: new StepMark(stepMark),
     now,
   });
   scope.onmessage = ({ data: command }: MessageEvent<EngineCommand>) => {

@@ -1,14 +1,18 @@
 /** The real engine thread on a simulated device. */
 
-import { assertEquals } from "@std/assert/mod.js";
+import { assert, assertEquals, assertRejects } from "@std/assert/mod.js";
 import { testSimulation } from "../engine/simulated/testing/test_simulation.ts";
 import type { Simulation } from "../engine/simulated/simulation.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Engine, StepReport } from "../engine/engine.ts";
 import { startEngine } from "./mod.ts";
 import { collectEvents, generatedTokens, handOver, jobOf } from "./testing/run_sequence.ts";
 
-async function startSimulated(simulation: Partial<Simulation> = {}): Promise<Engine> {
+async function startSimulated(
+  simulation: Partial<Simulation> = {},
+  onStep?: (report: StepReport) => void,
+): Promise<Engine> {
   return await startEngine({
+    onStep,
     device: "simulated",
     simulation: testSimulation(simulation),
     kvCacheTokens: 4096,
@@ -54,4 +58,36 @@ Deno.test("startEngine() on a simulation notices a lost device while it is idle"
     (await engine.closed)?.message,
     "The device is lost: the simulation says so after step 1",
   );
+});
+
+Deno.test("startEngine() times the passes of the steps that a sequence asks it for, and no others", async () => {
+  const reports: StepReport[] = [];
+  await using engine = await startSimulated(
+    { stepMs: 2 },
+    (report) => reports.push(report),
+  );
+  await collectEvents(engine.submit(jobOf([2, 3], { maxTokens: 3 })));
+  const plain = reports.splice(0);
+  await collectEvents(engine.submit(jobOf([2, 3], { maxTokens: 3, timePasses: true })));
+  assertEquals(plain.map(({ passes }) => passes), [undefined, undefined, undefined]);
+  assertEquals(reports.length, 3);
+  for (const { passes = [], deviceMs } of reports) {
+    assertEquals(passes.map(({ name }) => name), ["embed", "layers", "output", "sample"]);
+    const last = passes.at(-1);
+    assert(Math.abs((last?.startMs ?? 0) + (last?.durationMs ?? 0) - (deviceMs ?? 0)) < 1e-6);
+    const { linear = 0, attention = 0, other = 0 } = passes[1]?.kinds ?? {};
+    assert(Math.abs(linear + attention + other - (passes[1]?.durationMs ?? 0)) < 1e-6);
+  }
+});
+
+Deno.test("startEngine() rejects options that contradict each other", async () => {
+  const start = startEngine({
+    device: "simulated",
+    simulation: testSimulation(),
+    kvCacheTokens: 4096,
+    maxBatchTokens: 8,
+    maxSequences: 16,
+    queueLimit: 16,
+  });
+  await assertRejects(() => start, RangeError, "set maxBatchTokens to 32 or more");
 });

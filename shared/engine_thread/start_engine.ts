@@ -3,6 +3,7 @@
 import { checkStepRows } from "../scheduler/limits.ts";
 import type { Engine, EngineOptions } from "../engine/engine.ts";
 import { CommandCounter } from "./command_counter.ts";
+import { StepMark } from "./step_mark.ts";
 import { ThreadEngine } from "./thread_engine.ts";
 import { threadError } from "./thread_error.ts";
 import type { EngineMessage, OpenRequest } from "./thread_messages.ts";
@@ -12,12 +13,13 @@ import type { EngineMessage, OpenRequest } from "./thread_messages.ts";
  * other, and with the thread's own error (by name and message) when the model or the device does not
  * open.
  */
-export function startEngine(options: EngineOptions): Promise<Engine> {
+export async function startEngine(options: EngineOptions): Promise<Engine> {
+  checkStepRows(options);
   const { onStep, onProgress, ...cloneable } = options;
   const { promise, resolve, reject } = Promise.withResolvers<Engine>();
-  checkStepRows(options);
   const worker = new Worker(new URL("./engine_thread.ts", import.meta.url), { type: "module" });
   const commandCounter = new CommandCounter();
+  const stepMark = new StepMark();
   let engine: ThreadEngine | null = null;
 
   const fail = (error: Error) => {
@@ -35,11 +37,22 @@ export function startEngine(options: EngineOptions): Promise<Engine> {
     else if (message.type === "failed") fail(threadError(message));
     else if (message.type === "ready") {
       const { info, load } = message;
-      engine = new ThreadEngine({ thread: worker, commandCounter, info, load, onStep });
+      engine = new ThreadEngine({
+        thread: worker,
+        commandCounter,
+        stepMark,
+        info,
+        load,
+        onStep,
+      });
       resolve(engine);
     }
   };
-  const request: OpenRequest = { options: cloneable, commandCount: commandCounter.buffer };
+  const request: OpenRequest = {
+    options: cloneable,
+    commandCount: commandCounter.buffer,
+    stepMark: stepMark.buffer,
+  };
   worker.postMessage(request);
-  return promise;
+  return await promise;
 }

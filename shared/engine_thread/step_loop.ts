@@ -12,14 +12,11 @@
 
 import { Scheduler, SequenceStateError } from "../scheduler/scheduler.ts";
 import { Sequence } from "../scheduler/sequence.ts";
-import type { Batch, BatchSlice } from "../scheduler/batch.ts";
-import {
-  type Backend,
-  BLOCK_TOKENS,
-  type DeviceError,
-  type SequenceSlice,
-} from "../engine/backend.ts";
-import type { EngineLoad, SequenceEvent, SequenceJob, StepReport } from "../engine/engine.ts";
+import type { Batch } from "../scheduler/batch.ts";
+import type { Backend, DeviceError } from "../engine/backend.ts";
+import type { EngineLoad, KvCopy, SequenceEvent, SequenceJob } from "../engine/engine.ts";
+import { sliceEvents, toSequenceSlice } from "./slice_events.ts";
+import type { StepMark } from "./step_mark.ts";
 import type { AddressedEvent, EngineCommand, EngineReport } from "./thread_messages.ts";
 
 /** Bounds the memory of one read of KV blocks, and lets the transfer start before all is read. */
@@ -33,6 +30,7 @@ export interface StepLoopOptions {
   readonly post: (report: EngineReport, transfer: ArrayBuffer[]) => void;
   /** Lets the commands in that were sent so far. */
   readonly takeTurn: () => Promise<void>;
+  readonly stepMark: StepMark;
   /** Epoch milliseconds with fractions. */
   readonly now: () => number;
 }
@@ -40,15 +38,7 @@ export interface StepLoopOptions {
 /** A sequence that has not ended, and what the loop knows of it beyond its schedule. */
 interface LiveSequence {
   readonly sequence: Sequence;
-  computeMs: number;
   exportedBlocks: number;
-}
-
-interface SliceRun {
-  readonly step: number;
-  readonly startMs: number;
-  readonly endMs: number;
-  readonly batchRows: number;
 }
 
 export class StepLoop {
@@ -59,6 +49,7 @@ export class StepLoop {
   #commands: EngineCommand[] = [];
   #wake: (() => void) | null = null;
   #events: AddressedEvent[] = [];
+  #kvCopies: KvCopy[] = [];
   #isLoadStale = false;
   #deviceFailure: DeviceError | null = null;
   #isClosing = false;
@@ -138,7 +129,7 @@ export class StepLoop {
     const sequence = new Sequence(job);
     const refusal = this.#scheduler.add(sequence);
     if (refusal === null) {
-      this.#live.set(job.sequenceId, { sequence, computeMs: 0, exportedBlocks: 0 });
+      this.#live.set(job.sequenceId, { sequence, exportedBlocks: 0 });
     } else {
       this.#events.push({ sequenceId: job.sequenceId, event: { type: "failed", ...refusal } });
     }
@@ -178,9 +169,10 @@ export class StepLoop {
       firstBlock,
       data.length / blockBytes,
     );
-    if (blocks.length > 0) {
-      this.#backend.writeBlocks(blocks, data.subarray(skippedBlocks * blockBytes));
-    }
+    if (blocks.length === 0) return;
+    const startMs = this.#options.now();
+    this.#backend.writeBlocks(blocks, data.subarray(skippedBlocks * blockBytes));
+    this.#noteCopy(live, "import", startMs);
   }
 
   #reportSchedule(batch: Batch): void {
@@ -198,38 +190,29 @@ export class StepLoop {
   async #runStep(batch: Batch): Promise<void> {
     const step = this.#steps++;
     const startMs = this.#options.now();
-    const result = await this.#backend.step(batch.slices.map(toSequenceSlice));
+    this.#options.stepMark.begin(startMs);
+    const timePasses = batch.slices.some(({ sequence }) => sequence.job.timePasses === true);
+    const result = await this.#backend.step(batch.slices.map(toSequenceSlice), { timePasses });
     const endMs = this.#options.now();
     this.#scheduler.commit(batch, result.slices.map(({ token }) => token));
 
-    const stepMs = result.deviceTimeNs === undefined ? endMs - startMs : result.deviceTimeNs / 1e6;
-    const run = { step, startMs, endMs, batchRows: batch.rows };
+    const { passes, deviceTimeNs } = result;
+    const deviceMs = deviceTimeNs === undefined ? undefined : deviceTimeNs / 1e6;
+    const rowMs = (deviceMs ?? endMs - startMs) / batch.rows;
+    const run = { step, startMs, endMs, batchRows: batch.rows, rowMs };
     const exporting: LiveSequence[] = [];
     for (const slice of batch.slices) {
       const live = this.#liveOf(slice.sequence);
-      live.computeMs += stepMs * slice.tokens.length / batch.rows;
-      this.#reportSlice(live, slice, run);
+      for (const event of sliceEvents(slice, run)) this.#emit(live, event);
       if (slice.sequence.job.kind === "prefill") exporting.push(live);
       else this.#finishIfDone(live);
     }
     const { prefillRows, decodeRows } = batch;
-    this.#flush({ step, startMs, endMs, prefillRows, decodeRows });
+    const kvCopies = this.#kvCopies;
+    this.#kvCopies = [];
+    this.#flush({ step, startMs, endMs, deviceMs, prefillRows, decodeRows, kvCopies, passes });
     for (const live of exporting) await this.#exportKv(live);
-  }
-
-  #reportSlice(live: LiveSequence, slice: BatchSlice, run: SliceRun): void {
-    const { step, startMs, endMs, batchRows } = run;
-    if (!slice.isDecode) {
-      const { startPosition, tokens } = slice;
-      const chunk = { startPosition, tokens: tokens.length, step, startMs, endMs };
-      this.#emit(live, { type: "chunk", ...chunk });
-    }
-    if (slice.isSampled) {
-      const { tokens, generatedTokens } = live.sequence;
-      const id = tokens[tokens.length - 1];
-      const index = generatedTokens - 1;
-      this.#emit(live, { type: "token", index, id, step, batchRows, atMs: endMs });
-    }
+    this.#options.stepMark.end();
   }
 
   /** Posts the KV of prompt blocks that became whole, cached ones first; then the end. */
@@ -239,12 +222,20 @@ export class StepLoop {
     while (live.exportedBlocks < sequence.computedPromptBlocks) {
       const firstBlock = live.exportedBlocks;
       const end = Math.min(sequence.computedPromptBlocks, firstBlock + maxBlocks);
+      const startMs = this.#options.now();
       const data = await this.#backend.readBlocks(sequence.blockTable.slice(firstBlock, end));
+      this.#noteCopy(live, "export", startMs);
       live.exportedBlocks = end;
       this.#emit(live, { type: "kv", firstBlock, blocks: end - firstBlock, data });
       this.#flush();
     }
     this.#finishIfDone(live);
+  }
+
+  #noteCopy(live: LiveSequence, direction: KvCopy["direction"], startMs: number): void {
+    const { sequenceId } = live.sequence.job;
+    const durationMs = this.#options.now() - startMs;
+    this.#kvCopies.push({ sequenceId, direction, durationMs });
   }
 
   #finishIfDone(live: LiveSequence): void {
@@ -253,8 +244,7 @@ export class StepLoop {
   }
 
   #finish(live: LiveSequence, reason: "stop" | "length" | "cancelled"): void {
-    const { computeMs } = live;
-    this.#emit(live, { type: "finished", reason, atMs: this.#options.now(), computeMs });
+    this.#emit(live, { type: "finished", reason, atMs: this.#options.now() });
     this.#forget(live);
   }
 
@@ -285,7 +275,7 @@ export class StepLoop {
   }
 
   /** Posts what has happened since the last report, if anything has. */
-  #flush(step?: StepReport): void {
+  #flush(step?: EngineReport["step"]): void {
     if (this.#events.length === 0 && !this.#isLoadStale && step === undefined) return;
     const events = this.#events;
     this.#events = [];
@@ -293,15 +283,4 @@ export class StepLoop {
     const transfer = events.flatMap(({ event }) => event.type === "kv" ? [event.data.buffer] : []);
     this.#options.post({ type: "report", events, load: this.load, step }, transfer);
   }
-}
-
-function toSequenceSlice(slice: BatchSlice): SequenceSlice {
-  const { sequence, startPosition, tokens, isSampled } = slice;
-  const blocks = Math.ceil((startPosition + tokens.length) / BLOCK_TOKENS);
-  return {
-    blockTable: sequence.blockTable.slice(0, blocks),
-    startPosition,
-    tokens,
-    sample: isSampled ? sequence.job.sampling : null,
-  };
 }

@@ -10,12 +10,14 @@ import type {
   EngineLoad,
   EngineSequence,
   SequenceJob,
+  StepMember,
   StepReport,
 } from "../engine/engine.ts";
 import { checkJob, isTokenId } from "./check_job.ts";
 import type { CommandCounter } from "./command_counter.ts";
 import { SequenceStream } from "./sequence_stream.ts";
-import type { EngineCommand, EngineMessage } from "./thread_messages.ts";
+import type { StepMark } from "./step_mark.ts";
+import type { AddressedEvent, EngineCommand, EngineMessage } from "./thread_messages.ts";
 import { threadError } from "./thread_error.ts";
 
 /** How long a close waits for the step in progress before the thread is ended without it. */
@@ -30,6 +32,7 @@ export interface EngineThread {
 export interface ThreadEngineOptions {
   readonly thread: EngineThread;
   readonly commandCounter: CommandCounter;
+  readonly stepMark: StepMark;
   readonly info: EngineInfo;
   readonly load: EngineLoad;
   readonly onStep?: (report: StepReport) => void;
@@ -40,6 +43,7 @@ export class ThreadEngine implements Engine {
   readonly closed: Promise<Error | null>;
   readonly #thread: EngineThread;
   readonly #commandCounter: CommandCounter;
+  readonly #stepMark: StepMark;
   readonly #onStep?: (report: StepReport) => void;
   readonly #resolveClosed: (reason: Error | null) => void;
   readonly #sequences = new Map<string, SequenceStream>();
@@ -52,6 +56,7 @@ export class ThreadEngine implements Engine {
     this.#load = options.load;
     this.#thread = options.thread;
     this.#commandCounter = options.commandCounter;
+    this.#stepMark = options.stepMark;
     this.#onStep = options.onStep;
     const { promise, resolve } = Promise.withResolvers<Error | null>();
     this.closed = promise;
@@ -60,6 +65,10 @@ export class ThreadEngine implements Engine {
 
   get load(): EngineLoad {
     return this.#load;
+  }
+
+  get stepStartedAtMs(): number | null {
+    return this.#endReason === null ? this.#stepMark.startedAtMs : null;
   }
 
   submit(job: SequenceJob): EngineSequence {
@@ -102,7 +111,9 @@ export class ThreadEngine implements Engine {
             this.#sequences.delete(sequenceId);
           }
         }
-        if (message.step !== undefined) this.#onStep?.(message.step);
+        if (message.step !== undefined) {
+          this.#onStep?.({ ...message.step, members: membersOf(message.events) });
+        }
         return;
       }
       case "failed":
@@ -141,4 +152,17 @@ export class ThreadEngine implements Engine {
     this.#thread.postMessage(command, transfer);
     this.#commandCounter.add();
   }
+}
+
+/** The members of the step that a report tells of: a sampled chunk has a token too. */
+function membersOf(events: readonly AddressedEvent[]): StepMember[] {
+  const members: StepMember[] = [];
+  for (const { sequenceId, event } of events) {
+    if (event.type === "chunk") {
+      members.push({ sequenceId, rows: event.tokens, isDecode: false });
+    } else if (event.type === "token" && members.at(-1)?.sequenceId !== sequenceId) {
+      members.push({ sequenceId, rows: 1, isDecode: true });
+    }
+  }
+  return members;
 }

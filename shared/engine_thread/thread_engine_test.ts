@@ -2,11 +2,12 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert/mod.js";
 import { DeviceError } from "../engine/backend.ts";
-import type { SequenceEvent, SequenceJob } from "../engine/engine.ts";
+import type { SequenceEvent, SequenceJob, StepReport } from "../engine/engine.ts";
 import { fakeText } from "./testing/fake_backend.ts";
 import { type FakeEngineOptions, startFakeEngine } from "./testing/fake_engine.ts";
 import {
   collectEvents,
+  computeMs,
   finishOf,
   generatedTokens,
   handOver,
@@ -66,7 +67,7 @@ Deno.test("ThreadEngine reports times in order and a share of compute", async ()
   });
   assertEquals(times, times.toSorted((a, b) => a - b));
   assert(times[0] >= before);
-  assertEquals(finishOf(events)?.computeMs, 4 * 3);
+  assertEquals(computeMs(events), 4 * 3);
 });
 
 Deno.test("ThreadEngine ends at a stop token, which is reported", async () => {
@@ -103,6 +104,63 @@ Deno.test("ThreadEngine shares a step between decode rows and a prompt", async (
   open();
   await Promise.all([collectEvents(first), collectEvents(second)]);
   assertEquals(steps, [[4, 0], [16, 1], [24, 1], [0, 2]]);
+});
+
+Deno.test("ThreadEngine reports who was in a step, and whose KV was copied before it", async () => {
+  const reports: StepReport[] = [];
+  const { engine, firstStep, open } = startGatedEngine({
+    maxRows: 32,
+    deviceTimeNs: 2_000_000,
+    onReport: (report) => reports.push(report),
+  });
+  await using _closing = engine;
+  const first = engine.submit(jobOf(promptOf(4, 1), { sequenceId: "a", maxTokens: 4 }));
+  await firstStep;
+  const second = engine.submit(jobOf(promptOf(40, 2), { sequenceId: "b", kind: "prefill" }));
+  open();
+  const [firstEvents] = await Promise.all([collectEvents(first), collectEvents(second)]);
+  const member = (sequenceId: string, rows: number, isDecode: boolean) => ({
+    sequenceId,
+    rows,
+    isDecode,
+  });
+  assertEquals(reports.map(({ members }) => members), [
+    [member("a", 4, false)],
+    [member("a", 1, true), member("b", 16, false)],
+    [member("a", 1, true), member("b", 24, false)],
+    [member("a", 1, true)],
+  ]);
+  assertEquals(
+    reports.map(({ kvCopies }) => kvCopies.map((copy) => [copy.sequenceId, copy.direction])),
+    [[], [], [["b", "export"]], [["b", "export"]]],
+  );
+  for (const { durationMs } of reports.flatMap(({ kvCopies }) => kvCopies)) assert(durationMs >= 0);
+  assertEquals(reports.map(({ deviceMs }) => deviceMs), [2, 2, 2, 2]);
+  assertEquals(computeMs(firstEvents), 2 + 2 / 17 + 2 / 25 + 2);
+});
+
+Deno.test("ThreadEngine reports KV that was written for a sequence", async () => {
+  const reports: StepReport[] = [];
+  await using prefill = startFakeEngine();
+  await using decode = startFakeEngine({ onReport: (report) => reports.push(report) });
+  await handOver({ prefill, decode }, jobOf(promptOf(20), { sequenceId: "a", maxTokens: 3 }));
+  assertEquals(
+    reports.map(({ kvCopies }) => kvCopies.map((copy) => [copy.sequenceId, copy.direction])),
+    [[["a", "import"]], []],
+  );
+});
+
+Deno.test("ThreadEngine tells since when a step has run", async () => {
+  const before = Date.now();
+  const { engine, firstStep, open } = startGatedEngine();
+  await using _closing = engine;
+  assertEquals(engine.stepStartedAtMs, null);
+  const sequence = engine.submit(jobOf(promptOf(4), { maxTokens: 1 }));
+  await firstStep;
+  assert((engine.stepStartedAtMs ?? 0) >= before);
+  open();
+  await collectEvents(sequence);
+  assertEquals(engine.stepStartedAtMs, null);
 });
 
 Deno.test("ThreadEngine skips a cached prefix and generates the same text", async () => {

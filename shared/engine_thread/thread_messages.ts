@@ -19,6 +19,8 @@ export interface OpenRequest {
   readonly options: EngineSource & EngineLimits;
   /** Counts the commands posted after this message. See command_counter.ts. */
   readonly commandCount: SharedArrayBuffer;
+  /** Tells of the step in progress. See step_mark.ts. */
+  readonly stepMark: SharedArrayBuffer;
 }
 
 /** Main thread to engine thread. */
@@ -43,7 +45,8 @@ export interface EngineReport {
   readonly type: "report";
   readonly events: readonly AddressedEvent[];
   readonly load: EngineLoad;
-  readonly step?: StepReport;
+  /** Its members are known by the events: each got a chunk or a token. */
+  readonly step?: Omit<StepReport, "members">;
 }
 
 /** Engine thread to main thread. */

@@ -11,6 +11,8 @@ export interface KvPart {
 /** Ends a KV transfer: where decoding goes on from. */
 export interface KvEnd {
   readonly firstToken: number;
+  /** Time from the first token to this message, on the sender's clock. */
+  readonly sinceFirstTokenMs: number;
   /** The first token already ended the text: nothing is left to decode. */
   readonly isComplete: boolean;
 }
@@ -20,7 +22,11 @@ const part = z.object({
   blocks: z.number().int().min(1),
 });
 
-const end = z.object({ firstToken: z.number().int().min(0), isComplete: z.boolean() });
+const end = z.object({
+  firstToken: z.number().int().min(0),
+  sinceFirstTokenMs: z.number().min(0),
+  isComplete: z.boolean(),
+});
 
 /** Throws a ZodError when the other end sent something else. */
 export function parseKvPart(meta: unknown): KvPart {

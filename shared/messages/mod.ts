@@ -1,6 +1,8 @@
 /** Every message that crosses the bus: types, subjects and nothing that does I/O. */
+export * from "./cancellation.ts";
 export * from "./instance.ts";
 export * from "./instance_record.ts";
+export * from "./keep_word.ts";
 export * from "./kv_transfer.ts";
 export * from "./subjects.ts";
 export * from "./work.ts";

@@ -11,6 +11,9 @@ export type Role = "prefill" | "decode";
 /** Endpoints that a worker instance serves. */
 export type Endpoint = "generate" | "card";
 
+/** What processes of a namespace tell each other without being asked. */
+export type Topic = "keep_request";
+
 /** What may stand as one token of a subject. */
 export const SUBJECT_TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -32,6 +35,11 @@ export function endpointSubject(
   instanceId: string,
 ): string {
   return `dyn.${namespace}.${role}.${endpoint}.${instanceId}`;
+}
+
+/** Where the processes of a namespace tell each other of a topic. */
+export function topicSubject(namespace: string, topic: Topic): string {
+  return `dyn.${namespace}.topic.${topic}`;
 }
 
 /** Where every worker of a namespace publishes its heartbeats. */

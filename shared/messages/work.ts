@@ -63,8 +63,16 @@ export interface WorkUsage {
 export type WorkFrame =
   | { readonly kind: "accepted"; readonly instanceId: string; readonly queueDepth: number }
   | { readonly kind: "scheduled"; readonly cachedTokens: number }
-  /** `index` is the place of the first id of `ids` in the completion of this request, from 0. */
-  | { readonly kind: "tokens"; readonly index: number; readonly ids: readonly number[] }
+  /**
+   * `index` is the place of the first id of `ids` in the completion of this request, from 0; `step` is
+   * the number of the worker's engine step that made them, from 0 at the worker's start.
+   */
+  | {
+    readonly kind: "tokens";
+    readonly index: number;
+    readonly ids: readonly number[];
+    readonly step: number;
+  }
   | {
     readonly kind: "end";
     readonly finishReason: FinishReason | "handed_off";

@@ -10,7 +10,12 @@ const tokenId = count.max(MAX_TOKEN_ID);
 const schemas = {
   accepted: z.object({ kind: z.literal("accepted"), instanceId: z.string(), queueDepth: count }),
   scheduled: z.object({ kind: z.literal("scheduled"), cachedTokens: count }),
-  tokens: z.object({ kind: z.literal("tokens"), index: count, ids: z.array(tokenId) }),
+  tokens: z.object({
+    kind: z.literal("tokens"),
+    index: count,
+    ids: z.array(tokenId),
+    step: count,
+  }),
   end: z.object({
     kind: z.literal("end"),
     finishReason: z.enum(["stop", "length", "handed_off"]),
@@ -45,8 +50,9 @@ export function parseWorkFrame(body: unknown): WorkFrame | null {
 /** By hand, since one comes for every token and a schema copies what it checks. */
 function isTokensFrame(body: unknown): body is Extract<WorkFrame, { kind: "tokens" }> {
   if (typeof body !== "object" || body === null) return false;
-  const { kind, index, ids } = body as { kind?: unknown; index?: unknown; ids?: unknown };
-  return kind === "tokens" && isCount(index, Number.MAX_SAFE_INTEGER) && Array.isArray(ids) &&
+  const { kind, index, ids, step } = body as Readonly<Record<string, unknown>>;
+  return kind === "tokens" && isCount(index, Number.MAX_SAFE_INTEGER) &&
+    isCount(step, Number.MAX_SAFE_INTEGER) && Array.isArray(ids) &&
     ids.every((id) => isCount(id, MAX_TOKEN_ID));
 }
 

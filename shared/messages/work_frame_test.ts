@@ -13,7 +13,7 @@ Deno.test("parseWorkFrame() returns every kind of frame as it came", () => {
     const frame of [
       { kind: "accepted", instanceId: "d1", queueDepth: 0 },
       { kind: "scheduled", cachedTokens: 16 },
-      { kind: "tokens", index: 3, ids: [0, 0xffffffff] },
+      { kind: "tokens", index: 3, ids: [0, 0xffffffff], step: 7 },
       END,
     ]
   ) {
@@ -30,8 +30,9 @@ Deno.test("parseWorkFrame() passes over kinds and fields of a newer version", ()
 Deno.test("parseWorkFrame() refuses a known frame with a wrong field, by name", () => {
   for (
     const [frame, field] of [
-      [{ kind: "tokens", index: 0, ids: [-1] }, "ids.0"],
-      [{ kind: "tokens", index: NaN, ids: [] }, "index"],
+      [{ kind: "tokens", index: 0, ids: [-1], step: 0 }, "ids.0"],
+      [{ kind: "tokens", index: NaN, ids: [], step: 0 }, "index"],
+      [{ kind: "tokens", index: 0, ids: [1] }, "step"],
       [{ ...END, timings: {} }, "timings.receivedAtMs"],
       [{ ...END, finishReason: "tired" }, "finishReason"],
       [null, "no kind"],

@@ -1,6 +1,7 @@
 /** The error envelope as a schema, for the OpenAPI document. */
 
 import { z } from "zod";
+import { timingsSchema } from "./timings.ts";
 
 export const errorBodySchema = z.object({
   error: z.object({
@@ -9,4 +10,5 @@ export const errorBodySchema = z.object({
     param: z.string().nullable(),
     code: z.string(),
   }),
+  timings: timingsSchema.optional(),
 });

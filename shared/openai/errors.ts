@@ -5,6 +5,8 @@
  * status and the same record: `rejected` where no worker took the request, `error` where one did.
  */
 
+import type { Timings } from "./timings.ts";
+
 interface ErrorKind {
   readonly status: 400 | 404 | 405 | 413 | 415 | 499 | 500 | 503 | 504;
   /** `error.type` of the envelope. */
@@ -86,6 +88,8 @@ export interface ErrorBody {
     readonly param: string | null;
     readonly code: string;
   };
+  /** For a client that asked for them. */
+  readonly timings?: Timings;
 }
 
 export interface ApiErrorOptions extends ErrorOptions {
@@ -109,7 +113,7 @@ export class ApiError extends Error {
     return ERROR_KINDS[this.code];
   }
 
-  body(): ErrorBody {
+  body(timings?: Timings): ErrorBody {
     return {
       error: {
         message: this.message,
@@ -117,6 +121,7 @@ export class ApiError extends Error {
         param: this.param,
         code: this.code,
       },
+      ...(timings && { timings }),
     };
   }
 }

@@ -1,10 +1,8 @@
 /** Answers of the two completion endpoints: whole ones and stream chunks. */
 
 import { z } from "zod";
-
-const finishReason = z.enum(["stop", "length"]);
-
-export type CompletionFinishReason = z.infer<typeof finishReason>;
+import { type CompletionFinishReason, finishReasonSchema } from "./finish_reason.ts";
+import { type Timings, timingsSchema } from "./timings.ts";
 
 export const usageSchema = z.object({
   prompt_tokens: z.int(),
@@ -27,9 +25,10 @@ export const chatResponseSchema = z.object({
       refusal: z.null(),
     }),
     logprobs: z.null(),
-    finish_reason: finishReason,
+    finish_reason: finishReasonSchema,
   })),
   usage: usageSchema,
+  timings: timingsSchema.optional(),
 });
 
 export const chatChunkSchema = z.object({
@@ -42,16 +41,17 @@ export const chatChunkSchema = z.object({
     index: z.int(),
     delta: z.object({ role: z.literal("assistant").optional(), content: z.string().optional() }),
     logprobs: z.null(),
-    finish_reason: finishReason.nullable(),
+    finish_reason: finishReasonSchema.nullable(),
   })),
   usage: usageSchema.nullish(),
+  timings: timingsSchema.optional(),
 });
 
 const textChoice = z.object({
   index: z.int(),
   text: z.string(),
   logprobs: z.null(),
-  finish_reason: finishReason.nullable(),
+  finish_reason: finishReasonSchema.nullable(),
 });
 
 /** Whole answers and stream chunks of `/v1/completions` share one shape. */
@@ -63,6 +63,7 @@ export const completionResponseSchema = z.object({
   system_fingerprint: z.string(),
   choices: z.array(textChoice),
   usage: usageSchema.nullish(),
+  timings: timingsSchema.optional(),
 });
 
 export type ChatResponse = z.infer<typeof chatResponseSchema>;
@@ -119,21 +120,24 @@ export interface WholeAnswer {
   readonly text: string;
   readonly finishReason: CompletionFinishReason;
   readonly usage: Usage;
+  /** For a client that asked for them. */
+  readonly timings?: Timings | undefined;
 }
 
 /** The body of an answer that is not streamed. */
 export function wholeResponse(
   head: AnswerHead,
-  { text, finishReason, usage }: WholeAnswer,
+  { text, finishReason, usage, timings }: WholeAnswer,
 ): ChatResponse | CompletionResponse {
   const { id, ...fields } = headFields(head);
+  const end = { usage, ...(timings && { timings }) };
   if (head.kind === "completion") {
     return {
       id,
       object: "text_completion",
       ...fields,
       choices: [{ index: 0, text, logprobs: null, finish_reason: finishReason }],
-      usage,
+      ...end,
     };
   }
   return {
@@ -146,11 +150,14 @@ export function wholeResponse(
       logprobs: null,
       finish_reason: finishReason,
     }],
-    usage,
+    ...end,
   };
 }
 
-/** Writes the chunks of one stream as JSON, in order: texts, the finish, then usage where asked for. */
+/**
+ * Writes the chunks of one stream as JSON, in order: texts, the finish, then usage where asked for. The
+ * last of them carries the timings of a client that wants them.
+ */
 export class ChunkWriter {
   readonly #kind: AnswerHead["kind"];
   readonly #head: HeadFields;
@@ -173,12 +180,12 @@ export class ChunkWriter {
     return before + JSON.stringify(text) + after;
   }
 
-  finish(reason: CompletionFinishReason): string {
-    return JSON.stringify(this.#chunk("", reason));
+  finish(reason: CompletionFinishReason, timings?: Timings): string {
+    return JSON.stringify({ ...this.#chunk("", reason), timings });
   }
 
-  usage(usage: Usage): string {
-    return JSON.stringify({ ...this.#shell(), choices: [], usage });
+  usage(usage: Usage, timings?: Timings): string {
+    return JSON.stringify({ ...this.#shell(), choices: [], usage, timings });
   }
 
   #shell() {

@@ -1,17 +1,12 @@
 /** What every service process does around its own work: settings, telemetry, signals, exit codes. */
 
 import { epochMs } from "../clock/epoch_clock.ts";
-import {
-  ConfigError,
-  isJsonlWanted,
-  loadSettings,
-  redactedSettings,
-  unknownVariables,
-} from "../config/load.ts";
+import { ConfigError, isJsonlWanted, loadSettings, unknownVariables } from "../config/load.ts";
+import { redactedSettings } from "../config/shown_settings.ts";
 import { telemetryOptions } from "../config/telemetry_options.ts";
 import type { Service, Settings } from "../config/variables.ts";
 import { exitWithParent } from "../provision/parent_watch.ts";
-import { formatLine, writeToStderr } from "../telemetry/log/mod.ts";
+import { formatLine, redactText, writeToStderr } from "../telemetry/log/mod.ts";
 import { startTelemetry, type Telemetry } from "../telemetry/mod.ts";
 import { onShutdown } from "./shutdown.ts";
 
@@ -62,7 +57,7 @@ export async function runService(
 
 /** Needs no telemetry: it may be the settings that are wrong. */
 function lastLine(target: string, message: string, isJsonl: boolean): string {
-  if (!isJsonl) return `${target}: ${message}\n`;
+  if (!isJsonl) return `${target}: ${redactText(message)}\n`;
   const record = { timeMs: epochMs(), level: "error", target, message, fields: {} } as const;
   return formatLine(record, { isJsonl, useLocalTz: false });
 }

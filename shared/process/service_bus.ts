@@ -1,7 +1,8 @@
 /** A service's connection to the bus, with its ups and downs in the log. */
 
 import { type Bus, type BusStatus, connectBus } from "../bus/mod.ts";
-import type { Logger } from "../telemetry/mod.ts";
+import { type KeepWord, parseKeepWord } from "../messages/mod.ts";
+import type { Logger, Telemetry } from "../telemetry/mod.ts";
 import type { ServiceContext } from "./run_service.ts";
 
 const DEFAULT_URL = "nats://127.0.0.1:4222";
@@ -32,7 +33,17 @@ export async function connectServiceBus(
       reject(new Error(`Cannot go on: the bus closed (${status.message ?? "no reason"})`));
     },
   });
+  if (settings.DYN_TRACE_KEEP_SLOWER_THAN !== undefined) shareKept(bus, telemetry);
   return { bus, lost };
+}
+
+/** A request that one process sees end slow or failed is kept by all that had a part in it. */
+function shareKept(bus: Bus, telemetry: Telemetry): void {
+  telemetry.onKeep((requestId) => bus.tell("keep_request", { requestId } satisfies KeepWord));
+  bus.listen("keep_request", (body) => {
+    const word = parseKeepWord(body);
+    if (word !== null) telemetry.keep(word.requestId);
+  });
 }
 
 function logStatus(log: Logger, status: BusStatus): void {

@@ -27,6 +27,14 @@ export interface SpanOptions<R extends SpanRole> {
   readonly links?: readonly SpanReference[];
 }
 
+export interface RootSpanOptions<R extends SpanRole> extends SpanOptions<R> {
+  /**
+   * Detail level of the span and its children where a sampled request asked for them: they are then
+   * sampled too. The process's own level and sampler count when left out.
+   */
+  readonly askedForLevel?: number;
+}
+
 export interface SpanReference {
   readonly traceId: string;
   readonly spanId: string;
@@ -36,6 +44,8 @@ export interface SpanReference {
 export interface ActiveSpan<R extends SpanRole = SpanRole> extends SpanReference {
   readonly role: R;
   readonly isSampled: boolean;
+  /** Detail level of its request, 0 to 3. */
+  readonly level: number;
   /** `traceparent`, `tracestate` and baggage that make a remote span a child of this one, and the ids. */
   headers(): Headers;
   /** Opens a child. Below the configured level the child is this span itself, and ending it is a no-op. */
@@ -78,6 +88,21 @@ export interface SamplerChoice {
   readonly ratio: number;
 }
 
+/** Slower than a time, or than a multiple of the 95th percentile of the requests before. */
+export type SlowThreshold =
+  | { readonly of: "time"; readonly ms: number }
+  | { readonly of: "p95"; readonly factor: number };
+
+/** Which requests are exported whole although they were not sampled: failed ones, and slow ones. */
+export interface KeepOptions {
+  /** Null: none counts as slow. */
+  readonly slowerThan: SlowThreshold | null;
+  /** Memory for spans of requests that nobody has decided on. */
+  readonly maxBytes: number;
+  /** Time from the end of a request in this process in which the decision may come. */
+  readonly waitMs: number;
+}
+
 /** What a span may hold; what is too much is left out and counted on the span. */
 export interface SpanLimits {
   readonly attributeCount: number;
@@ -113,6 +138,8 @@ export interface TelemetryOptions {
   /** Highest level that a request may ask for by its tracestate; 0 for none. */
   readonly remoteLevel: 0 | 1 | 2 | 3;
   readonly sampler: SamplerChoice;
+  /** Null: what was not sampled is not recorded either. */
+  readonly keep: KeepOptions | null;
   readonly spanLimits: SpanLimits;
   /** What is read from clients. Baton's services read W3C of each other. */
   readonly propagators: readonly Propagator[];
@@ -125,15 +152,26 @@ export interface TelemetryOptions {
   readonly logFilter: string;
 }
 
-/** Counts since the start; `queuedSpans` is now. */
+/** Counts since the start; queued and held ones are now. */
 export interface ExporterHealth {
   readonly exportedSpans: number;
   /** Lost for any reason: a full queue, a batch that the collector refused, an outage that lasted. */
   readonly droppedSpans: number;
   /** Export attempts that failed; most are tried again. */
   readonly failedBatches: number;
+  /** Spans in attempts after the first, each time they were sent again. */
+  readonly retriedSpans: number;
   /** Ended spans that wait for the collector, those under way included. */
   readonly queuedSpans: number;
+  /** Spans of unsampled requests that wait for the word to keep them, and their estimated memory. */
+  readonly heldSpans: number;
+  readonly heldBytes: number;
+  /** Spans of unsampled requests that were exported: slow or failed. */
+  readonly keptSpans: number;
+  /** Spans of unsampled requests that were let go because nobody asked for them in time. */
+  readonly expiredSpans: number;
+  /** Spans of unsampled requests that were let go before their time, for want of memory. */
+  readonly evictedSpans: number;
 }
 
 export interface Telemetry {
@@ -151,11 +189,20 @@ export interface Telemetry {
     options?: SpanOptions<R>,
   ): ActiveSpan<R>;
   /** Opens a span that belongs to no request and has no parent, such as `worker_start`. */
-  rootSpan<R extends SpanRole>(role: R, options?: SpanOptions<R>): ActiveSpan<R>;
+  rootSpan<R extends SpanRole>(role: R, options?: RootSpanOptions<R>): ActiveSpan<R>;
   /** The span reference that `headers` carry, for links; null when there is none. */
   reference(headers: Headers): SpanReference | null;
   /** More of the resource, known only now: on every span that is exported from here on. */
   describe(resource: ResourceAttributes): void;
+  /** Exports a request's spans although they were not sampled: another process saw it end badly. */
+  keep(requestId: string): void;
+  /** Tells of each request that ended slow or failed here, so that other processes keep it too. */
+  onKeep(listener: (requestId: string) => void): void;
+  /**
+   * The moment in which the word on the last requests may still come, for a process that goes away:
+   * resolves at once where nothing waits for it.
+   */
+  lastWords(): Promise<void>;
   /** Exporter health for /metrics and /health. */
   readonly exporter: ExporterHealth;
   /** Ends open spans with the reason, exports what is queued within the time, resolves always. */

@@ -5,8 +5,8 @@
  * same again; where no child was open, the span itself. Two kinds of span only wait, and the path goes on
  * where the work is: one without children that links to spans of the same trace waited for those
  * (`kv.wait` for `kv.receive`), and one that its siblings feed waited for them while they were open
- * (`kv.send` for `engine.prefill`, `http.stream` for the generation). The parts add up to the whole
- * duration.
+ * (`kv.send` for `engine.prefill`, `http.stream` for the generation), and so did what hangs below it
+ * (`kv.receive`, which is open from the first part on). The parts add up to the whole duration.
  */
 
 import { allNodes, isFedBySiblings, type SpanNode, type TraceTree } from "./trace_tree.ts";
@@ -105,11 +105,12 @@ function causes(node: SpanNode, walk: Walk): SpanNode[] {
   return found.sort((a, b) => b.endUs - a.endUs);
 }
 
-/** The siblings that work while `node` waits for what they make, the last end first. */
-function feeders(node: SpanNode, { parents }: Walk): SpanNode[] {
-  if (!isFedBySiblings(node)) return [];
-  const siblings = parents.get(node)?.children ?? [];
-  return siblings.filter((it) => it !== node && !isFedBySiblings(it))
+/** The spans that work while `node`, or the one it hangs below, waits for what they make: the last end first. */
+function feeders(node: SpanNode, { parents, open }: Walk): SpanNode[] {
+  const fed = ancestors(node, parents).slice(0, 2).find(isFedBySiblings);
+  if (fed === undefined) return [];
+  const siblings = parents.get(fed)?.children ?? [];
+  return siblings.filter((it) => it !== fed && !isFedBySiblings(it) && !open.has(it))
     .sort((a, b) => b.endUs - a.endUs);
 }
 

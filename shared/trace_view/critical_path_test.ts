@@ -1,5 +1,6 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert/mod.js";
 import { criticalPath, pathShares, spansOnPath } from "./critical_path.ts";
+import { pathPlaces } from "./path_places.ts";
 import { sampleId, type SampleSpan, sampleSpan, sampleTrace } from "./testing/sample_trace.ts";
 import { buildTree } from "./trace_tree.ts";
 
@@ -39,6 +40,21 @@ Deno.test("criticalPath takes the child that ended last, and the span itself in 
   assertEquals(path, { "b frontend": 50, "a frontend": 30, "root frontend": 20 });
 });
 
+Deno.test("criticalPath charges the computing of a prompt, not the transfer that is open meanwhile", () => {
+  const path = shares(spansOf(
+    { id: "h", name: "handle_payload", at: [0, 100] },
+    { id: "p", parent: "h", name: "engine.prefill", at: [5, 80] },
+    { id: "s", parent: "h", name: "kv.send", at: [5, 98] },
+    { id: "r", parent: "s", name: "kv.receive", service: "decode", at: [30, 96] },
+  ));
+  assertEquals(path, {
+    "engine.prefill frontend": 75,
+    "kv.receive decode": 16,
+    "handle_payload frontend": 7,
+    "kv.send frontend": 2,
+  });
+});
+
 Deno.test("criticalPath adds up to the whole duration, whatever the tree", () => {
   let seed = 7;
   const random = (below: number) => (seed = seed * 48271 % 0x7fffffff) % below;
@@ -70,4 +86,19 @@ Deno.test("spansOnPath leaves out what takes next to nothing", () => {
     { id: "a", parent: "r", name: "a", at: [0, 995] },
   ));
   assertEquals([...spansOnPath(tree)].map(({ span }) => span.name), ["a"]);
+});
+
+Deno.test("pathPlaces tells spans of one place as one, with their number", () => {
+  const chunk = (id: string, start: number) =>
+    ({ id, parent: "p", name: "chunk", at: [start, start + 30] }) as const;
+  const tree = buildTree(spansOf(
+    { id: "p", name: "prefill", at: [0, 100] },
+    chunk("a", 0),
+    chunk("b", 30),
+    chunk("c", 60),
+  ));
+  assertEquals(pathPlaces(tree), [
+    { place: "chunk [frontend] × 3", us: 90_000 },
+    { place: "prefill [frontend]", us: 10_000 },
+  ]);
 });

@@ -15,12 +15,14 @@ async function logged(run: (telemetry: Telemetry) => void): Promise<ViewSpan[]> 
   const folder = await Deno.makeTempDir();
   try {
     const logFile = join(folder, "logs", "frontend.jsonl");
-    run(startTelemetry(telemetryTestOptions("http://127.0.0.1:9/v1/traces", {
+    const telemetry = startTelemetry(telemetryTestOptions("http://127.0.0.1:9/v1/traces", {
       serviceName: "baton-frontend",
       resource: { "host.name": "h1" },
       exportEnabled: false,
       logFile,
-    })));
+    }));
+    run(telemetry);
+    await telemetry.shutdown("test", 1000);
     const lines = (await Deno.readTextFile(logFile)).trim().split("\n");
     return lines.map((line) => {
       const reading = readLogLine(line, "file");

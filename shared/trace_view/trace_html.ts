@@ -3,12 +3,12 @@
  * a row that unfolds its attributes, events and links.
  */
 
-import { criticalPath, pathShares, spansOnPath } from "./critical_path.ts";
+import { spansOnPath } from "./critical_path.ts";
 import { formatDuration, formatShare, formatTimeOfDay } from "./format.ts";
 import { holesOf } from "./holes.ts";
+import { pathPlaces } from "./path_places.ts";
 import { requestFigures, requestOutcome, requestTitle } from "./request_facts.ts";
-import type { AttributeValue } from "./span.ts";
-import { spanPlace } from "./span_place.ts";
+import { spanFacts } from "./span_facts.ts";
 import { TRACE_STYLE } from "./trace_style.ts";
 import { allNodes, type SpanNode, type TraceTree } from "./trace_tree.ts";
 
@@ -115,43 +115,16 @@ function placer(tree: TraceTree): (startUs: number, endUs?: number) => string {
 }
 
 function detailsHtml(node: SpanNode, tree: TraceTree): string {
-  const { span } = node;
-  const shiftUs = node.startUs - span.startUs;
-  const rows: [string, string][] = [
-    ["span", span.spanId],
-    ["kind", span.kind],
-    ["start", formatDuration(node.startUs - tree.startUs)],
-    ...(span.instance === "" ? [] : [["instance", span.instance] satisfies [string, string]]),
-    ...(span.host === "" ? [] : [["host", span.host] satisfies [string, string]]),
-    ...(span.statusMessage === ""
-      ? []
-      : [["status", span.statusMessage] satisfies [string, string]]),
-    ...Object.entries(span.attributes).map(([key, value]): [string, string] => [
-      key,
-      valueText(value),
-    ]),
-    ...span.events.map(({ name, timeUs, attributes }): [string, string] => [
-      `event ${name}`,
-      [
-        formatDuration(timeUs + shiftUs - tree.startUs),
-        ...Object.entries(attributes).map(([key, value]) => `${key}=${valueText(value)}`),
-      ].join(" "),
-    ]),
-    ...span.links.map(({ traceId, spanId }): [string, string] => [
-      "link",
-      traceId === span.traceId ? `span ${spanId}` : `span ${spanId} of trace ${traceId}`,
-    ]),
-  ];
-  const cells = rows.map(([key, value]) =>
-    `<tr><th>${escape(key)}</th><td>${escape(value)}</td></tr>`
+  const cells = spanFacts(node, tree).map(({ name, value }) =>
+    `<tr><th>${escape(name)}</th><td>${escape(value)}</td></tr>`
   );
   return `<table>${cells.join("")}</table>`;
 }
 
 function pathHtml(tree: TraceTree): string {
   const totalUs = tree.endUs - tree.startUs;
-  const items = pathShares(criticalPath(tree.roots)).map(({ node, us }) =>
-    `<li>${escape(spanPlace(node.span))} ` +
+  const items = pathPlaces(tree).map(({ place, us }) =>
+    `<li>${escape(place)} ` +
     `${escape(`${formatDuration(us)} (${formatShare(us, totalUs)})`)}</li>`
   );
   return `<h2>Critical path</h2>\n<ol>${items.join("")}</ol>\n`;
@@ -160,10 +133,6 @@ function pathHtml(tree: TraceTree): string {
 function notesHtml({ notes }: TraceTree): string {
   if (notes.length === 0) return "";
   return `<h2>Notes</h2>\n<ul>${notes.map((note) => `<li>${escape(note)}</li>`).join("")}</ul>`;
-}
-
-function valueText(value: AttributeValue): string {
-  return typeof value === "object" ? value.join(", ") : String(value);
 }
 
 function escape(text: string): string {

@@ -7,9 +7,10 @@
  * events, and what is missing from the data.
  */
 
-import { criticalPath, pathShares, spansOnPath } from "./critical_path.ts";
+import { spansOnPath } from "./critical_path.ts";
 import { counted, fit, formatDuration, formatShare, formatTimeOfDay, oneLine } from "./format.ts";
 import { type Hole, holesOf } from "./holes.ts";
+import { pathPlaces } from "./path_places.ts";
 import { requestFigures, requestOutcome, requestTitle } from "./request_facts.ts";
 import { textAttribute } from "./span.ts";
 import { spanPlace } from "./span_place.ts";
@@ -159,8 +160,8 @@ function glyphOf(node: SpanNode): string {
 function wordLines(tree: TraceTree, { width, paint }: TextOptions): string[] {
   const totalUs = tree.endUs - tree.startUs;
   const nodes = allNodes(tree.roots);
-  const path = pathShares(criticalPath(tree.roots)).slice(0, MAX_LISTED).map(({ node, us }) =>
-    `${spanPlace(node.span)} ${formatDuration(us)} (${formatShare(us, totalUs)})`
+  const path = pathPlaces(tree).slice(0, MAX_LISTED).map(({ place, us }) =>
+    `${place} ${formatDuration(us)} (${formatShare(us, totalUs)})`
   );
   const sections: [string, string[], Style[]][] = [
     ["Path", path.length === 0 ? [] : [path.join(", ")], []],

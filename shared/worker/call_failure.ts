@@ -1,6 +1,7 @@
 /** What ended a call, as the error that its caller gets. */
 
 import { CallAborted, HandlerError } from "../bus/mod.ts";
+import { cancellationSignal } from "../messages/mod.ts";
 
 /** Maps any thrown value; an aborted call counts by why it was aborted, whatever was thrown then. */
 export function callFailure(error: unknown, signal: AbortSignal): HandlerError {
@@ -18,4 +19,11 @@ export function callFailure(error: unknown, signal: AbortSignal): HandlerError {
   if (error instanceof HandlerError) return error;
   if (error instanceof RangeError) return new HandlerError("bad_request", error.message);
   return new HandlerError("internal", error instanceof Error ? error.message : String(error));
+}
+
+/** What cancelled a call: the signal that its caller named, `cancelled` where it named none, or `caller_lost`. */
+export function cancellationOf(signal: AbortSignal): string {
+  if (!(signal.reason instanceof CallAborted)) return "cancelled";
+  const { abortCause, headers } = signal.reason;
+  return abortCause === "caller_lost" ? abortCause : cancellationSignal(headers) ?? "cancelled";
 }

@@ -4,8 +4,8 @@ import { type CallHandler, HandlerError, type IncomingCall } from "../bus/mod.ts
 import { epochMs } from "../clock/epoch_clock.ts";
 import { parseWorkRequest, type WorkRequest } from "../messages/mod.ts";
 import type { ActiveSpan, RequestIds } from "../telemetry/telemetry.ts";
-import { callFailure } from "./call_failure.ts";
-import { GenerateRun } from "./generate_run.ts";
+import { callFailure, cancellationOf } from "./call_failure.ts";
+import { type EndFrame, GenerateRun } from "./generate_run.ts";
 import type { WorkerContext } from "./worker_context.ts";
 
 /** The handler of the `generate` endpoint. */
@@ -22,25 +22,22 @@ export function generateHandler(context: WorkerContext): CallHandler {
     try {
       const request = readRequest(call.payload, context.modelName);
       span.set({ phase: request.phase, attempt: request.attempt });
-      const { finishReason, usage } = await new GenerateRun(
+      const { finishReason } = await new GenerateRun(
         { context, call, span, request, ids, receivedAtMs },
       ).run();
-      span.set({
-        "request.outcome": "success",
-        "gen_ai.response.finish_reasons": [finishReason],
-        "gen_ai.usage.input_tokens": usage.promptTokens,
-        "gen_ai.usage.output_tokens": usage.completionTokens,
-        "gen_ai.usage.cache_read.input_tokens": usage.cachedTokens,
-      });
       end("success");
-      span.log.info("request completed", {
-        status: "success",
-        elapsed_ms: epochMs() - receivedAtMs,
-      });
+      endWell(span, finishReason, epochMs() - receivedAtMs);
     } catch (error) {
       const failure = callFailure(error, call.signal);
-      end(failure.code);
-      endFailed(span, failure, epochMs() - receivedAtMs);
+      const elapsedMs = epochMs() - receivedAtMs;
+      if (failure.code !== "cancelled") {
+        end(failure.code);
+        endFailed(span, failure, elapsedMs);
+      } else {
+        const signal = cancellationOf(call.signal);
+        end(signal === "stop_string" ? "success" : "cancelled");
+        endCancelled(span, signal, elapsedMs);
+      }
       throw failure;
     } finally {
       span.end();
@@ -71,21 +68,44 @@ function openSpan(
   });
 }
 
+function endWell(
+  span: ActiveSpan<"handle_payload">,
+  finishReason: EndFrame["finishReason"],
+  elapsedMs: number,
+): void {
+  span.set({ "request.outcome": "success", "gen_ai.response.finish_reasons": [finishReason] });
+  span.log.info("request completed", { status: "success", elapsed_ms: elapsedMs });
+}
+
+function endCancelled(
+  span: ActiveSpan<"handle_payload">,
+  signal: string,
+  elapsedMs: number,
+): void {
+  span.set({ "cancellation.signal": signal });
+  // Only the frontend sees stop strings: a text that met one is whole.
+  if (signal === "stop_string") return endWell(span, "stop", elapsedMs);
+  span.set({ "request.outcome": "cancelled" });
+  const fields = {
+    error_type: "cancelled",
+    cancellation_signal: signal,
+    elapsed_ms: elapsedMs,
+  };
+  // The caller's own attempt is over: nobody waits for this one.
+  if (signal === "superseded") span.log.info("request cancelled", fields);
+  else span.log.warn("request cancelled", fields);
+}
+
 function endFailed(
   span: ActiveSpan<"handle_payload">,
   failure: HandlerError,
   elapsedMs: number,
 ): void {
-  const fields = { error_type: failure.code, elapsed_ms: elapsedMs };
-  if (failure.code === "cancelled") {
-    span.set({ "request.outcome": "cancelled", "cancellation.signal": "cancelled" });
-    span.log.warn("request cancelled", fields);
-    return;
-  }
   span.set({ "request.outcome": failure.code === "overloaded" ? "rejected" : "error" });
   span.fail(failure.code, failure.message);
   span.log.error("request completed", {
-    ...fields,
+    error_type: failure.code,
+    elapsed_ms: elapsedMs,
     status: "error",
     error_detail: failure.message,
   });

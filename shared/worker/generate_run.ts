@@ -8,12 +8,13 @@
 import { HandlerError, type Headers, type IncomingCall } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
 import type { EngineSequence, SequenceEvent, SequenceKind } from "../engine/engine.ts";
-import type { Phase, PhaseTimings, WorkFrame, WorkRequest } from "../messages/mod.ts";
+import type { Phase, PhaseTimings, WorkFrame, WorkRequest, WorkUsage } from "../messages/mod.ts";
 import type { ActiveSpan, RequestIds } from "../telemetry/telemetry.ts";
-import { callFailure } from "./call_failure.ts";
+import { callFailure, cancellationOf } from "./call_failure.ts";
 import { blocksOf, type KvReceipt, receiveKv } from "./kv_receiver.ts";
 import { KvSender } from "./kv_sender.ts";
 import { StageSpans } from "./stage_spans.ts";
+import { wantsStepSpans } from "./step_spans.ts";
 import type { WorkerContext } from "./worker_context.ts";
 
 export interface GenerateRunOptions {
@@ -49,7 +50,7 @@ export class GenerateRun {
   #firstToken: number | undefined;
 
   constructor(options: GenerateRunOptions) {
-    const { context, request, span, receivedAtMs } = options;
+    const { context, request, span, ids, receivedAtMs } = options;
     this.#run = options;
     const kind = KIND_OF[request.phase];
     const promptTokens = request.promptTokens.length;
@@ -60,15 +61,25 @@ export class GenerateRun {
       instanceId: context.instanceId,
       queueDepth: load.waitingSequences,
     });
+    const { callId: sequenceId } = options.call;
     this.#sequence = context.engine.submit({
       kind,
-      sequenceId: options.call.callId,
+      sequenceId,
       promptTokens: request.promptTokens,
       sampling: request.sampling,
       maxTokens: request.maxTokens,
       stopTokenIds: request.stopTokenIds,
+      timePasses: wantsStepSpans(span),
     });
-    this.#stages = new StageSpans(span, { kind, receivedAtMs, promptTokens, load });
+    context.steps.join(sequenceId, { requestId: ids.requestId, span });
+    this.#stages = new StageSpans(span, {
+      kind,
+      receivedAtMs,
+      promptTokens,
+      load,
+      backend: context.engine.info.device.backend,
+      steps: context.steps,
+    });
   }
 
   /** Runs to the end and sends the end frame, which it returns. Throws what callFailure understands. */
@@ -81,18 +92,27 @@ export class GenerateRun {
       const finished = await this.#runPhase();
       signal.throwIfAborted();
       this.#stages.finished(finished.atMs, finished.reason);
-      this.#run.span.set({ "engine.busy_ms": finished.computeMs });
       const end = this.#endFrame(finished);
       this.#send(end);
       return end;
     } catch (error) {
       const failure = callFailure(error, signal);
-      if (failure.code === "cancelled") this.#stages.finished(epochMs(), "cancelled");
-      else this.#stages.failed(failure.code, failure.message);
+      if (failure.code === "cancelled") {
+        const isStop = cancellationOf(signal) === "stop_string";
+        this.#stages.finished(epochMs(), isStop ? "stop" : "cancelled");
+      } else this.#stages.failed(failure.code, failure.message);
       throw error;
     } finally {
       signal.removeEventListener("abort", cancel);
       this.#sequence.cancel();
+      const { context, call, span } = this.#run;
+      context.steps.leave(call.callId);
+      const usage = this.#usage();
+      span.set({
+        "gen_ai.usage.input_tokens": usage.promptTokens,
+        "gen_ai.usage.output_tokens": usage.completionTokens,
+        "gen_ai.usage.cache_read.input_tokens": usage.cachedTokens,
+      });
     }
   }
 
@@ -119,11 +139,13 @@ export class GenerateRun {
         kv: ({ firstBlock, blocks, data }) => sender.push({ firstBlock, blocks }, data),
       });
       call.signal.throwIfAborted();
-      if (this.#firstToken === undefined) {
+      const { firstTokenAtMs } = this.#times;
+      if (this.#firstToken === undefined || firstTokenAtMs === undefined) {
         throw new HandlerError("engine_failed", "The engine ended the prompt without a token");
       }
       const stats = await sender.finish({
         firstToken: this.#firstToken,
+        firstTokenAtMs,
         isComplete: this.#isComplete(this.#firstToken),
       });
       this.#transferred("sent", stats);
@@ -179,7 +201,7 @@ export class GenerateRun {
 
   #kvArrived({ end, receive, stats }: KvReceipt): void {
     this.#transferred("received", stats);
-    this.#stages.kvArrived(epochMs(), receive);
+    this.#stages.kvArrived(epochMs(), { receive, sinceFirstTokenMs: end.sinceFirstTokenMs });
     if (end.isComplete) this.#sequence.cancel();
     else this.#sequence.begin(end.firstToken);
   }
@@ -209,8 +231,8 @@ export class GenerateRun {
           this.#times.firstTokenAtMs ??= event.atMs;
           this.#firstToken ??= event.id;
           this.#generatedTokens++;
-          this.#send({ kind: "tokens", index: event.index, ids: [event.id] });
-          this.#stages.token(event);
+          this.#send({ kind: "tokens", index: event.index, ids: [event.id], step: event.step });
+          this.#stages.token(event, epochMs());
           break;
         case "failed":
           throw new HandlerError(event.code, event.message);
@@ -250,12 +272,16 @@ export class GenerateRun {
     return {
       kind: "end",
       finishReason: isHandOff ? "handed_off" : textEnd,
-      usage: {
-        promptTokens: request.promptTokens.length,
-        cachedTokens: this.#cachedTokens,
-        completionTokens: this.#generatedTokens,
-      },
+      usage: this.#usage(),
       timings: { ...this.#times, receivedAtMs, endAtMs: epochMs() },
+    };
+  }
+
+  #usage(): WorkUsage {
+    return {
+      promptTokens: this.#run.request.promptTokens.length,
+      cachedTokens: this.#cachedTokens,
+      completionTokens: this.#generatedTokens,
     };
   }
 

@@ -6,6 +6,7 @@
  */
 
 import { type Bus, HandlerError, type OutgoingTransfer, type TransferStats } from "../bus/mod.ts";
+import { epochMs } from "../clock/epoch_clock.ts";
 import type { KvEnd, KvPart } from "../messages/mod.ts";
 import type { ActiveSpan } from "../telemetry/telemetry.ts";
 
@@ -45,11 +46,17 @@ export class KvSender {
     this.#sending.catch(() => {});
   }
 
-  /** Ends the transfer. Throws a HandlerError `transfer_failed` when any part of it failed: abort it. */
-  async finish(end: KvEnd): Promise<TransferStats> {
+  /**
+   * Ends the transfer. Throws a HandlerError `transfer_failed` when any part of it failed: abort it.
+   * @param options.firstTokenAtMs epoch milliseconds
+   */
+  async finish(
+    { firstTokenAtMs, ...end }: Omit<KvEnd, "sinceFirstTokenMs"> & { firstTokenAtMs: number },
+  ): Promise<TransferStats> {
     try {
       await this.#sending;
-      const stats = await this.#transfer.finish(end);
+      const sinceFirstTokenMs = Math.max(0, epochMs() - firstTokenAtMs);
+      const stats = await this.#transfer.finish({ ...end, sinceFirstTokenMs } satisfies KvEnd);
       this.#span.set({
         "kv.bytes": stats.bytes,
         "kv.blocks": this.#blocks,

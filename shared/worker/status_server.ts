@@ -3,8 +3,8 @@
 import { Hono } from "hono";
 
 export interface WorkerStatus {
-  /** `disconnected`: ready, and cut off from NATS. */
-  readonly status: "starting" | "ready" | "disconnected" | "draining" | "failed";
+  /** `disconnected`: ready, and cut off from NATS; `stuck`: ready, and a step does not end. */
+  readonly status: "starting" | "ready" | "disconnected" | "stuck" | "draining" | "failed";
   readonly details: Readonly<Record<string, unknown>>;
 }
 

@@ -9,7 +9,7 @@ import { hostname } from "node:os";
 import type { Bus } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
 import { BLOCK_TOKENS } from "../engine/backend.ts";
-import type { Engine, EngineSource } from "../engine/engine.ts";
+import type { Engine, EngineSource, StepReport } from "../engine/engine.ts";
 import { startEngine } from "../engine_thread/mod.ts";
 import type { InstanceRecord, Role } from "../messages/mod.ts";
 import { serveHttp } from "../process/http_server.ts";
@@ -23,6 +23,9 @@ import { generateHandler } from "./generate_handler.ts";
 import { cardHandler, type EncodedCard, encodeModelCard } from "./model_card.ts";
 import { openModel } from "./model_source.ts";
 import { statusApp, type WorkerStatus } from "./status_server.ts";
+import { StepHistory } from "./step_history.ts";
+import { recordStep } from "./step_spans.ts";
+import { StepWatchdog } from "./step_watchdog.ts";
 
 const DEFAULT_STATUS_PORT: Readonly<Record<Role, number>> = { prefill: 9091, decode: 9092 };
 
@@ -58,9 +61,12 @@ class WorkerProcess {
   readonly #context: ServiceContext;
   readonly #open: AsyncDisposableStack;
   readonly #metrics: WorkerMetrics;
+  readonly #steps = new StepHistory();
   readonly #startedAtMs = epochMs();
   #status: WorkerStatus = { status: "starting", details: {} };
   #bus: Bus | null = null;
+  #engine: Engine | null = null;
+  #watchdog: StepWatchdog | null = null;
 
   /** What it opens is closed with `open`, in reverse order. */
   constructor(role: Role, context: ServiceContext, open: AsyncDisposableStack) {
@@ -100,7 +106,8 @@ class WorkerProcess {
     this.#status = { ...this.#status, status: "draining" };
     heartbeat.publishNow();
     stopServing();
-    await bus.drain(this.#context.settings.DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS);
+    const { settings, telemetry } = this.#context;
+    await bus.drain(settings.DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS, () => telemetry.lastWords());
     heartbeat.stop();
   }
 
@@ -118,8 +125,17 @@ class WorkerProcess {
     });
     const stopServing = this.#serve(bus, engine, model.card);
     const heartbeat = bus.announce(() => this.#record(model, engine));
-    this.#metrics.observe(() => ({ load: engine.load, exporter: telemetry.exporter }));
+    const watchdog = this.#open.use(
+      new StepWatchdog(engine, { limitMs: settings.DYN_STEP_TIMEOUT_MS, log: telemetry.log }),
+    );
+    this.#watchdog = watchdog;
     const name = model.card.card.name;
+    this.#metrics.engineOpened({ ...device, model: name });
+    this.#metrics.observe(() => ({
+      load: engine.load,
+      stepRunningMs: watchdog.runningMs(epochMs()),
+      exporter: telemetry.exporter,
+    }));
     this.#status = {
       status: "ready",
       details: {
@@ -165,8 +181,10 @@ class WorkerProcess {
   }
 
   #statusNow(): WorkerStatus {
-    const isCutOff = this.#status.status === "ready" && this.#bus?.isConnected === false;
-    return isCutOff ? { ...this.#status, status: "disconnected" } : this.#status;
+    if (this.#status.status !== "ready") return this.#status;
+    if (this.#bus?.isConnected === false) return { ...this.#status, status: "disconnected" };
+    const isStuck = this.#watchdog?.isOverdue(epochMs()) === true;
+    return isStuck ? { ...this.#status, status: "stuck" } : this.#status;
   }
 
   async #readModel(): Promise<LoadedModel> {
@@ -193,6 +211,7 @@ class WorkerProcess {
     });
     const starting = this.#startEngine(model).then((engine) => {
       load.set({ "kv.total_blocks": engine.info.limits.totalBlocks });
+      this.#engine = engine;
       return this.#open.use(engine);
     }).finally(() => load.end());
     await Promise.allSettled([connecting, starting]);
@@ -208,13 +227,23 @@ class WorkerProcess {
         maxBatchTokens: settings.DYN_MAX_BATCH_TOKENS,
         maxSequences: settings.DYN_MAX_SEQUENCES,
         queueLimit: settings.DYN_QUEUE_LIMIT,
-        onStep: (report) => this.#metrics.stepDone(report),
+        onStep: (report) => this.#stepDone(report),
         onProgress: (share) => telemetry.log.debug("loading weights", { share }),
       });
     } catch (error) {
       if (error instanceof Error) error.message = inOperatorsWords(error.message);
       throw error;
     }
+  }
+
+  #stepDone(report: StepReport): void {
+    const backend = this.#engine?.info.device.backend;
+    if (backend === undefined) return;
+    const { telemetry, instanceId } = this.#context;
+    const steps = this.#steps;
+    this.#metrics.stepDone(report);
+    steps.add(report);
+    recordStep(report, { telemetry, role: this.#role, instanceId, steps, backend });
   }
 
   #serve(bus: Bus, engine: Engine, card: EncodedCard): () => void {
@@ -230,6 +259,7 @@ class WorkerProcess {
       engine,
       telemetry,
       metrics: this.#metrics,
+      steps: this.#steps,
       transferTimeoutMs,
     });
     const stops = [

@@ -4,122 +4,16 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert/mod.js";
-import { type Bus, CallError, type Headers } from "../../shared/bus/mod.ts";
-import type { Engine } from "../../shared/engine/engine.ts";
+import { CallError } from "../../shared/bus/mod.ts";
 import {
-  type FakeEngineOptions,
-  startFakeEngine,
-} from "../../shared/engine_thread/testing/fake_engine.ts";
-import {
+  cancellationHeaders,
   endpointSubject,
-  type Phase,
-  type Role,
-  type WorkFrame,
   type WorkRequest,
 } from "../../shared/messages/mod.ts";
-import { createWorkerMetrics } from "../../shared/telemetry/metrics/mod.ts";
-import { startTelemetry, type Telemetry } from "../../shared/telemetry/mod.ts";
-import { generateHandler } from "../../shared/worker/generate_handler.ts";
-import { type OtlpSink, renderTree, startOtlpSink } from "../kit/otlp_sink.ts";
-import { telemetryTestOptions } from "../kit/telemetry_options.ts";
+import { renderTree, startOtlpSink } from "../kit/otlp_sink.ts";
 import { connectTestBus, NAMESPACE } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
-
-const MODEL = "fake";
-const PROMPT = Array.from({ length: 37 }, (_, i) => 100 + i);
-
-interface TestWorker extends AsyncDisposable {
-  readonly engine: Engine;
-  readonly telemetry: Telemetry;
-  readonly bus: Bus;
-}
-
-async function startWorker(
-  server: NatsServer,
-  sink: OtlpSink,
-  role: Role,
-  engineOptions: FakeEngineOptions = {},
-): Promise<TestWorker> {
-  const bus = await connectTestBus(server);
-  const engine = startFakeEngine(engineOptions);
-  const telemetry = startTelemetry(
-    telemetryTestOptions(sink.tracesUrl, { serviceName: role, level: 2 }),
-  );
-  bus.serve(
-    role,
-    "generate",
-    role,
-    generateHandler({
-      role,
-      namespace: NAMESPACE,
-      instanceId: role,
-      modelName: MODEL,
-      bus,
-      engine,
-      telemetry,
-      metrics: createWorkerMetrics({
-        namespace: NAMESPACE,
-        component: role,
-        endpoint: "generate",
-        workerId: role,
-      }),
-      transferTimeoutMs: 1_000,
-    }),
-  );
-  return {
-    engine,
-    telemetry,
-    bus,
-    async [Symbol.asyncDispose]() {
-      await bus[Symbol.asyncDispose]();
-      await engine[Symbol.asyncDispose]();
-      await telemetry.shutdown("test", 1_000);
-    },
-  };
-}
-
-function workRequest(phase: Phase, overrides: Partial<WorkRequest> = {}): WorkRequest {
-  return {
-    phase,
-    requestId: "r-1",
-    attempt: 1,
-    model: MODEL,
-    promptTokens: PROMPT,
-    sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 },
-    maxTokens: 8,
-    stopTokenIds: [],
-    ...overrides,
-  };
-}
-
-async function collect(
-  bus: Bus,
-  role: Role,
-  request: WorkRequest,
-  options: { headers?: Headers; signal?: AbortSignal; onFrame?: (frame: WorkFrame) => void } = {},
-): Promise<WorkFrame[]> {
-  const frames: WorkFrame[] = [];
-  const subject = endpointSubject(NAMESPACE, role, "generate", role);
-  for await (const { body } of bus.call<WorkFrame>(subject, request, options)) {
-    frames.push(body);
-    options.onFrame?.(body);
-  }
-  return frames;
-}
-
-function tokensOf(frames: readonly WorkFrame[]): number[] {
-  const tokens: number[] = [];
-  for (const frame of frames) {
-    if (frame.kind === "tokens") frame.ids.forEach((id, i) => tokens[frame.index + i] = id);
-  }
-  return tokens;
-}
-
-function endOf(frames: readonly WorkFrame[]): Extract<WorkFrame, { kind: "end" }> {
-  const last = frames.at(-1);
-  if (last?.kind !== "end") throw new Error(`the last frame is ${last?.kind}`);
-  return last;
-}
+import { collect, endOf, startWorker, tokensOf, workRequest } from "./worker_kit.ts";
 
 Deno.test("generateHandler: prefill and decode together give what aggregated serving gives", async () => {
   await using server = await NatsServer.start();
@@ -229,7 +123,7 @@ Deno.test("generateHandler: every frame names the span that made it, and the spa
   );
   const request = spans.find((span) => span.name === "handle_payload");
   assertEquals([...parents], [`00-${traceId}-${request?.spanId}-01`]);
-  assert(Number(request?.attributes["engine.busy_ms"]) >= 0);
+  assert(Number(request?.attributes["gpu.time_ms"]) >= 0);
   const queue = spans.find((span) => span.name === "engine.queue");
   assertEquals([queue?.attributes["queue.depth"], queue?.attributes["queue.running"]], [0, 0]);
   assertEquals(
@@ -289,6 +183,39 @@ Deno.test("generateHandler: a caller that leaves frees the sequence and is not a
   assertEquals(request?.attributes["request.outcome"], "cancelled");
   assertEquals(request?.hasError, false);
   assertEquals(decode.engine.load.runningSequences, 0);
+});
+
+Deno.test("generateHandler: a text that met a stop string is a success, and the signal says why it ended", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  const held = Promise.withResolvers<void>();
+  await using decode = await startWorker(server, sink, "decode", {
+    onStep: (slices) => slices[0]?.startPosition === 40 ? held.promise : undefined,
+  });
+  await using caller = await connectTestBus(server);
+  const controller = new AbortController();
+  const traceId = "8".repeat(32);
+  const call = collect(caller, "decode", workRequest("aggregate", { maxTokens: 64 }), {
+    headers: { traceparent: `00-${traceId}-${"2".repeat(16)}-01`, "request-id": "r-8" },
+    signal: controller.signal,
+    cancelHeaders: () => cancellationHeaders("stop_string"),
+    onFrame: (frame) => frame.kind === "tokens" && controller.abort(new Error("stopped")),
+  });
+  await assertRejects(() => call, Error, "stopped");
+  await caller.ping();
+  await decode.bus.ping();
+  held.resolve();
+  const spans = await sink.waitForTrace(
+    traceId,
+    (list) => list.some((span) => span.name === "handle_payload"),
+  );
+  const request = spans.find((span) => span.name === "handle_payload")!;
+  assertEquals(request.attributes["request.outcome"], "success");
+  assertEquals(request.attributes["cancellation.signal"], "stop_string");
+  assertEquals(request.attributes["gen_ai.response.finish_reasons"], ["stop"]);
+  assertEquals(request.attributes["gen_ai.usage.input_tokens"], 37);
+  const engineDecode = spans.find((span) => span.name === "engine.decode")!;
+  assertEquals(engineDecode.attributes.finish_reason, "stop");
 });
 
 Deno.test("generateHandler: a caller that leaves during the hand-over leaves no failed span", async () => {

@@ -3,6 +3,7 @@
 import { join } from "@std/path/mod.js";
 import { configurationPage } from "../../shared/config/mod.ts";
 import { kernelsProblem } from "../../shared/engine/cpu/kernel_sources.ts";
+import { metricsPage } from "../../shared/telemetry/metrics/metrics_page.ts";
 import { spansPage } from "../../shared/telemetry/registry/spans_page.ts";
 import { leftoverViolations, nameViolations, sizeViolations } from "./file_rules.ts";
 import { folderCycles, importViolations } from "./import_rules.ts";
@@ -16,6 +17,7 @@ export interface Check {
 /** Pages that are printed from code, by their path. */
 const GENERATED: Readonly<Record<string, () => string>> = {
   "docs/configuration.md": configurationPage,
+  "docs/observability/metrics.md": metricsPage,
   "docs/observability/spans.md": spansPage,
 };
 

@@ -8,6 +8,7 @@ import OpenAI, {
   InternalServerError,
   NotFoundError,
 } from "openai";
+import type { Timings } from "../../shared/openai/mod.ts";
 import { eventually, Stack } from "../kit/stack.ts";
 
 type ChatBody = OpenAI.ChatCompletionCreateParamsNonStreaming;
@@ -88,6 +89,29 @@ Deno.test("chat, streamed: the same answer in pieces, then usage where it is ask
   );
   assertEquals(textOf(plain), CAPITAL_ANSWER);
   assert(plain.every((chunk) => !("usage" in chunk)));
+});
+
+Deno.test("timings come in the last chunk where the client asks for them, and disturb no client", async () => {
+  const options = { headers: { "x-baton-timings": "1" } };
+  for (const stream_options of [undefined, { include_usage: true }]) {
+    const { data: stream, response } = await client.chat.completions
+      .create({ ...CAPITAL, stream: true, ...(stream_options && { stream_options }) }, options)
+      .withResponse();
+    const chunks = await readChunks(stream);
+    assertEquals(textOf(chunks), CAPITAL_ANSWER);
+    const { timings } = chunks.at(-1) as ChatChunk & { timings: Timings };
+    assertEquals(timings.trace_id, traceIdOf(response));
+    assertEquals(timings.workers.map(({ phase }) => phase), ["prefill", "decode"]);
+    assertEquals(timings.token_workers, [0, 1, 1, 1, 1, 1, 1, 1]);
+    assertEquals(timings.token_offsets_ms.length, timings.token_steps.length);
+    assert(timings.prefill_ms! > 0 && timings.kv_transfer_ms! > 0 && timings.itl_ms!.p50 > 0);
+    assert(timings.prefill_ms! < timings.ttft_ms! && timings.ttft_ms! < timings.total_ms);
+  }
+  const whole = await client.completions.create(
+    { model: MODEL, prompt: "1, 2, 3,", max_tokens: 4, temperature: 0 },
+    options,
+  ) as OpenAI.Completion & { timings: Timings };
+  assertEquals(whole.timings.token_offsets_ms.length, whole.usage?.completion_tokens);
 });
 
 Deno.test("completions, whole and streamed, go on with the prompt's text", async () => {

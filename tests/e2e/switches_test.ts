@@ -122,6 +122,6 @@ Deno.test("a request that nobody decided on is not recorded, and its ids go back
   assertEquals(await stack.stop(), 0);
   const traceId = traceparent.slice(3, 35);
   assertEquals(stack.sink.spans().filter((span) => span.traceId === traceId), []);
-  const encodings = stack.sink.exportHeaders().map((headers) => headers.get("content-encoding"));
+  const encodings = stack.sink.exports().map(({ headers }) => headers.get("content-encoding"));
   assertEquals(new Set(encodings), new Set(["gzip"]));
 });

@@ -15,6 +15,7 @@ import {
   type WebgpuBackendOptions,
 } from "../../shared/engine/webgpu/backend.ts";
 import { StepLoop } from "../../shared/engine_thread/step_loop.ts";
+import { StepMark } from "../../shared/engine_thread/step_mark.ts";
 import { NARROW_SHAPES, WIDE_SHAPES } from "../../shared/engine/webgpu/kernel_shapes.ts";
 import type { ModelFile } from "../../shared/weights/model_file.ts";
 import { gpuTest } from "./gpu_tests.ts";
@@ -243,10 +244,11 @@ gpuTest("openWebgpuBackend() reports progress up to 1 and what it runs on", asyn
   assertEquals(backend.limits, { maxRows: 48, maxSlices: 4, totalBlocks: 64 });
 });
 
-gpuTest("a backend that is closed has destroyed every buffer, and refuses work", async () => {
-  const live = new Set<GPUBuffer>();
-  const { createBuffer } = GPUDevice.prototype;
+gpuTest("a backend that is closed has destroyed all that it made, and refuses work", async () => {
+  const live = new Set<GPUBuffer | GPUQuerySet>();
+  const { createBuffer, createQuerySet } = GPUDevice.prototype;
   const { destroy } = GPUBuffer.prototype;
+  const { destroy: destroyQuerySet } = GPUQuerySet.prototype;
   GPUDevice.prototype.createBuffer = function (descriptor) {
     const buffer = createBuffer.call(this, descriptor);
     live.add(buffer);
@@ -256,6 +258,15 @@ gpuTest("a backend that is closed has destroyed every buffer, and refuses work",
     live.delete(this);
     return destroy.call(this);
   };
+  GPUDevice.prototype.createQuerySet = function (descriptor) {
+    const set = createQuerySet.call(this, descriptor);
+    live.add(set);
+    return set;
+  };
+  GPUQuerySet.prototype.destroy = function () {
+    live.delete(this);
+    return destroyQuerySet.call(this);
+  };
   try {
     const backend = await open(tinyModel());
     await logitsOf(backend, slice([1, 2, 3]));
@@ -263,11 +274,16 @@ gpuTest("a backend that is closed has destroyed every buffer, and refuses work",
     assert(live.size > 0);
     await backend[Symbol.asyncDispose]();
     assertEquals([...live].map(({ label }) => label), []);
+    const read = () => Promise.reject(new Error("disk gone"));
+    await assertRejects(() => open({ ...tinyModel(), read }), Error, "disk gone");
+    assertEquals([...live].map(({ label }) => label), []);
     await assertRejects(() => backend.step([slice([1])]), DeviceError, "it is closed");
     assertThrows(() => backend.writeBlocks([0], new Uint8Array()), DeviceError, "it is closed");
   } finally {
     GPUDevice.prototype.createBuffer = createBuffer;
     GPUBuffer.prototype.destroy = destroy;
+    GPUDevice.prototype.createQuerySet = createQuerySet;
+    GPUQuerySet.prototype.destroy = destroyQuerySet;
   }
 });
 
@@ -336,6 +352,7 @@ gpuTest("StepLoop.run() ends at once when the device is lost while it waits", as
     queueLimit: 4,
     post: () => {},
     takeTurn: () => Promise.resolve(),
+    stepMark: new StepMark(),
     now: () => performance.now(),
   });
   const ended = loop.run();

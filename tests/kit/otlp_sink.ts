@@ -5,6 +5,8 @@
 
 import { tracesToJson } from "../../shared/otlp/mod.ts";
 import type { SpanKindName } from "../../shared/telemetry/registry/mod.ts";
+import { readOtlpJson } from "../../shared/trace_view/otlp_json.ts";
+import type { ViewSpan } from "../../shared/trace_view/span.ts";
 
 export interface SinkSpan {
   readonly traceId: string;
@@ -31,6 +33,12 @@ export interface SinkEvent {
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
+/** An export request as it came, unpacked. */
+export interface SinkExport {
+  readonly headers: Headers;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
 export interface OtlpSinkOptions {
   /** A free one when left out. */
   readonly port?: number;
@@ -46,8 +54,10 @@ export interface OtlpSink extends AsyncDisposable {
   /** `http://…/v1/traces`. */
   readonly tracesUrl: string;
   spans(): readonly SinkSpan[];
-  /** Headers of the exports so far. */
-  exportHeaders(): readonly Headers[];
+  /** The same as the viewer reads them. */
+  viewSpans(): readonly ViewSpan[];
+  /** All exports so far, also those that were refused. */
+  exports(): readonly SinkExport[];
   /** Resolves with the spans so far once `isComplete` holds; rejects with their tree after the time. */
   waitFor(
     isComplete: (spans: readonly SinkSpan[]) => boolean,
@@ -67,7 +77,8 @@ const DEFAULT_TIMEOUT_MS = 15_000;
 /** Starts a sink on the loopback interface. */
 export function startOtlpSink(options: OtlpSinkOptions = {}): OtlpSink {
   const spans: SinkSpan[] = [];
-  const exportHeaders: Headers[] = [];
+  const viewSpans: ViewSpan[] = [];
+  const exports: SinkExport[] = [];
   const arrivals = new EventTarget();
   const server = Deno.serve({
     hostname: "127.0.0.1",
@@ -75,13 +86,17 @@ export function startOtlpSink(options: OtlpSinkOptions = {}): OtlpSink {
     onListen: () => {},
   }, async (request) => {
     if (new URL(request.url).pathname !== "/v1/traces") return new Response(null, { status: 404 });
-    exportHeaders.push(request.headers);
-    const batch = readBatch(await readBody(request));
+    const { headers } = request;
+    const body = await unpackedBody(request);
+    exports.push({ headers, body });
+    const json = toJson(body, isProtobuf(headers));
+    const batch = readBatch(json);
     const answer = await options.respond?.(batch) ?? null;
     if (answer !== null) return answer;
     spans.push(...batch);
+    viewSpans.push(...readOtlpJson(json));
     arrivals.dispatchEvent(new Event("spans"));
-    return isProtobuf(request) ? new Response() : Response.json({ partialSuccess: {} });
+    return isProtobuf(headers) ? new Response() : Response.json({ partialSuccess: {} });
   });
 
   async function waitFor(
@@ -110,7 +125,8 @@ export function startOtlpSink(options: OtlpSinkOptions = {}): OtlpSink {
     port: server.addr.port,
     tracesUrl: `http://127.0.0.1:${server.addr.port}/v1/traces`,
     spans: () => [...spans],
-    exportHeaders: () => [...exportHeaders],
+    viewSpans: () => [...viewSpans],
+    exports: () => [...exports],
     waitFor: (isComplete, timeoutMs) => waitFor(() => spans, isComplete, timeoutMs),
     waitForTrace: (traceId, isComplete, timeoutMs) =>
       waitFor(() => spans.filter((span) => span.traceId === traceId), isComplete, timeoutMs),
@@ -190,15 +206,19 @@ interface OtlpBatch {
   }[];
 }
 
-/** Ids of protobuf come in base64, enumerations by name: here all is as in OTLP/JSON. */
-async function readBody(request: Request): Promise<OtlpBatch> {
+async function unpackedBody(request: Request): Promise<Uint8Array<ArrayBuffer>> {
   const isPacked = request.headers.get("content-encoding") === "gzip";
   const body = isPacked
     ? new Response(request.body?.pipeThrough(new DecompressionStream("gzip")))
     : request;
-  if (!isProtobuf(request)) return await body.json();
+  return new Uint8Array(await body.arrayBuffer());
+}
+
+/** Ids of protobuf come in base64, enumerations by name: here all is as in OTLP/JSON. */
+function toJson(body: Uint8Array<ArrayBuffer>, isProtobuf: boolean): OtlpBatch {
+  if (!isProtobuf) return JSON.parse(new TextDecoder().decode(body));
   const text = JSON.stringify(
-    { resourceSpans: tracesToJson(new Uint8Array(await body.arrayBuffer())) },
+    { resourceSpans: tracesToJson(body) },
     (key, value) => {
       if (key.endsWith("Id")) return Uint8Array.fromBase64(value).toHex();
       if (key === "kind") return KINDS.indexOf(value.replace("SPAN_KIND_", "")) + 1;
@@ -208,8 +228,8 @@ async function readBody(request: Request): Promise<OtlpBatch> {
   return JSON.parse(text);
 }
 
-function isProtobuf(request: Request): boolean {
-  return request.headers.get("content-type") === "application/x-protobuf";
+function isProtobuf(headers: Headers): boolean {
+  return headers.get("content-type") === "application/x-protobuf";
 }
 
 function readBatch(batch: OtlpBatch): SinkSpan[] {

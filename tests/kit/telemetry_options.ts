@@ -25,6 +25,7 @@ export function telemetryTestOptions(
     level: 1,
     remoteLevel: 0,
     sampler: { name: "parentbased_always_on", ratio: 1 },
+    keep: null,
     spanLimits: {
       attributeCount: 128,
       attributeValueLength: Infinity,

@@ -54,8 +54,15 @@ export class FakeDirectory implements InstanceDirectory {
     this.remove(instanceId);
   }
 
-  until(): Promise<void> {
-    return Promise.reject(new Error("The frontend does not wait for instances"));
+  async until(
+    isReady: (instances: readonly InstanceRecord[]) => boolean,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (isReady(this.#instances)) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    signal?.addEventListener("abort", () => reject(signal.reason));
+    const stop = this.onChange((instances) => isReady(instances) && resolve());
+    await promise.finally(stop);
   }
 
   onChange(listener: (instances: readonly InstanceRecord[]) => void): () => void {
@@ -89,6 +96,12 @@ export class FakeBus implements Bus {
   readonly #calls = new Set<OpenCall>();
   readonly #transfers = new Map<string, ArrivalQueue<IncomingPart>>();
   #nextCall = 1;
+
+  tell(): void {}
+
+  listen(): () => void {
+    return () => {};
+  }
 
   ping(): Promise<number> {
     return Promise.resolve(0);
@@ -125,7 +138,7 @@ export class FakeBus implements Bus {
         arrivals.push({ error: new CallError(failure, `Cannot finish: ${failure}`) }),
     };
     const onAbort = () => {
-      remote.abort(new CallAborted("cancelled"));
+      remote.abort(new CallAborted("cancelled", options.cancelHeaders?.()));
       arrivals.fail(options.signal?.reason);
     };
     options.signal?.addEventListener("abort", onAbort);

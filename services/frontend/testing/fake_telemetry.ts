@@ -3,6 +3,7 @@
  * an unknown attribute, a wrong type, a parent that is not allowed, a required attribute missing.
  */
 
+import { ExportStats } from "../../../shared/telemetry/emit/export_stats.ts";
 import {
   attributeSpec,
   isOfType,
@@ -30,6 +31,7 @@ export class FakeSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   readonly traceId: string;
   readonly spanId: string;
   readonly isSampled = true;
+  readonly level = 3;
   readonly log: Logger;
   readonly attributes: Record<string, unknown> = {};
   readonly events: { name: string; attributes: Record<string, unknown> }[] = [];
@@ -110,7 +112,7 @@ export class FakeSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
 export class FakeTelemetry implements Telemetry {
   readonly spans: FakeSpan[] = [];
   readonly lines: LogLine[] = [];
-  readonly exporter = { exportedSpans: 0, droppedSpans: 0, failedBatches: 0, queuedSpans: 0 };
+  readonly exporter = new ExportStats();
   readonly log: Logger = {
     trace: (message, fields = {}) => this.#line("trace", message, fields),
     debug: (message, fields = {}) => this.#line("debug", message, fields),
@@ -148,6 +150,14 @@ export class FakeTelemetry implements Telemetry {
 
   describe(): void {
     throw new Error("The frontend knows all of its resource at its start");
+  }
+
+  keep(): void {}
+
+  onKeep(): void {}
+
+  lastWords(): Promise<void> {
+    return Promise.resolve();
   }
 
   shutdown(): Promise<void> {

@@ -205,7 +205,7 @@ async function prefill(call: IncomingCall, request: WorkRequest, run: Run): Prom
   const { model, onToken } = run.options;
   await onToken?.(0, call);
   const token = model.answer[0] ?? EOS;
-  run.send({ kind: "tokens", index: 0, ids: [token] });
+  run.send({ kind: "tokens", index: 0, ids: [token], step: 0 });
   model.transfer(request).resolve(token);
   const isStop = request.stopTokenIds.includes(token);
   run.send(endFrame(isStop ? "stop" : "handed_off", request, 1));
@@ -220,7 +220,7 @@ async function decode(
   const left = [...model.answer, EOS].slice(done).slice(0, request.maxTokens);
   for (let index = from; index < left.length; index += frameTokens) {
     await onToken?.(done + index, call);
-    send({ kind: "tokens", index, ids: left.slice(index, index + frameTokens) });
+    send({ kind: "tokens", index, ids: left.slice(index, index + frameTokens), step: index });
   }
   const isStop = request.stopTokenIds.includes(left.at(-1) ?? -1);
   send(endFrame(isStop ? "stop" : "length", request, left.length));

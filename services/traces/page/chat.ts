@@ -155,7 +155,11 @@ interface SendOptions {
 async function send(body: unknown, options: SendOptions): Promise<ReadableStream<Uint8Array>> {
   const response = await fetch("/frontend/v1/chat/completions", {
     method: "POST",
-    headers: { "content-type": "application/json", traceparent: options.traceparent },
+    headers: {
+      "content-type": "application/json",
+      traceparent: options.traceparent,
+      "x-baton-timings": "1",
+    },
     body: JSON.stringify(body),
     signal: options.signal,
   });

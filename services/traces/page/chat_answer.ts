@@ -1,14 +1,18 @@
 /** One answer of the chat: its text as it comes, its timings, and its trace as it fills in. */
 
-import { formatDuration } from "../../../shared/trace_view/format.ts";
+import { counted, formatDuration } from "../../../shared/trace_view/format.ts";
 import { REQUEST_SPAN_NAME } from "../../../shared/trace_view/request_facts.ts";
 import type { ViewSpan } from "../../../shared/trace_view/span.ts";
 import { buildTree, type TraceTree } from "../../../shared/trace_view/trace_tree.ts";
-import { fetchTrace } from "./backend.ts";
+import { curl } from "./request_curl.ts";
+import { fetchTrace } from "./trace_queries.ts";
+import { AnswerText } from "./answer_text.ts";
+import type { AnswerTimings } from "./answer_timings.ts";
 import { readChatStream } from "./chat_stream.ts";
 import { copyButton } from "./copy_button.ts";
-import { h, notice, pause } from "./dom.ts";
-import { nowMs, PageSpan } from "./page_span.ts";
+import { h, notice, painted, pause } from "./dom.ts";
+import { nowMs, type PageOutcome, PageSpan } from "./page_span.ts";
+import { createPageTracer, createSpanExporter } from "./page_tracer.ts";
 import { tokenGaps } from "./token_gaps.ts";
 import { traceHref, waterfall } from "./waterfall.ts";
 
@@ -21,42 +25,54 @@ const FILLING_IN = "Filling in: the spans of a service show once its part has en
 const NOT_EXPORTED =
   "The frontend's spans did not come: it exports none, or exports them elsewhere.";
 
+export interface ChatRequest {
+  readonly model: string;
+  /** The other fields of the body. */
+  readonly [field: string]: unknown;
+}
+
 type Send = (
   body: unknown,
   options: { readonly traceparent: string; readonly signal: AbortSignal },
 ) => Promise<ReadableStream<Uint8Array>>;
 
+const ROUTE = "/v1/chat/completions";
+const page = createPageTracer(createSpanExporter("/v1/traces"));
+
 export class ChatAnswer {
   readonly element: HTMLElement;
-  readonly #body: unknown;
-  readonly #text = h("div.answer_text");
+  readonly #body: ChatRequest;
+  readonly #text = new AnswerText();
   readonly #timings = h("p.timings", ["Waiting for the first token…"]);
+  readonly #problem = h("div");
   readonly #gaps = h("div");
   readonly #trace = h("div.answer_trace");
-  readonly #span = new PageSpan();
-  /** When each token came. */
-  readonly #tokensMs: number[] = [];
+  readonly #span: PageSpan;
   readonly #startMs = nowMs();
+  #toldTimings: AnswerTimings | null = null;
+  #firstShown: Promise<void> | null = null;
   #hasEnded = false;
 
-  constructor(body: unknown) {
+  constructor(body: ChatRequest) {
     this.#body = body;
+    this.#span = new PageSpan(page.tracer, { model: body.model, route: ROUTE });
     const { traceId } = this.#span;
     this.element = h("article.answer", [
-      this.#text,
+      this.#text.element,
+      this.#problem,
       this.#timings,
       this.#gaps,
       this.#trace,
       h("p.links", [
         h("a", ["Whole trace"], { attributes: { href: traceHref(traceId) } }),
         copyButton("Copy trace id", traceId),
-        copyButton("Copy as curl", this.#curl()),
+        copyButton("Copy as curl", curl(`${location.origin}/frontend${ROUTE}`, body)),
       ]),
     ], { attributes: { "data-trace-id": traceId } });
   }
 
   get message(): { readonly role: "assistant"; readonly content: string } {
-    return { role: "assistant", content: this.#text.textContent };
+    return { role: "assistant", content: this.#text.text };
   }
 
   /** Resolves at the answer's end: true when it is whole, also where Stop cut it. */
@@ -66,18 +82,18 @@ export class ChatAnswer {
       const stream = await send(this.#body, { traceparent: this.#span.traceparent, signal });
       let finishReason = "";
       for await (const piece of readChatStream(stream)) {
-        if (piece.text !== "") this.#addToken(piece.text);
+        if (piece.text !== "") this.#addPiece(piece.text);
         if (piece.finishReason !== "") finishReason = piece.finishReason;
+        this.#toldTimings ??= piece.timings;
       }
-      this.#span.event("last_token");
-      this.#end("success", finishReason);
+      await this.#end("success", { word: finishReason });
       return true;
     } catch (error) {
       if (signal.aborted) {
-        this.#end("cancelled", "stopped");
-        return this.#tokensMs.length > 0;
+        await this.#end("cancelled", { word: "stopped" });
+        return this.#text.piecesMs.length > 0;
       }
-      this.#end("error", "failed", error);
+      await this.#end("error", { word: "failed", error });
       return false;
     } finally {
       this.#hasEnded = true;
@@ -85,42 +101,48 @@ export class ChatAnswer {
     }
   }
 
-  #addToken(text: string): void {
-    const atMs = nowMs();
-    const lastMs = this.#tokensMs.at(-1);
-    if (lastMs === undefined) this.#span.event("first_token");
-    this.#tokensMs.push(atMs);
-    const since = formatDuration((atMs - this.#startMs) * 1000);
-    const gap = lastMs === undefined
-      ? ""
-      : `, ${formatDuration((atMs - lastMs) * 1000)} after the last`;
-    this.#text.append(h("span.token", [text], {
-      attributes: { title: `token ${this.#tokensMs.length} at ${since}${gap}` },
-    }));
+  #addPiece(text: string): void {
+    this.#text.add(text, nowMs() - this.#startMs);
+    this.#firstShown ??= painted().then((atMs) => this.#span.event("first_token", atMs));
     this.#timings.textContent = this.#timingWords().join(" · ");
   }
 
-  #end(outcome: "success" | "cancelled" | "error", word: string, error?: unknown): void {
-    this.#span.end(outcome, error instanceof Error ? error.message : "");
+  async #end(
+    outcome: PageOutcome,
+    { word, error }: { readonly word: string; readonly error?: unknown },
+  ): Promise<void> {
+    const { piecesMs } = this.#text;
     const endWords = [...this.#timingWords(), ...(word === "" ? [] : [word])];
     this.#timings.textContent = endWords.join(" · ");
-    const gaps = tokenGaps(
-      this.#tokensMs.slice(1).map((ms, index) => ms - (this.#tokensMs[index] ?? ms)),
-    );
+    if (this.#toldTimings !== null) {
+      this.#text.explain(this.#toldTimings);
+      const stages = this.#toldTimings.stages
+        .map(({ name, ms }) => `${name} ${formatDuration(ms * 1000)}`);
+      if (stages.length > 0) {
+        this.#timings.append(h("br"), `At the services: ${stages.join(" · ")}`);
+      }
+    }
+    const gaps = tokenGaps(piecesMs.slice(1).map((ms, index) => ms - (piecesMs[index] ?? ms)));
     if (gaps !== null) this.#gaps.append(gaps);
-    if (error !== undefined) this.#text.append(notice(error));
+    if (error !== undefined) this.#problem.append(notice(error));
+    if (this.#firstShown !== null) {
+      await this.#firstShown;
+      this.#span.event("last_token", await painted());
+    }
+    const message = error instanceof Error ? error.message : "";
+    this.#span.end(outcome, { pieces: piecesMs.length, message });
   }
 
   #timingWords(): string[] {
-    const [firstMs] = this.#tokensMs;
-    const endMs = nowMs();
-    const total = `${formatDuration((endMs - this.#startMs) * 1000)} in all`;
+    const { piecesMs } = this.#text;
+    const [firstMs] = piecesMs;
+    const total = `${formatDuration((nowMs() - this.#startMs) * 1000)} in all`;
     if (firstMs === undefined) return [total];
-    const count = this.#tokensMs.length;
-    const decodeMs = (this.#tokensMs.at(-1) ?? firstMs) - firstMs;
+    const count = this.#toldTimings?.tokens.length ?? piecesMs.length;
+    const decodeMs = (piecesMs.at(-1) ?? firstMs) - firstMs;
     return [
-      `first token after ${formatDuration((firstMs - this.#startMs) * 1000)}`,
-      `${count} token${count === 1 ? "" : "s"}`,
+      `first token after ${formatDuration(firstMs * 1000)}`,
+      counted(count, "token"),
       ...(decodeMs > 0 ? [`${((count - 1) / decodeMs * 1000).toFixed(1)} tokens/s`] : []),
       total,
     ];
@@ -138,7 +160,7 @@ export class ChatAnswer {
       await pause(POLL_MS, signal);
       if (this.#hasEnded && endedMs === null) {
         endedMs = nowMs();
-        await exportSpan(this.#span);
+        await page.flush();
       }
       // A poll that fails is made up for by the next.
       const found = await fetchTrace(this.#span.traceId, signal).catch(() => spans);
@@ -159,12 +181,6 @@ export class ChatAnswer {
       ...(hint === "" ? [] : [h("p.hint", [hint])]),
     );
   }
-
-  #curl(): string {
-    const url = `${location.origin}/frontend/v1/chat/completions`;
-    const body = JSON.stringify(this.#body).replaceAll("'", `'\\''`);
-    return `curl -N ${url} -H 'content-type: application/json' -d '${body}'`;
-  }
 }
 
 /** The page's span with what is known below it; what has no parent yet hangs below the page's. */
@@ -177,13 +193,4 @@ export function treeWith(page: ViewSpan, spans: readonly ViewSpan[]): TraceTree 
       known.has(span.parentSpanId) ? span : { ...span, parentSpanId: page.spanId }
     ),
   ]);
-}
-
-/** Adds the page's span to the stored trace. Without it the trace starts at the frontend. */
-async function exportSpan(span: PageSpan): Promise<void> {
-  await fetch("/v1/traces", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(span.exportRequest()),
-  }).catch(() => undefined);
 }

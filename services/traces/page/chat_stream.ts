@@ -1,5 +1,6 @@
 /** A streamed chat answer, event by event. */
 
+import { type AnswerTimings, readTimings } from "./answer_timings.ts";
 import { errorText } from "./backend.ts";
 import { asRecord, asRecords, asText } from "./json.ts";
 
@@ -8,6 +9,8 @@ export interface ChatPiece {
   readonly text: string;
   /** Why it ended: "stop", "length"; empty before. */
   readonly finishReason: string;
+  /** In the last piece, where they were asked for. */
+  readonly timings: AnswerTimings | null;
 }
 
 /** The pieces of an answer. Throws an Error with the server's words when it breaks off. */
@@ -44,5 +47,6 @@ function readPiece(data: string): ChatPiece {
   return {
     text: asText(asRecord(choice.delta).content),
     finishReason: asText(choice.finish_reason),
+    timings: readTimings(event.timings),
   };
 }

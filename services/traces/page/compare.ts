@@ -4,7 +4,7 @@ import { formatChange, formatDuration } from "../../../shared/trace_view/format.
 import { requestOutcome, requestTitle } from "../../../shared/trace_view/request_facts.ts";
 import { type DiffNode, diffTraces, durationUs } from "../../../shared/trace_view/trace_diff.ts";
 import { buildTree, type TraceTree } from "../../../shared/trace_view/trace_tree.ts";
-import { fetchTrace } from "./backend.ts";
+import { fetchTrace } from "./trace_queries.ts";
 import { field, h, indent, notice } from "./dom.ts";
 import { requestNode } from "./trace.ts";
 import { traceHref } from "./waterfall.ts";

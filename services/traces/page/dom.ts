@@ -7,6 +7,8 @@
 
 /** Deeper spans are set in no further. */
 const MAX_DEPTH = 8;
+/** A frame takes no longer where there are frames. */
+const FRAME_LIMIT_MS = 100;
 
 export type Child = Node | string | null;
 
@@ -86,5 +88,20 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     };
     const timer = setTimeout(done, ms);
     signal.addEventListener("abort", done);
+  });
+}
+
+/** Resolves when what was changed is on the screen, or would be: with milliseconds since 1970. */
+export function painted(): Promise<number> {
+  return new Promise((resolve) => {
+    // A page that nobody looks at has no frames.
+    const timer = setTimeout(() => done(), FRAME_LIMIT_MS);
+    const done = () => {
+      clearTimeout(timer);
+      resolve(performance.timeOrigin + performance.now());
+    };
+    if (document.hidden) return;
+    // The task after a frame's callbacks runs when the frame was painted.
+    requestAnimationFrame(() => setTimeout(done));
   });
 }

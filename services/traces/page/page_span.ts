@@ -1,100 +1,91 @@
 /**
- * The span of the page itself: from the click to the last token on the screen. It is the root of the
- * request's trace, is drawn before any service has told of its own spans, and is sent as they are.
+ * The span of one question: from the click to the last token on the screen. It is the root of the
+ * request's trace, and is drawn before any service has told of its own spans.
  */
 
-import type { ViewSpan } from "../../../shared/trace_view/span.ts";
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode, type Tracer } from "@opentelemetry/api";
+import type { Span } from "@opentelemetry/sdk-trace";
+import type { AttributeValues } from "../../../shared/telemetry/registry/mod.ts";
+import type { Attributes, ViewSpan } from "../../../shared/trace_view/span.ts";
+import { PAGE_INSTANCE, PAGE_SERVICE } from "./page_tracer.ts";
 
-const SERVICE = "baton-page";
-const CLIENT_KIND = 3;
-const ERROR_STATUS = 2;
+/** The role is "chat_request" of the span registry. */
+const NAME = "chat.request";
+
+type ChatAttributes = Partial<AttributeValues<"chat_request">>;
 
 export type PageOutcome = "success" | "cancelled" | "error";
 
+export interface PageSpanOptions {
+  readonly model: string;
+  readonly route: string;
+}
+
 export class PageSpan {
-  readonly traceId = randomHex(16);
-  readonly spanId = randomHex(8);
-  readonly #startMs = nowMs();
-  readonly #events: { readonly name: string; readonly timeMs: number }[] = [];
-  #endMs: number | null = null;
-  #outcome: PageOutcome | null = null;
-  #message = "";
+  readonly #span: Span;
+
+  constructor(tracer: Tracer, { model, route }: PageSpanOptions) {
+    const attributes: ChatAttributes = {
+      "http.request.method": "POST",
+      "http.route": route,
+      "gen_ai.request.model": model,
+    };
+    // The SDK's own spans can be read, which its interface does not say.
+    this.#span = tracer.startSpan(
+      NAME,
+      { kind: SpanKind.CLIENT, attributes, startTime: nowMs(), root: true },
+      ROOT_CONTEXT,
+    ) as Span;
+  }
+
+  get traceId(): string {
+    return this.#span.spanContext().traceId;
+  }
+
+  get spanId(): string {
+    return this.#span.spanContext().spanId;
+  }
 
   /** What the request carries, so that the services' spans hang below this one. */
   get traceparent(): string {
     return `00-${this.traceId}-${this.spanId}-01`;
   }
 
-  event(name: string): void {
-    this.#events.push({ name, timeMs: nowMs() });
+  event(name: "first_token" | "last_token", atMs: number): void {
+    this.#span.addEvent(name, {}, atMs);
   }
 
-  end(outcome: PageOutcome, message = ""): void {
-    this.#endMs = nowMs();
-    this.#outcome = outcome;
-    this.#message = message;
+  end(outcome: PageOutcome, { pieces, message = "" }: { pieces: number; message?: string }): void {
+    const attributes: ChatAttributes = { "request.outcome": outcome, "chat.pieces": pieces };
+    this.#span.setAttributes(attributes);
+    if (outcome === "error") this.#span.setStatus({ code: SpanStatusCode.ERROR, message });
+    this.#span.end(nowMs());
   }
 
   /** As the waterfall draws it. While it is open, it reaches to now. */
   view(): ViewSpan {
+    const { name, startTime, endTime, ended, status, attributes, events } = this.#span;
     return {
       traceId: this.traceId,
       spanId: this.spanId,
       parentSpanId: "",
-      name: "chat",
+      name,
       kind: "client",
-      service: SERVICE,
-      instance: "",
+      service: PAGE_SERVICE,
+      instance: PAGE_INSTANCE,
       host: "",
-      startUs: this.#startMs * 1000,
-      endUs: (this.#endMs ?? nowMs()) * 1000,
-      status: this.#outcome === "error" ? "error" : "unset",
-      statusMessage: this.#message,
-      attributes: this.#attributes(),
-      events: this.#events.map(({ name, timeMs }) => ({
-        name,
-        timeUs: timeMs * 1000,
+      startUs: microseconds(startTime),
+      endUs: ended ? microseconds(endTime) : nowMs() * 1000,
+      status: status.code === SpanStatusCode.ERROR ? "error" : "unset",
+      statusMessage: status.message ?? "",
+      attributes: attributes as Attributes,
+      events: events.map((event) => ({
+        name: event.name,
+        timeUs: microseconds(event.time),
         attributes: {},
       })),
       links: [],
       isSampled: true,
-    };
-  }
-
-  /** As an OTLP export request in JSON. */
-  exportRequest(): unknown {
-    const status = this.#outcome === "error"
-      ? { code: ERROR_STATUS, message: this.#message }
-      : undefined;
-    return {
-      resourceSpans: [{
-        resource: { attributes: keyValues({ "service.name": SERVICE }) },
-        scopeSpans: [{
-          scope: { name: "baton" },
-          spans: [{
-            traceId: this.traceId,
-            spanId: this.spanId,
-            name: "chat",
-            kind: CLIENT_KIND,
-            startTimeUnixNano: nanoseconds(this.#startMs),
-            endTimeUnixNano: nanoseconds(this.#endMs ?? nowMs()),
-            attributes: keyValues(this.#attributes()),
-            events: this.#events.map(({ name, timeMs }) => ({
-              name,
-              timeUnixNano: nanoseconds(timeMs),
-            })),
-            status,
-          }],
-        }],
-      }],
-    };
-  }
-
-  #attributes(): Record<string, string> {
-    return {
-      "http.request.method": "POST",
-      "http.route": "/v1/chat/completions",
-      ...(this.#outcome === null ? {} : { "request.outcome": this.#outcome }),
     };
   }
 }
@@ -104,15 +95,6 @@ export function nowMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
-function nanoseconds(ms: number): string {
-  return `${Math.round(ms * 1000)}000`;
-}
-
-function keyValues(attributes: Readonly<Record<string, string>>): unknown[] {
-  return Object.entries(attributes).map(([key, stringValue]) => ({ key, value: { stringValue } }));
-}
-
-function randomHex(bytes: number): string {
-  return [...crypto.getRandomValues(new Uint8Array(bytes))]
-    .map((byte) => byte.toString(16).padStart(2, "0")).join("");
+function microseconds([seconds, nanoseconds]: readonly [number, number]): number {
+  return seconds * 1e6 + nanoseconds / 1000;
 }

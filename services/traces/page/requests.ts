@@ -1,12 +1,17 @@
 /** The live list of requests, by filters or by a TraceQL query of one's own. */
 
 import { formatDuration } from "../../../shared/trace_view/format.ts";
-import { type FoundRequest, searchTraces } from "./backend.ts";
+import { REQUEST_SPAN_NAME } from "../../../shared/trace_view/request_facts.ts";
 import { button, field, h, notice, repeat } from "./dom.ts";
+import { itlP99Ms, outcomeWords, spanOf, tokenWords } from "./found_request.ts";
+import { requestTrends } from "./request_trends.ts";
 import { gapFigures } from "./token_gaps.ts";
+import { type FoundTrace, searchTraces } from "./trace_queries.ts";
 import { traceHref } from "./waterfall.ts";
 
 const POLL_MS = 2_000;
+/** They read every request of the period. */
+const TRENDS_POLL_MS = 10_000;
 const LIMIT = 100;
 /** Something after a spanset: the query says itself what it selects. */
 const PIPELINE = /\|\s*\w+\(/;
@@ -22,6 +27,7 @@ const SELECTED = [
   "error.type",
   "ttft_ms",
   "avg_itl_ms",
+  "itl_p99_ms",
   "prefill_worker_id",
   "decode_worker_id",
 ];
@@ -47,18 +53,29 @@ export interface RequestFilters {
   readonly traceql: string;
 }
 
-/** The TraceQL that finds the requests, with the columns of the list. */
-export function requestQuery({ outcome, minMs, model, traceql }: RequestFilters): string {
+/** The spans that the filters mean, in TraceQL; null where an own query says more than that. */
+export function requestSpanset({ outcome, minMs, model, traceql }: RequestFilters): string | null {
   const own = traceql.trim();
-  const columns = ` | select(${SELECTED.map((name) => `span.${name}`).join(", ")})`;
-  if (own !== "") return PIPELINE.test(own) ? own : own + columns;
+  if (own !== "") return PIPELINE.test(own) ? null : own;
   const conditions = [
-    `name = "http-request"`,
+    `name = "${REQUEST_SPAN_NAME}"`,
     ...(outcome === "" ? [] : [`span.request.outcome = ${JSON.stringify(outcome)}`]),
     ...(minMs === "" ? [] : [`duration >= ${Number(minMs)}ms`]),
     ...(model === "" ? [] : [`span.gen_ai.request.model = ${JSON.stringify(model)}`]),
   ];
-  return `{ ${conditions.join(" && ")} }${columns}`;
+  return `{ ${conditions.join(" && ")} }`;
+}
+
+/** The TraceQL that finds the requests, with the columns of the list. */
+export function requestQuery(filters: RequestFilters): string {
+  const spanset = requestSpanset(filters);
+  if (spanset === null) return filters.traceql.trim();
+  const columns = SELECTED.map((name) => `span.${name}`).join(", ");
+  // The times between tokens are told by the span of the worker that generated them.
+  const spansets = filters.traceql.trim() === ""
+    ? `(${spanset} || (${spanset} && { name = "engine.decode" }))`
+    : spanset;
+  return `${spansets} | select(${columns})`;
 }
 
 export function requestsView(signal: AbortSignal): HTMLElement {
@@ -90,17 +107,23 @@ export function requestsView(signal: AbortSignal): HTMLElement {
   compare.disabled = true;
   compare.title = "Mark two requests to compare them";
 
+  const filters = () => ({
+    outcome: outcome.value,
+    minMs: minMs.value,
+    model: model.value.trim(),
+    traceql: traceql.value,
+  });
+  const trends = requestTrends(signal);
   let drawn = "";
   const search = async () => {
-    const q = requestQuery({
-      outcome: outcome.value,
-      minMs: minMs.value,
-      model: model.value.trim(),
-      traceql: traceql.value,
-    });
     try {
-      const sinceSeconds = Number(period.value);
-      const found = await searchTraces(q, { limit: LIMIT, sinceSeconds, signal });
+      const endSeconds = Math.ceil(Date.now() / 1000) + 1;
+      const found = await searchTraces(requestQuery(filters()), {
+        limit: LIMIT,
+        startSeconds: endSeconds - Number(period.value),
+        endSeconds,
+        signal,
+      });
       // An unchanged list stays as it is, with the reader's focus.
       const state = JSON.stringify(found);
       if (state === drawn) return;
@@ -112,7 +135,14 @@ export function requestsView(signal: AbortSignal): HTMLElement {
       list.replaceChildren(notice(error));
     }
   };
+  const showTrends = () =>
+    trends.show(requestSpanset(filters()), { sinceSeconds: Number(period.value) });
   void repeat(search, { intervalMs: POLL_MS, signal });
+  void repeat(showTrends, { intervalMs: TRENDS_POLL_MS, signal });
+  const changed = () => {
+    void search();
+    void showTrends();
+  };
   const form = h("form.filters", [
     field("Outcome", outcome),
     field("At least, ms", minMs),
@@ -127,12 +157,12 @@ export function requestsView(signal: AbortSignal): HTMLElement {
     on: {
       submit: (event) => {
         event.preventDefault();
-        void search();
+        changed();
       },
-      change: () => void search(),
+      change: changed,
     },
   });
-  return h("section.requests", [h("h1", ["Requests"]), form, list]);
+  return h("section.requests", [h("h1", ["Requests"]), form, trends.element, list]);
 }
 
 function options(name: string, choices: readonly [string, string][]): HTMLSelectElement {
@@ -148,9 +178,9 @@ interface Marks {
   readonly mark: (traceId: string, isMarked: boolean) => void;
 }
 
-function requestTable(found: readonly FoundRequest[], marks: Marks): HTMLElement {
+function requestTable(found: readonly FoundTrace[], marks: Marks): HTMLElement {
   if (found.length === 0) return h("p.hint", ["No request matches. New ones show by themselves."]);
-  const durations = found.map(({ durationMs }) => durationMs);
+  const durations = found.map((trace) => spanOf(trace).durationMs);
   const longestMs = Math.max(...durations, 1e-6);
   const slowMs = (gapFigures(durations)?.medianMs ?? 0) * SLOW_FACTOR;
   const head = [
@@ -160,6 +190,7 @@ function requestTable(found: readonly FoundRequest[], marks: Marks): HTMLElement
     "Duration",
     "First token",
     "Between",
+    "Between p99",
     "Tokens",
     "Model",
     "Workers",
@@ -178,13 +209,14 @@ interface RowOptions extends Marks {
   readonly slowMs: number;
 }
 
-function requestRow(request: FoundRequest, options: RowOptions): HTMLElement {
-  const { traceId, durationMs, attributes } = request;
+function requestRow(trace: FoundTrace, options: RowOptions): HTMLElement {
+  const { traceId } = trace;
+  const { durationMs, attributes } = spanOf(trace);
   const { longestMs, slowMs, marked, mark } = options;
-  const time = new Date(request.startMs).toLocaleTimeString([], { hour12: false });
-  const outcome = outcomeWords(request);
-  const isFailed = request.errorCount > 0 || /^(error|rejected)/.test(outcome);
-  const isSlow = options.slowMs > 0 && durationMs > slowMs;
+  const time = new Date(trace.startMs).toLocaleTimeString([], { hour12: false });
+  const outcome = outcomeWords(trace);
+  const isFailed = trace.errorCount > 0 || /^(error|rejected)/.test(outcome);
+  const isSlow = slowMs > 0 && durationMs > slowMs;
   const bar = h("i.size_bar");
   bar.style.width = `${(durationMs / longestMs * 100).toFixed(1)}%`;
   const check = h("input", [], {
@@ -205,9 +237,10 @@ function requestRow(request: FoundRequest, options: RowOptions): HTMLElement {
     ]),
     duration(attributes.ttft_ms),
     duration(attributes.avg_itl_ms),
-    tokens(request),
+    duration(itlP99Ms(trace)),
+    tokenWords(trace),
     String(attributes["gen_ai.request.model"] ?? ""),
-    workers(request),
+    workers(trace),
   ];
   const row = h("tr", cells.map((cell) => h("td", [cell])));
   row.classList.toggle("failed", isFailed);
@@ -215,25 +248,12 @@ function requestRow(request: FoundRequest, options: RowOptions): HTMLElement {
   return row;
 }
 
-function outcomeWords({ attributes, title }: FoundRequest): string {
-  return [
-    attributes["request.outcome"] ?? title,
-    attributes["http.response.status_code"],
-    attributes["error.type"],
-  ].filter((word) => word !== undefined).join(" ");
-}
-
-function tokens({ attributes }: FoundRequest): string {
-  const input = attributes["gen_ai.usage.input_tokens"];
-  if (input === undefined) return "";
-  return `${input} + ${attributes["gen_ai.usage.output_tokens"] ?? 0}`;
-}
-
 /** Where it ran: the beginnings of the workers' ids, and all of them in the title. */
-function workers({ attributes, services }: FoundRequest): Node | string {
+function workers(trace: FoundTrace): Node | string {
+  const { attributes } = spanOf(trace);
   const ids = [attributes.prefill_worker_id, attributes.decode_worker_id]
     .filter((id) => typeof id === "string");
-  if (ids.length === 0) return services.join(", ");
+  if (ids.length === 0) return trace.services.join(", ");
   return h("span", [ids.map((id) => id.slice(0, ID_SHOWN)).join(" → ")], {
     attributes: { title: ids.join(" → ") },
   });

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert/mod.js";
 import { parseQuery } from "../../../shared/traceql/mod.ts";
-import { type RequestFilters, requestQuery } from "./requests.ts";
+import { type RequestFilters, requestQuery, requestSpanset } from "./requests.ts";
 
 const NONE: RequestFilters = { outcome: "", minMs: "", model: "", traceql: "" };
 
@@ -12,9 +12,12 @@ Deno.test("requestQuery is TraceQL for every choice of filters", () => {
       }
     }
   }
+  const spanset =
+    `{ name = "http-request" && span.request.outcome = "error" && duration >= 250ms }`;
+  assertEquals(requestSpanset({ ...NONE, outcome: "error", minMs: "250" }), spanset);
   assertStringIncludes(
     requestQuery({ ...NONE, outcome: "error", minMs: "250" }),
-    `{ name = "http-request" && span.request.outcome = "error" && duration >= 250ms }`,
+    `(${spanset} || (${spanset} && { name = "engine.decode" })) | select(`,
   );
 });
 
@@ -27,4 +30,5 @@ Deno.test("requestQuery adds the columns to a query of one's own unless it has a
   assertStringIncludes(own, `{ name = "a" || name = "b" } | select(span.request.outcome,`);
   parseQuery(own);
   assertEquals(requestQuery({ ...NONE, traceql: "{} | count() > 2" }), "{} | count() > 2");
+  assertEquals(requestSpanset({ ...NONE, traceql: "{} | count() > 2" }), null);
 });

@@ -1,27 +1,51 @@
-/** The instances with their load and devices, and how the export of spans goes. */
+/** Who calls whom, the services and instances with their load and devices, and the export of spans. */
 
+import { formatDuration } from "../../../shared/trace_view/format.ts";
 import { fetchHealth } from "./backend.ts";
+import { type CallGraph, fetchCallGraph, type Figures } from "./call_graph.ts";
+import { callGraphDrawing } from "./call_graph_drawing.ts";
 import { h, notice, repeat } from "./dom.ts";
 import { asNumber, asRecord, asRecords, asText, type Json } from "./json.ts";
+import { listTable } from "./list_table.ts";
+import { formatRate } from "./request_trends.ts";
 
-const POLL_MS = 2_000;
+const HEALTH_POLL_MS = 2_000;
+/** It reads all spans of the period. */
+const GRAPH_POLL_MS = 10_000;
+const PERIOD_SECONDS = 900;
 const ID_SHOWN = 8;
-const COLUMNS = ["Instance", "Role", "Model", "Running", "Waiting", "Device", "Host"];
+const PERIOD_WORDS = `of the last ${PERIOD_SECONDS / 60} minutes`;
 
 export function systemView(signal: AbortSignal): HTMLElement {
-  const content = h("div", [h("p.hint", ["Looking…"])]);
-  const look = async () => {
+  const state = h("div", [h("p.hint", ["Looking…"])]);
+  const graphPart = h("div", [h("p.hint", ["Looking…"])]);
+  let graph: CallGraph | null = null;
+  const lookAtHealth = async () => {
     try {
-      content.replaceChildren(...healthParts(await fetchHealth(signal)));
+      state.replaceChildren(...healthParts(await fetchHealth(signal), graph));
     } catch (error) {
-      if (!signal.aborted) content.replaceChildren(notice(error));
+      if (!signal.aborted) state.replaceChildren(notice(error));
     }
   };
-  void repeat(look, { intervalMs: POLL_MS, signal });
-  return h("section.system", [h("h1", ["System"]), content]);
+  const lookAtGraph = async () => {
+    try {
+      graph = await fetchCallGraph({ sinceSeconds: PERIOD_SECONDS, signal });
+      graphPart.replaceChildren(...graphParts(graph));
+    } catch (error) {
+      if (!signal.aborted) graphPart.replaceChildren(notice(error));
+    }
+  };
+  void repeat(lookAtHealth, { intervalMs: HEALTH_POLL_MS, signal });
+  void repeat(lookAtGraph, { intervalMs: GRAPH_POLL_MS, signal });
+  return h("section.system", [
+    h("h1", ["System"]),
+    state,
+    h("h2", [`Calls and services ${PERIOD_WORDS}`]),
+    graphPart,
+  ]);
 }
 
-function healthParts(health: Json): HTMLElement[] {
+function healthParts(health: Json, graph: CallGraph | null): HTMLElement[] {
   const isHealthy = health.status === "healthy";
   const instances = asRecords(health.instances);
   const isConnected = asRecord(health.bus).is_connected === true;
@@ -30,50 +54,87 @@ function healthParts(health: Json): HTMLElement[] {
       h(isHealthy ? "strong.good" : "strong.bad", [asText(health.status)]),
       ` · frontend ${asText(health.stage)} · bus ${isConnected ? "connected" : "not connected"}`,
     ]),
+    exporterLine(asRecord(health.telemetry)),
+    h("h2", ["Instances"]),
     instances.length === 0
       ? notice("No worker is registered: start one, and look at its log")
-      : instanceTable(instances),
-    h("h2", ["Export of spans by the frontend"]),
-    exporterTable(asRecord(health.telemetry)),
+      : instanceTable(instances, graph),
   ];
 }
 
-function instanceTable(instances: readonly Json[]): HTMLElement {
+function instanceTable(instances: readonly Json[], graph: CallGraph | null): HTMLElement {
   const rows = instances.map((instance) => {
     const device = asRecord(instance.device);
     const software = device.is_software === true ? ", software" : "";
     const id = asText(instance.instance_id);
-    const cells = [
+    const figures = graph?.instances.get(id);
+    return [
       h("span", [id.slice(0, ID_SHOWN)], { attributes: { title: id } }),
       asText(instance.component) + (instance.is_draining === true ? " (draining)" : ""),
       asText(instance.model),
       count(instance.running),
       count(instance.waiting),
+      figures === undefined ? "" : formatRate(figures.count / PERIOD_SECONDS),
+      p95(figures),
       `${asText(device.backend)}: ${asText(device.adapter)}${software}`,
       asText(instance.host),
     ];
-    return h("tr", cells.map((cell) => h("td", [cell])));
   });
-  return h("div.table_scroll", [
-    h("table.list", [
-      h("thead", [
-        h("tr", COLUMNS.map((name) => h("th", [name], { attributes: { scope: "col" } }))),
+  const head = [
+    "Instance",
+    "Role",
+    "Model",
+    "Running",
+    "Waiting",
+    "Requests",
+    "p95",
+    "Device",
+    "Host",
+  ];
+  return listTable(head, rows);
+}
+
+function graphParts(graph: CallGraph): HTMLElement[] {
+  if (graph.services.length === 0) {
+    return [h("p.hint", [`No span ${PERIOD_WORDS}: ask something in the chat.`])];
+  }
+  const rows = graph.services.map((service) => [
+    service.name || "(unknown)",
+    formatRate(service.count / PERIOD_SECONDS),
+    p95(service),
+    service.failed === 0 ? "0" : h("strong.bad", [count(service.failed)]),
+    count(service.spans),
+  ]);
+  return [
+    h("div.calls", [
+      callGraphDrawing(graph, { sinceSeconds: PERIOD_SECONDS }),
+      h("div", [
+        listTable(["Service", "Requests", "p95", "Failed", "Spans received"], rows),
+        h("p.hint", [
+          "A call is a SERVER or CONSUMER span right below a CLIENT or PRODUCER span of another " +
+          "service. p95 is near, not exact: it comes from buckets that double.",
+        ]),
       ]),
-      h("tbody", rows),
     ]),
+  ];
+}
+
+function exporterLine(telemetry: Json): HTMLElement {
+  const dropped = asNumber(telemetry.dropped_spans);
+  const failed = asNumber(telemetry.failed_batches);
+  const isBad = dropped > 0 || failed > 0;
+  return h("p.figures", [
+    "Export of spans by the frontend: ",
+    h(isBad ? "strong.bad" : "strong.good", [isBad ? "losing spans" : "healthy"]),
+    ` · ${count(telemetry.exported_spans)} exported · ${count(telemetry.queued_spans)} waiting · ` +
+    `${count(dropped)} dropped · ${count(failed)} failed batches`,
   ]);
 }
 
-function exporterTable(telemetry: Json): HTMLElement {
-  const rows: [string, unknown][] = [
-    ["exported", telemetry.exported_spans],
-    ["waiting", telemetry.queued_spans],
-    ["dropped", telemetry.dropped_spans],
-    ["failed batches", telemetry.failed_batches],
-  ];
-  return h("table.pairs", [
-    h("tbody", rows.map(([name, value]) => h("tr", [h("th", [name]), h("td", [count(value)])]))),
-  ]);
+function p95(figures: Figures | undefined): string {
+  return figures === undefined || figures.count === 0
+    ? ""
+    : `≈ ${formatDuration(figures.p95Seconds * 1e6)}`;
 }
 
 function count(value: unknown): string {

@@ -1,10 +1,10 @@
 /** A trace as rows of bars: critical path, holes, events, errors; each row unfolds what its span says. */
 
-import { criticalPath, pathShares, spansOnPath } from "../../../shared/trace_view/critical_path.ts";
+import { spansOnPath } from "../../../shared/trace_view/critical_path.ts";
 import { counted, formatDuration, formatShare } from "../../../shared/trace_view/format.ts";
 import { holesOf } from "../../../shared/trace_view/holes.ts";
-import type { Attributes } from "../../../shared/trace_view/span.ts";
-import { spanPlace } from "../../../shared/trace_view/span_place.ts";
+import { pathPlaces } from "../../../shared/trace_view/path_places.ts";
+import { spanFacts } from "../../../shared/trace_view/span_facts.ts";
 import { allNodes, type SpanNode, type TraceTree } from "../../../shared/trace_view/trace_tree.ts";
 import { h, indent, place } from "./dom.ts";
 
@@ -101,39 +101,19 @@ function track(node: SpanNode, tree: TraceTree): HTMLElement {
 }
 
 function facts(node: SpanNode, tree: TraceTree): HTMLElement {
-  const { span } = node;
-  const shiftUs = node.startUs - span.startUs;
-  const rows: [string, string][] = [
-    ["span", span.spanId],
-    ["kind", span.kind],
-    ["start", formatDuration(node.startUs - tree.startUs)],
-    ["instance", span.instance],
-    ["host", span.host],
-    ["status", span.statusMessage],
-    ...Object.entries(span.attributes).map(([key, value]): [string, string] => [
-      key,
-      valueText(value),
-    ]),
-    ...span.events.map(({ name, timeUs, attributes }): [string, string] => [
-      `event ${name}`,
-      [formatDuration(timeUs + shiftUs - tree.startUs), attributesText(attributes)].join(" "),
-    ]),
-  ];
-  const links = span.links.map(({ traceId, spanId }) =>
+  const rows = spanFacts(node, tree).map(({ name, value, otherTraceId }) =>
     h("tr", [
-      h("th", ["link"]),
-      h("td", [
-        `span ${spanId}`,
-        ...(traceId === span.traceId ? [] : [
-          " of trace ",
-          h("a", [traceId], { attributes: { href: traceHref(traceId) } }),
-        ]),
-      ]),
+      h("th", [name]),
+      h(
+        "td",
+        otherTraceId === undefined ? [value] : [
+          value.slice(0, -otherTraceId.length),
+          h("a", [otherTraceId], { attributes: { href: traceHref(otherTraceId) } }),
+        ],
+      ),
     ])
   );
-  const shown = rows.filter(([, value]) => value !== "")
-    .map(([key, value]) => h("tr", [h("th", [key]), h("td", [value])]));
-  return h("div.facts", [h("table", [h("tbody", [...shown, ...links])])]);
+  return h("div.facts", [h("table", [h("tbody", rows)])]);
 }
 
 /** Where one trace is shown. */
@@ -141,28 +121,20 @@ export function traceHref(traceId: string): string {
   return `#/trace/${encodeURIComponent(traceId)}`;
 }
 
-function attributesText(attributes: Attributes): string {
-  return Object.entries(attributes).map(([key, value]) => `${key}=${valueText(value)}`).join(" ");
-}
-
-function valueText(value: Attributes[string]): string {
-  return typeof value === "object" ? value.join(", ") : String(value);
-}
-
 /** What the request waited for, the longest first, and the small rest as one. */
 export function pathList(tree: TraceTree): HTMLElement {
   const totalUs = tree.endUs - tree.startUs;
-  const shares = pathShares(criticalPath(tree.roots));
-  const listed = shares.filter(({ us }) => us >= totalUs * LISTED_SHARE);
+  const places = pathPlaces(tree);
+  const listed = places.filter(({ us }) => us >= totalUs * LISTED_SHARE);
   const item = (name: string, us: number) =>
     h("li", [
       h("span", [name]),
       h("span.time", [`${formatDuration(us)} · ${formatShare(us, totalUs)}`]),
     ]);
-  const restUs = shares.slice(listed.length).reduce((sum, { us }) => sum + us, 0);
-  const rest = shares.length - listed.length;
+  const restUs = places.slice(listed.length).reduce((sum, { us }) => sum + us, 0);
+  const rest = places.length - listed.length;
   return h("ol.path_list", [
-    ...listed.map(({ node, us }) => item(spanPlace(node.span), us)),
-    rest === 0 ? null : item(counted(rest, "other span"), restUs),
+    ...listed.map(({ place, us }) => item(place, us)),
+    rest === 0 ? null : item(counted(rest, "other place"), restUs),
   ]);
 }

@@ -16,12 +16,14 @@ import {
   type KvLayout,
   type SequenceSlice,
   type SliceResult,
+  type StepOptions,
   type StepResult,
 } from "../backend.ts";
 import { blocksFor, kvLayout } from "../kv_layout.ts";
 import { type ModelShape, SIMULATED } from "../../weights/model_file.ts";
 import { HashChainCache } from "./hash_chain_cache.ts";
 import { END_TOKEN, simulatedShape, syllableToken } from "./simulated_model.ts";
+import { simulatedPasses } from "./simulated_passes.ts";
 import { mix, type Simulation, stepTimeMs } from "./simulation.ts";
 
 /** Opens the simulated engine. */
@@ -57,7 +59,10 @@ class SimulatedBackend implements Backend {
     this.#lose = resolve;
   }
 
-  async step(slices: readonly SequenceSlice[]): Promise<StepResult> {
+  async step(
+    slices: readonly SequenceSlice[],
+    { timePasses = false }: StepOptions = {},
+  ): Promise<StepResult> {
     if (this.#lost !== null) throw this.#lost;
     this.#checkSize(slices);
     const step = ++this.#steps;
@@ -71,7 +76,11 @@ class SimulatedBackend implements Backend {
       this.#lost = new DeviceError(`The device is lost: the simulation says so after step ${step}`);
       this.#lose(this.#lost);
     }
-    return { slices: results, deviceTimeNs: ms * 1e6 };
+    return {
+      slices: results,
+      deviceTimeNs: ms * 1e6,
+      ...(timePasses ? { passes: simulatedPasses(ms) } : {}),
+    };
   }
 
   async readBlocks(blocks: readonly number[]): Promise<Uint8Array<ArrayBuffer>> {

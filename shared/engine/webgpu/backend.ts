@@ -1,9 +1,9 @@
 /**
  * The WebGPU backend: a llama model and its paged KV cache on one device, run a step at a time.
  *
- * A step is one command buffer, one compute pass and one submit, then one readback of the sampled
- * tokens. Rows whose logits are wanted go through the output matrix too, at most `maxSlices` at a
- * time: the first of these rounds shares the step's pass.
+ * A step is one command buffer, one compute pass (more where its passes are timed) and one submit,
+ * then one readback of the sampled tokens. Rows whose logits are wanted go through the output matrix
+ * too, at most `maxSlices` at a time: the first of these rounds shares the step's pass.
  */
 
 import type { ModelFile, ModelShape } from "../../weights/model_file.ts";
@@ -16,6 +16,7 @@ import {
   type KvLayout,
   type SampleParameters,
   type SequenceSlice,
+  type StepOptions,
   type StepResult,
 } from "../backend.ts";
 import { kvLayout } from "../kv_layout.ts";
@@ -32,7 +33,8 @@ import { probeImmediateReadback } from "./readback_probe.ts";
 import { checkDevice } from "./device_check.ts";
 import { rowBounds } from "../step_rows.ts";
 import { type PackedStep, packStep, type StepBounds, StepBuffers } from "./step_rows.ts";
-import { StepTimer, TIMER_BYTES } from "./step_timer.ts";
+import { onePass } from "./step_passes.ts";
+import { StepTimer } from "./step_timer.ts";
 
 export interface WebgpuBackendOptions extends BackendOptions {
   /** Kernel shapes; by default those for the adapter. */
@@ -115,7 +117,7 @@ export class WebgpuBackend implements Backend {
     return this.#gpu.failed;
   }
 
-  async step(slices: readonly SequenceSlice[]): Promise<StepResult> {
+  async step(slices: readonly SequenceSlice[], options: StepOptions = {}): Promise<StepResult> {
     this.#gpu.assertHealthy();
     if (this.#isStepping) throw new RangeError("Cannot run a step: another one is under way");
     const packed = packStep(slices, this.#parts.bounds);
@@ -123,7 +125,7 @@ export class WebgpuBackend implements Backend {
     try {
       return await this.#gpu.run(
         "run a step",
-        () => this.#gpu.checked("run a step", () => this.#run(slices, packed)),
+        () => this.#gpu.checked("run a step", () => this.#run(slices, packed, options)),
       );
     } finally {
       this.#isStepping = false;
@@ -155,11 +157,14 @@ export class WebgpuBackend implements Backend {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#parts.timer.close();
     this.#gpu.close();
   }
 
-  async #run(slices: readonly SequenceSlice[], packed: PackedStep): Promise<StepResult> {
+  async #run(
+    slices: readonly SequenceSlice[],
+    packed: PackedStep,
+    { timePasses = false }: StepOptions,
+  ): Promise<StepResult> {
     const { buffers, graph, sample, timer, tokens, bounds } = this.#parts;
     const { sampledRows, logitRows } = packed;
     const outputRows = [...new Set([...sampledRows, ...logitRows])];
@@ -170,29 +175,31 @@ export class WebgpuBackend implements Backend {
     buffers.write(packed);
     this.#setSampling(slices);
     const encoder = this.#gpu.device.createCommandEncoder({ label: "step" });
-    const pass = encoder.beginComputePass({ timestampWrites: timer.timestampWrites });
-    graph.encodeLayers(pass, packed);
+    const timing = timer.begin(encoder, { timePasses });
+    const { passes } = timing;
+    graph.encodeLayers(passes, packed);
     if (first.length > 0) {
       buffers.writeOutputRows(first);
-      graph.encodeOutput(pass, first.length);
+      graph.encodeOutput(passes, first.length);
     }
-    if (sampledRows.length > 0) sample.encode(pass, sampledRows.length);
-    pass.end();
-    timer.encodeCopy(encoder, tokens.buffer);
+    if (sampledRows.length > 0) sample.encode(passes.enter("sample"), sampledRows.length);
+    passes.end();
+    const tokensAt = timing.encodeCopy(tokens.buffer);
     const tokenBytes = sampledRows.length * 4;
     if (tokenBytes > 0) {
-      encoder.copyBufferToBuffer(sample.tokens, 0, tokens.buffer, TIMER_BYTES, tokenBytes);
+      encoder.copyBufferToBuffer(sample.tokens, 0, tokens.buffer, tokensAt, tokenBytes);
     }
     this.#gpu.device.queue.submit([encoder.finish()]);
-    const data = await tokens.read(TIMER_BYTES + tokenBytes);
+    // A read waits for the step, also where it has nothing to bring.
+    const data = await tokens.read(Math.max(4, tokensAt + tokenBytes));
     await this.#readLogits(first, wanted, logits);
     for (let at = bounds.maxSlices; at < outputRows.length; at += bounds.maxSlices) {
       const rows = outputRows.slice(at, at + bounds.maxSlices);
       this.#computeLogits(rows);
       await this.#readLogits(rows, wanted, logits);
     }
-    const ids = new Uint32Array(data.buffer, TIMER_BYTES, sampledRows.length);
-    return { slices: sliceResults(slices, ids, logits), deviceTimeNs: timer.elapsedNs(data) };
+    const ids = new Uint32Array(data.buffer, tokensAt, sampledRows.length);
+    return { slices: sliceResults(slices, ids, logits), ...timing.times(data) };
   }
 
   #setSampling(slices: readonly SequenceSlice[]): void {
@@ -211,9 +218,9 @@ export class WebgpuBackend implements Backend {
     const { buffers, graph } = this.#parts;
     buffers.writeOutputRows(rows);
     const encoder = this.#gpu.device.createCommandEncoder({ label: "logits" });
-    const pass = encoder.beginComputePass();
-    graph.encodeOutput(pass, rows.length);
-    pass.end();
+    const passes = onePass(encoder);
+    graph.encodeOutput(passes, rows.length);
+    passes.end();
     this.#gpu.device.queue.submit([encoder.finish()]);
   }
 
@@ -274,6 +281,8 @@ function backendParts(
   const kv = new KvCache(gpu, { layout: kvLayout(shape), totalBlocks, readbackMode });
   const buffers = new StepBuffers(gpu, bounds);
   const graph = new LlamaGraph(gpu, { shape, shapes, weights, kv, step: buffers, bounds });
+  // The sampling is one section more.
+  const timer = new StepTimer(gpu, graph.sections + 1);
   return {
     shape,
     shapes,
@@ -282,10 +291,10 @@ function backendParts(
     buffers,
     graph,
     sample: new SampleOp(gpu, { vocab, maxSlices, logits: graph.logits }),
-    timer: new StepTimer(gpu),
+    timer,
     tokens: new Readback(gpu, {
       label: "tokens",
-      byteLength: TIMER_BYTES + maxSlices * 4,
+      byteLength: timer.byteLength + maxSlices * 4,
       mode: readbackMode,
     }),
     readbackMode,

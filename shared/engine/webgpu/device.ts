@@ -3,8 +3,8 @@
  *
  * WebGPU reports most failures on the side: validation errors as events, a lost device as a promise.
  * `Gpu` keeps the first one and `assertHealthy` throws it, so that a step never returns the contents
- * of buffers that no kernel wrote. Buffers are made here only, so that `close` frees all of them and
- * `bytesAllocated` is the truth.
+ * of buffers that no kernel wrote. Buffers and query sets are made here only, so that `close` frees all
+ * of them and `bytesAllocated` is the truth.
  */
 
 import { DeviceError } from "../backend.ts";
@@ -42,6 +42,7 @@ export class Gpu {
   readonly isSoftware: boolean;
   readonly hasTimestamps: boolean;
   readonly #buffers = new Set<GPUBuffer>();
+  readonly #querySets: GPUQuerySet[] = [];
   readonly #kernels = new Map<string, Kernel>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
   readonly #failed = Promise.withResolvers<DeviceError>();
@@ -141,6 +142,13 @@ export class Gpu {
     return buffer;
   }
 
+  /** Creates a set of `count` timestamps; the device must have them. */
+  timestamps(label: string, count: number): GPUQuerySet {
+    const set = this.device.createQuerySet({ label, type: "timestamp", count });
+    this.#querySets.push(set);
+    return set;
+  }
+
   release(buffer: GPUBuffer): void {
     if (this.#buffers.delete(buffer)) buffer.destroy();
   }
@@ -219,12 +227,13 @@ export class Gpu {
     return outcome.result;
   }
 
-  /** Destroys every buffer and the device. */
+  /** Destroys every buffer, every query set and the device. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const buffer of this.#buffers) buffer.destroy();
     this.#buffers.clear();
+    for (const set of this.#querySets) set.destroy();
     this.device.destroy();
   }
 

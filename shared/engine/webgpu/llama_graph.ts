@@ -20,6 +20,7 @@ import { RmsNorm } from "./ops/rms_norm/rms_norm.ts";
 import { ropeKv } from "./ops/rope_kv/rope_kv.ts";
 import { swiglu } from "./ops/swiglu/swiglu.ts";
 import { RowRange } from "./row_range.ts";
+import type { StepPasses, WorkKind } from "./step_passes.ts";
 import type { PackedStep, StepBounds, StepBuffers } from "./step_rows.ts";
 
 export interface GraphOptions {
@@ -30,6 +31,11 @@ export interface GraphOptions {
   readonly step: StepBuffers;
   readonly bounds: StepBounds;
 }
+
+/** The sections of a step beside its layers: embed and output. */
+const OUTER_SECTIONS = 2;
+/** One a kernel. */
+const LAYER_SECTIONS = 9;
 
 interface LayerLaunches {
   readonly attentionNorm: Launch;
@@ -46,6 +52,8 @@ interface LayerLaunches {
 export class LlamaGraph {
   /** [maxSlices, vocab] */
   readonly logits: GPUBuffer;
+  /** Sections that a step enters. */
+  readonly sections: number;
   readonly #rows: RowRange;
   readonly #outputRows: RowRange;
   readonly #embed: Embed;
@@ -59,6 +67,7 @@ export class LlamaGraph {
     const activations = activationBuffers(gpu, options);
     const { residual, normed, qkv, attended, gateUp, product, outputNormed } = activations;
     this.logits = activations.logits;
+    this.sections = OUTER_SECTIONS + LAYER_SECTIONS * shape.layers;
     this.#rows = new RowRange(gpu, { label: "rows", tiles });
     this.#outputRows = new RowRange(gpu, { label: "output rows", tiles });
 
@@ -125,25 +134,27 @@ export class LlamaGraph {
   }
 
   /** Computes the residual stream and the KV of the rows of `step`. */
-  encodeLayers(pass: GPUComputePassEncoder, step: PackedStep): void {
+  encodeLayers(passes: StepPasses, step: PackedStep): void {
     const { rows } = step;
+    const enter = (kind: WorkKind) => passes.enter("layers", kind);
     this.#rows.set(rows);
-    this.#embed.encode(pass, rows);
+    this.#embed.encode(passes.enter("embed"), rows);
     for (const layer of this.#layers) {
-      encodeRows(pass, layer.attentionNorm, rows);
-      layer.qkv.encode(pass);
-      encodeRows(pass, layer.rope, rows);
-      layer.attention.encode(pass, step);
-      layer.attentionOutput.encode(pass);
-      encodeRows(pass, layer.feedForwardNorm, rows);
-      layer.gateUp.encode(pass);
-      encodeRows(pass, layer.swiglu, rows);
-      layer.down.encode(pass);
+      encodeRows(enter("other"), layer.attentionNorm, rows);
+      layer.qkv.encode(enter("linear"));
+      encodeRows(enter("other"), layer.rope, rows);
+      layer.attention.encode(enter("attention"), step);
+      layer.attentionOutput.encode(enter("linear"));
+      encodeRows(enter("other"), layer.feedForwardNorm, rows);
+      layer.gateUp.encode(enter("linear"));
+      encodeRows(enter("other"), layer.swiglu, rows);
+      layer.down.encode(enter("linear"));
     }
   }
 
   /** Computes the logits of the first `rows` rows that the step's `outputRows` names. */
-  encodeOutput(pass: GPUComputePassEncoder, rows: number): void {
+  encodeOutput(passes: StepPasses, rows: number): void {
+    const pass = passes.enter("output");
     this.#outputRows.set(rows);
     encodeRows(pass, this.#outputNorm, rows);
     this.#output.encode(pass);

@@ -1,44 +1,106 @@
+/** Times a step on the device, where the adapter has timestamp queries. */
+
+import type { StepResult } from "../backend.ts";
 import type { Gpu } from "./device.ts";
+import { onePass, passTimes, SplitPasses, type StepPasses } from "./step_passes.ts";
 
-/** Bytes of a begin and an end timestamp. */
-export const TIMER_BYTES = 16;
+const TIMESTAMP_BYTES = 8;
+/** What WebGPU lets one query set hold. */
+const MAX_QUERIES = 4096;
+/** Of a step in one pass. */
+const WHOLE_STEP_BYTES = 2 * TIMESTAMP_BYTES;
 
-/** Measures a compute pass on the device, where the adapter can. */
+/** The times of one step; used from top to bottom. */
+export interface StepTiming {
+  readonly passes: StepPasses;
+  /** Copies the timestamps to the start of `target`. Returns their bytes, 0 where there are none. */
+  encodeCopy(target: GPUBuffer): number;
+  /** What the timestamps say that `data` begins with. */
+  times(data: Uint8Array<ArrayBuffer>): Pick<StepResult, "deviceTimeNs" | "passes">;
+}
+
+interface Queries {
+  readonly set: GPUQuerySet;
+  readonly resolved: GPUBuffer;
+}
+
 export class StepTimer {
-  readonly #querySet: GPUQuerySet | null;
-  readonly #resolved: GPUBuffer | null;
+  /** Most bytes that the timestamps of a step take. */
+  readonly byteLength: number;
+  readonly #queries: Queries | null;
 
-  constructor(gpu: Gpu) {
-    if (!gpu.hasTimestamps) {
-      this.#querySet = null;
-      this.#resolved = null;
-      return;
+  /** @param sections most that a step enters */
+  constructor(gpu: Gpu, sections: number) {
+    const isSplittable = 2 * sections <= MAX_QUERIES;
+    const count = isSplittable ? 2 * sections : 2;
+    this.byteLength = count * TIMESTAMP_BYTES;
+    this.#queries = gpu.hasTimestamps
+      ? {
+        set: gpu.timestamps("step", count),
+        resolved: gpu.buffer(
+          "timestamps",
+          this.byteLength,
+          GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+        ),
+      }
+      : null;
+  }
+
+  /** Opens the passes of a step on `encoder`. */
+  begin(encoder: GPUCommandEncoder, options: { readonly timePasses: boolean }): StepTiming {
+    const queries = this.#queries;
+    if (!queries) {
+      return { passes: onePass(encoder), encodeCopy: () => 0, times: () => ({}) };
     }
-    this.#querySet = gpu.device.createQuerySet({ type: "timestamp", count: 2 });
-    const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
-    this.#resolved = gpu.buffer("timestamps", TIMER_BYTES, usage);
+    const isSplit = options.timePasses && this.byteLength > WHOLE_STEP_BYTES;
+    return isSplit ? splitTiming(encoder, queries) : wholeTiming(encoder, queries);
   }
+}
 
-  get timestampWrites(): GPUComputePassTimestampWrites | undefined {
-    if (!this.#querySet) return undefined;
-    return { querySet: this.#querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
-  }
+function wholeTiming(encoder: GPUCommandEncoder, queries: Queries): StepTiming {
+  const passes = onePass(encoder, {
+    querySet: queries.set,
+    beginningOfPassWriteIndex: 0,
+    endOfPassWriteIndex: 1,
+  });
+  return {
+    passes,
+    encodeCopy: (target) => encodeCopy(encoder, queries, { sections: 1, target }),
+    times: (data) => ({ deviceTimeNs: elapsedNs(timestamps(data, 1)) }),
+  };
+}
 
-  /** Copies the timestamps to the start of `target`. */
-  encodeCopy(encoder: GPUCommandEncoder, target: GPUBuffer): void {
-    if (!this.#querySet || !this.#resolved) return;
-    encoder.resolveQuerySet(this.#querySet, 0, 2, this.#resolved, 0);
-    encoder.copyBufferToBuffer(this.#resolved, 0, target, 0, TIMER_BYTES);
-  }
+function splitTiming(encoder: GPUCommandEncoder, queries: Queries): StepTiming {
+  const passes = new SplitPasses(encoder, queries.set);
+  const { sections } = passes;
+  return {
+    passes,
+    encodeCopy: (target) => encodeCopy(encoder, queries, { sections: sections.length, target }),
+    times: (data) => {
+      const written = timestamps(data, sections.length);
+      return { deviceTimeNs: elapsedNs(written), passes: passTimes(sections, written) };
+    },
+  };
+}
 
-  /** Nanoseconds of the pass whose timestamps begin `data`; undefined where nothing was measured. */
-  elapsedNs(data: Uint8Array<ArrayBuffer>): number | undefined {
-    if (!this.#querySet) return undefined;
-    const [begin, end] = new BigUint64Array(data.buffer, data.byteOffset, 2);
-    return end >= begin ? Number(end - begin) : undefined;
-  }
+function encodeCopy(
+  encoder: GPUCommandEncoder,
+  { set, resolved }: Queries,
+  { sections, target }: { readonly sections: number; readonly target: GPUBuffer },
+): number {
+  const bytes = sections * 2 * TIMESTAMP_BYTES;
+  encoder.resolveQuerySet(set, 0, sections * 2, resolved, 0);
+  encoder.copyBufferToBuffer(resolved, 0, target, 0, bytes);
+  return bytes;
+}
 
-  close(): void {
-    this.#querySet?.destroy();
-  }
+function timestamps(data: Uint8Array<ArrayBuffer>, sections: number): BigUint64Array {
+  return new BigUint64Array(data.buffer, data.byteOffset, 2 * sections);
+}
+
+/** From the first timestamp to the last; undefined where the device's clock went backwards. */
+function elapsedNs(timestampsNs: BigUint64Array): number | undefined {
+  const begin = timestampsNs[0];
+  const end = timestampsNs[timestampsNs.length - 1];
+  return end >= begin ? Number(end - begin) : undefined;
 }

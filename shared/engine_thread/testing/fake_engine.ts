@@ -6,6 +6,7 @@
 import type { StepReport } from "../../engine/engine.ts";
 import { CommandCounter, CommandTurns } from "../command_counter.ts";
 import { StepLoop } from "../step_loop.ts";
+import { StepMark } from "../step_mark.ts";
 import { ThreadEngine } from "../thread_engine.ts";
 import { toThreadErrorMessage } from "../thread_error.ts";
 import { FakeBackend, type FakeBackendOptions } from "./fake_backend.ts";
@@ -23,6 +24,7 @@ export function startFakeEngine(options: FakeEngineOptions = {}): ThreadEngine {
   const backend = new FakeBackend(options);
   const { port1: mainPort, port2: threadPort } = new MessageChannel();
   const commandCounter = new CommandCounter();
+  const stepMark = new StepMark();
   const turns = new CommandTurns(commandCounter.buffer, { maxBusyMs: MAX_BUSY_MS });
   const loop = new StepLoop(backend, {
     maxBatchTokens: backend.limits.maxRows,
@@ -30,6 +32,7 @@ export function startFakeEngine(options: FakeEngineOptions = {}): ThreadEngine {
     queueLimit: options.queueLimit ?? 8,
     post: (report, transfer) => threadPort.postMessage(report, transfer),
     takeTurn: () => turns.take(),
+    stepMark,
     now: () => performance.timeOrigin + performance.now(),
   });
   const engine = new ThreadEngine({
@@ -38,6 +41,7 @@ export function startFakeEngine(options: FakeEngineOptions = {}): ThreadEngine {
       terminate: () => mainPort.close(),
     },
     commandCounter,
+    stepMark,
     info: {
       device: backend.device,
       shape: backend.shape,

@@ -47,6 +47,11 @@ export function generatedTokens(events: readonly SequenceEvent[]): number[] {
   });
 }
 
+/** Device time of a sequence: of its chunks and its tokens. */
+export function computeMs(events: readonly SequenceEvent[]): number {
+  return events.reduce((sum, event) => "computeMs" in event ? sum + event.computeMs : sum, 0);
+}
+
 /** The last event, where it is `finished`. */
 export function finishOf(events: readonly SequenceEvent[]): Finished | null {
   const last = events.at(-1);

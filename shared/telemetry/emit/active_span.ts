@@ -13,7 +13,7 @@ import {
   type Tracer,
 } from "@opentelemetry/api";
 import { epochMs } from "../../clock/epoch_clock.ts";
-import type { LineLogger, LogIds } from "../log/mod.ts";
+import { type LineLogger, type LogIds, redactFields, redactText } from "../log/mod.ts";
 import { formatTraceparent } from "../propagate/mod.ts";
 import {
   attributeSpec,
@@ -31,20 +31,32 @@ import type {
   SpanReference,
 } from "../telemetry.ts";
 import type { AcceptedAttributes, AttributeGuard } from "./attribute_guard.ts";
+import type { KeepPolicy } from "./keep_policy.ts";
 import { type RequestSpans, type SpanGroup, withGroup } from "./request_spans.ts";
+import type { Interval } from "./own_time.ts";
+import { askedFor } from "./samplers.ts";
+import type { SpanLineFormats } from "./span_line_format.ts";
 import { SpanLog } from "./span_log.ts";
 import { UnrecordedSpan } from "./unrecorded_span.ts";
+
+/** What becomes of requests that were not sampled. */
+export interface Keeping {
+  readonly policy: KeepPolicy;
+  /** A request ended here that every process should keep. */
+  readonly onKept: (requestId: string) => void;
+}
 
 /** What all spans of one `Telemetry` share. */
 export interface SpanRuntime {
   readonly tracer: Pick<Tracer, "startSpan">;
   readonly requests: RequestSpans;
+  /** Null where unsampled requests are never kept. */
+  readonly keeping: Keeping | null;
   readonly guard: AttributeGuard;
   readonly log: LineLogger;
   /** Writes SPAN_FIRST_ENTRY and SPAN_CLOSED; null when they are off. */
   readonly spanEventLog: LineLogger | null;
-  /** What these lines say of the process. */
-  readonly processFields: Readonly<Record<string, string>>;
+  readonly lineFormats: SpanLineFormats;
   /** In the order of their start. */
   readonly openSpans: Set<OpenSpan>;
 }
@@ -58,6 +70,8 @@ export interface RequestScope {
   readonly isRandom: boolean;
   /** Detail level of its spans. */
   readonly level: number;
+  /** Not a request's own spans, and asked for by one that is sampled. */
+  readonly isAskedFor?: boolean;
 }
 
 interface OpenSpanParts {
@@ -79,6 +93,8 @@ const KINDS: Readonly<Record<SpanKindName, SpanKind>> = {
   CONSUMER: SpanKind.CONSUMER,
 };
 const MAX_STATUS_CHARS = 1024;
+/** Its end is the end of the whole request. */
+const REQUEST_ROLE: SpanRole = "http_request";
 
 export interface OpenOptions<R extends SpanRole> {
   readonly runtime: SpanRuntime;
@@ -100,6 +116,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   #log: LineLogger | null = null;
   #isEnded = false;
   #hasFailed = false;
+  #outcome: unknown;
 
   constructor(role: R, parts: OpenSpanParts) {
     const context = parts.sdkSpan.spanContext();
@@ -110,6 +127,10 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
     this.#parts = parts;
     this.#spanLog = this.#openSpanLog(context);
     parts.runtime.openSpans.add(this);
+  }
+
+  get level(): number {
+    return this.#parts.scope.level;
   }
 
   headers(): Headers {
@@ -142,8 +163,9 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   ): void {
     if (this.#isEnded || !this.#parts.runtime.guard.acceptsEvent(this.role, name)) return;
     const timeMs = usableMs(atMs);
-    this.#parts.sdkSpan.addEvent(name, attributes, timeMs);
-    this.#spanLog?.event(name, timeMs, attributes);
+    const shown = attributes && redactFields(attributes);
+    this.#parts.sdkSpan.addEvent(name, shown, timeMs);
+    this.#spanLog?.event(name, timeMs, shown);
   }
 
   link(reference: SpanReference): void {
@@ -156,16 +178,17 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
     if (this.#isEnded) return;
     this.#hasFailed = true;
     this.#set({ "error.type": errorType });
-    const shown = message.slice(0, MAX_STATUS_CHARS);
+    const shown = redactText(message).slice(0, MAX_STATUS_CHARS);
     this.#parts.sdkSpan.setStatus({ code: SpanStatusCode.ERROR, message: shown });
     this.#spanLog?.fail(shown);
   }
 
   end(endMs?: number): void {
     if (this.#isEnded) return;
-    this.#isEnded = true;
     const { sdkSpan, runtime, scope, startMs, parent } = this.#parts;
     const interval = { startMs, endMs: Math.max(usableMs(endMs), startMs) };
+    if (this.role === REQUEST_ROLE) this.#judge(interval);
+    this.#isEnded = true;
     sdkSpan.end(interval.endMs);
     runtime.openSpans.delete(this);
     if (parent !== undefined) parent.#spanLog?.childEnded(interval);
@@ -194,25 +217,37 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   #openSpanLog({ traceFlags, traceState }: SpanContext): SpanLog | null {
     const { runtime, startMs, attributes, links } = this.#parts;
     if (runtime.spanEventLog === null) return null;
-    const tracestate = traceState?.serialize() ?? "";
     return new SpanLog({
-      log: runtime.spanEventLog.withIds(this.#ids()),
-      startMs,
-      attributes,
-      links,
-      fields: {
-        ...runtime.processFields,
-        "otel.kind": SPANS[this.role].kind.toLowerCase(),
+      log: runtime.spanEventLog,
+      format: runtime.lineFormats.of(this.role),
+      facts: {
+        ids: this.#ids(),
+        attributes,
         trace_flags: traceFlags.toString(16).padStart(2, "0"),
-        ...(tracestate === "" ? {} : { tracestate }),
+        tracestate: traceState?.serialize() || undefined,
       },
+      startMs,
+      links,
     });
+  }
+
+  /** Has the request kept where it ended slow or failed. */
+  #judge({ startMs, endMs }: Interval): void {
+    const { runtime: { keeping, requests }, scope: { group } } = this.#parts;
+    if (keeping === null) return;
+    const hasFailed = this.#outcome === undefined ? this.#hasFailed : this.#outcome === "error";
+    const reason = keeping.policy.judge({ durationMs: endMs - startMs, hasFailed });
+    if (reason === null) return;
+    if (!this.isSampled) this.#set({ "trace.kept": reason });
+    requests.keep(group.key);
+    keeping.onKept(group.key);
   }
 
   #set(attributes: Readonly<Record<string, unknown>>): void {
     if (this.#isEnded) return;
     const { sdkSpan, runtime, scope } = this.#parts;
     const accepted = runtime.guard.accept(this.role, attributes, scope.level);
+    this.#outcome = accepted["request.outcome"] ?? this.#outcome;
     sdkSpan.setAttributes(accepted);
     this.#spanLog?.set(accepted);
   }
@@ -247,7 +282,7 @@ export function openSpan<R extends SpanRole>(role: R, options: OpenOptions<R>): 
     startTime: startMs,
     attributes: { ...attributes },
     links: links.map(toLink),
-  }, withGroup(base, scope.group));
+  }, withGroup(scope.isAskedFor ? askedFor(base) : base, scope.group));
   const { spanId } = sdkSpan.spanContext();
   const parentSpanId = parent?.spanId ?? remote?.spanId;
   return new OpenSpan(role, {

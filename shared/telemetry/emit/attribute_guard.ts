@@ -1,9 +1,10 @@
 /**
  * The cheap check at emission: an attribute or event that the registry does not have, or a value of
- * another type, is left out, counted, and told once at debug. It never throws.
+ * another type, is left out, counted, and told once at debug. Secrets are hidden. It never throws.
  */
 
 import { attributeSpec, isOfType, type SpanRole, SPANS } from "../registry/mod.ts";
+import { redactValue } from "../log/redact.ts";
 import type { Logger } from "../telemetry.ts";
 
 export type AcceptedAttributes = Record<string, string | number | boolean | readonly string[]>;
@@ -31,7 +32,7 @@ export class AttributeGuard {
       if (spec === null || !isOfType(spec, value)) {
         this.#reject(role, `attribute ${name}`, spec === null ? "unknown" : `not ${spec.type}`);
       } else if ((spec.level ?? 1) <= level) {
-        accepted[name] = value as AcceptedAttributes[string];
+        accepted[name] = redactValue(name, value as AcceptedAttributes[string]);
       }
     }
     return accepted;

@@ -13,14 +13,8 @@
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 import { delay } from "@std/async/delay.js";
-import type { ExporterHealth, Logger } from "../telemetry.ts";
-
-export class ExportStats implements ExporterHealth {
-  exportedSpans = 0;
-  droppedSpans = 0;
-  failedBatches = 0;
-  queuedSpans = 0;
-}
+import type { Logger } from "../telemetry.ts";
+import type { ExportStats } from "./export_stats.ts";
 
 export interface RetryPolicy {
   /** Pause after the first failure; doubles with each. */
@@ -90,6 +84,7 @@ export class ReliableExporter implements SpanExporter {
         break;
       }
       await this.#pause(Math.min(pauseMs, retry.longestMs));
+      stats.retriedSpans += spans.length;
       error = await this.#attempt(spans);
     }
     stats.queuedSpans -= spans.length;

@@ -3,14 +3,17 @@
  * from which `deno task trace` draws requests.
  *
  * Span events have a target of their own. Where they are wanted they pass at any default level, so that
- * `DYN_LOG=warn` leaves traces whole; `request_span=off` leaves them out.
+ * `DYN_LOG=warn` leaves traces whole; `request_span=off` leaves them out. Their lines leave together
+ * (`line_batch.ts`), all others at once.
  */
 
 import {
+  LineBatch,
   LineLogger,
   LOG_FILE_MAX_BYTES,
   LogFile,
   type LogOutput,
+  type LogSink,
   parseLogFilter,
   writeToStderr,
 } from "../log/mod.ts";
@@ -22,37 +25,53 @@ export interface Loggers {
   readonly log: LineLogger;
   /** Null where no output wants span events. */
   readonly spanEventLog: LineLogger | null;
+  /** Writes the lines that wait. */
+  readonly flush: () => void;
 }
 
 /** Throws a SyntaxError for a log filter that does not parse. */
 export function createLoggers(options: TelemetryOptions): Loggers {
   const { logFilter, logJsonl, logUseLocalTz, logSpanEvents, logFile } = options;
-  const stderr = {
-    line: { isJsonl: logJsonl, useLocalTz: logUseLocalTz },
-    sink: writeToStderr,
-  };
   const target = options.serviceName;
   const filter = parseLogFilter(logFilter);
-  const ofStderr = new LineLogger({ target, filter, outputs: [stderr] });
-  const files = logFile === "" ? [] : [fileOutput(logFile, ofStderr)];
-  const spanOutputs = [...(logSpanEvents ? [stderr] : []), ...files];
+  const stderr = destination(writeToStderr, { isJsonl: logJsonl, useLocalTz: logUseLocalTz });
+  const ofStderr = new LineLogger({ target, filter, outputs: [stderr.urgent] });
+  const files = logFile === "" ? [] : [fileDestination(logFile, ofStderr)];
+  const forSpans = options.level === 0 ? [] : logSpanEvents ? [stderr, ...files] : files;
   return {
     log: files.length === 0
       ? ofStderr
-      : new LineLogger({ target, filter, outputs: [stderr, ...files] }),
-    spanEventLog: spanOutputs.length === 0 || options.level === 0 ? null : new LineLogger({
+      : new LineLogger({ target, filter, outputs: [stderr, ...files].map((to) => to.urgent) }),
+    spanEventLog: forSpans.length === 0 ? null : new LineLogger({
       target: SPAN_EVENT_TARGET,
       filter: parseLogFilter(`${SPAN_EVENT_TARGET}=info,${logFilter}`),
-      outputs: spanOutputs,
+      outputs: forSpans.map((to) => to.waiting),
     }),
+    flush: () => forSpans.forEach((to) => to.flush()),
   };
 }
 
-function fileOutput(path: string, log: LineLogger): LogOutput {
+/** Where lines go, in one order: at once, or with others. */
+interface Destination {
+  readonly urgent: LogOutput;
+  readonly waiting: LogOutput;
+  readonly flush: () => void;
+}
+
+function destination(sink: LogSink, line: LogOutput["line"]): Destination {
+  const batch = new LineBatch(sink);
+  return {
+    urgent: { line, sink: (text) => batch.write(text) },
+    waiting: { line, sink: (text) => batch.add(text) },
+    flush: () => batch.flush(),
+  };
+}
+
+function fileDestination(path: string, log: LineLogger): Destination {
   const file = new LogFile(path, {
     maxBytes: LOG_FILE_MAX_BYTES,
     onFailure: (reason) =>
       log.warn("cannot write the log file; its lines are lost", { path, reason }),
   });
-  return { line: { isJsonl: true, useLocalTz: false }, sink: (line) => file.write(line) };
+  return destination((lines) => file.write(lines), { isJsonl: true, useLocalTz: false });
 }

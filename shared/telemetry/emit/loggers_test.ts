@@ -17,6 +17,7 @@ async function messagesInFile(options: Partial<TelemetryOptions>): Promise<strin
   span.log.warn("careful");
   span.log.info("by the way");
   span.end();
+  await telemetry.shutdown("test", 1000);
   const text = await Deno.readTextFile(logFile).catch(() => "");
   await Deno.remove(folder, { recursive: true });
   return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line).message);

@@ -8,11 +8,15 @@
  *
  * Bounded: a request with very many spans, or one that comes when very many wait, is not held any
  * longer; its spans go as they end.
+ *
+ * Unsampled requests are recorded only where one may be kept (`unsampled_spans.ts`). Once it is, its
+ * spans go the way of sampled ones.
  */
 
-import { type Context, createContextKey } from "@opentelemetry/api";
+import { type Context, createContextKey, type SpanContext, TraceFlags } from "@opentelemetry/api";
 import type { ReadableSpan, Span, SpanProcessor } from "@opentelemetry/sdk-trace";
-import type { ExportStats } from "./exporter.ts";
+import type { ExportStats } from "./export_stats.ts";
+import type { UnsampledSpans } from "./unsampled_spans.ts";
 
 const GROUP = createContextKey("spans of one request");
 const MAX_HELD_PER_REQUEST = 1000;
@@ -20,6 +24,10 @@ const MAX_HELD_PER_REQUEST = 1000;
 /** The spans of one request in this process. */
 export interface SpanGroup {
   readonly key: string;
+  /** What belongs to no request is never kept. */
+  readonly isRequest: boolean;
+  /** Of an unsampled request: it was let go. */
+  isLost: boolean;
   openRoots: number;
   isHeld: boolean;
   held: ReadableSpan[];
@@ -31,6 +39,8 @@ export interface SpanQueue {
   readonly stats: ExportStats;
   /** Most spans that may wait for the collector. */
   readonly queueSize: number;
+  /** Where spans of unsampled requests wait; null where none is ever kept. */
+  readonly unsampled: UnsampledSpans | null;
 }
 
 export class RequestSpans implements SpanProcessor {
@@ -45,10 +55,10 @@ export class RequestSpans implements SpanProcessor {
   }
 
   /** Takes the request's group for one more local root. */
-  open(key: string): SpanGroup {
+  open(key: string, isRequest: boolean): SpanGroup {
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = { key, openRoots: 0, isHeld: true, held: [] };
+      group = { key, isRequest, isLost: false, openRoots: 0, isHeld: true, held: [] };
       this.#groups.set(key, group);
     }
     group.openRoots += 1;
@@ -61,6 +71,15 @@ export class RequestSpans implements SpanProcessor {
     if (group.openRoots > 0) return;
     this.#groups.delete(group.key);
     this.#letGo(group);
+    this.#queue.unsampled?.ended(group);
+  }
+
+  /** Exports the request although it was not sampled. */
+  keep(key: string): void {
+    const spans = this.#queue.unsampled?.keep(key) ?? [];
+    const group = this.#groups.get(key);
+    if (group === undefined) this.#enqueue(spans);
+    else for (const span of spans) this.#hold(group, span);
   }
 
   onStart(span: Span, parentContext: Context): void {
@@ -70,7 +89,13 @@ export class RequestSpans implements SpanProcessor {
 
   onEnd(span: ReadableSpan): void {
     const group = this.#groupOf.get(span);
-    if (group === undefined || !group.isHeld) return this.#enqueue([span]);
+    if (group === undefined) return this.#enqueue([span]);
+    if (!isSampled(span) && this.#queue.unsampled?.takes(group, span)) return;
+    this.#hold(group, span);
+  }
+
+  #hold(group: SpanGroup, span: ReadableSpan): void {
+    if (!group.isHeld) return this.#enqueue([span]);
     group.held.push(span);
     this.#heldSpans += 1;
     const isFull = group.held.length >= MAX_HELD_PER_REQUEST ||
@@ -84,6 +109,7 @@ export class RequestSpans implements SpanProcessor {
 
   async shutdown(): Promise<void> {
     for (const group of this.#groups.values()) this.#letGo(group);
+    this.#queue.unsampled?.expire(Infinity);
     this.#isShutDown = true;
     await this.#queue.processor.shutdown();
   }
@@ -103,13 +129,35 @@ export class RequestSpans implements SpanProcessor {
       return;
     }
     stats.queuedSpans += spans.length;
-    for (const span of spans) processor.onEnd(span);
+    for (const span of spans) {
+      if (isSampled(span)) processor.onEnd(span);
+      else {
+        stats.keptSpans += 1;
+        processor.onEnd(asSampled(span));
+      }
+    }
   }
+}
+
+function isSampled(span: ReadableSpan): boolean {
+  return (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0;
+}
+
+/** The span as an exporter takes it. What was sent to other services stays unsampled. */
+function asSampled(span: ReadableSpan): ReadableSpan {
+  const context: SpanContext = { ...span.spanContext(), traceFlags: TraceFlags.SAMPLED };
+  return Object.create(span, { spanContext: { value: () => context } });
 }
 
 /** A context whose spans belong to the group. */
 export function withGroup(context: Context, group: SpanGroup): Context {
   return context.setValue(GROUP, group);
+}
+
+/** Whether spans of the context belong to a request. */
+export function isOfRequest(context: Context): boolean {
+  const group = context.getValue(GROUP);
+  return isGroup(group) && group.isRequest;
 }
 
 function isGroup(value: unknown): value is SpanGroup {

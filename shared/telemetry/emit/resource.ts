@@ -2,6 +2,7 @@
 
 import { defaultResource, type Resource, resourceFromAttributes } from "@opentelemetry/resources";
 import { hostname } from "node:os";
+import { redactFields } from "../log/redact.ts";
 import type { ResourceAttributes, TelemetryOptions } from "../telemetry.ts";
 
 /** Names of `Deno.build.arch` as OpenTelemetry's conventions write them. */
@@ -32,7 +33,7 @@ export class ProcessResource implements Resource {
       "service.name": options.serviceName,
       "service.version": options.serviceVersion,
       "service.instance.id": options.serviceInstanceId,
-      ...options.resource,
+      ...redactFields(options.resource),
     }));
   }
 

@@ -1,17 +1,25 @@
 /** The samplers that `OTEL_TRACES_SAMPLER` names. */
 
-import { ROOT_CONTEXT, SpanKind } from "@opentelemetry/api";
+import { type Context, createContextKey, ROOT_CONTEXT, SpanKind } from "@opentelemetry/api";
 import {
   AlwaysOffSampler,
   AlwaysOnSampler,
   ParentBasedSampler,
   type Sampler,
   SamplingDecision,
+  type SamplingResult,
   TraceIdRatioBasedSampler,
 } from "@opentelemetry/sdk-trace";
 import type { SamplerChoice } from "../telemetry.ts";
+import { isOfRequest } from "./request_spans.ts";
 
 const PARENT_BASED = "parentbased_";
+const ASKED_FOR = createContextKey("a sampled request asked for these spans");
+
+/** A context whose spans are sampled whatever the sampler thinks of their own trace. */
+export function askedFor(context: Context): Context {
+  return context.setValue(ASKED_FOR, true);
+}
 
 export interface Samplers {
   /** Decides for every span. */
@@ -20,15 +28,61 @@ export interface Samplers {
   decides(traceId: string): boolean;
 }
 
-export function createSamplers({ name, ratio }: SamplerChoice): Samplers {
+/** With `recordsRequests` the spans of requests are recorded whether they are sampled or not. */
+export function createSamplers(
+  { name, ratio }: SamplerChoice,
+  recordsRequests: boolean,
+): Samplers {
   const isParentBased = name.startsWith(PARENT_BASED);
   const root = rootSampler(isParentBased ? name.slice(PARENT_BASED.length) : name, ratio);
+  const sampler = new AskedForSampler(isParentBased ? new ParentBasedSampler({ root }) : root);
   return {
-    sampler: isParentBased ? new ParentBasedSampler({ root }) : root,
+    sampler: recordsRequests ? new RecordingSampler(sampler) : sampler,
     decides: (traceId) =>
       root.shouldSample(ROOT_CONTEXT, traceId, "", SpanKind.SERVER, {}, []).decision ===
         SamplingDecision.RECORD_AND_SAMPLED,
   };
+}
+
+/** Samples as the sampler below, and all that a sampled request asked for. */
+class AskedForSampler implements Sampler {
+  readonly #below: Sampler;
+
+  constructor(below: Sampler) {
+    this.#below = below;
+  }
+
+  shouldSample(...args: Parameters<Sampler["shouldSample"]>): SamplingResult {
+    const [context] = args;
+    return context.getValue(ASKED_FOR) === true
+      ? { decision: SamplingDecision.RECORD_AND_SAMPLED }
+      : this.#below.shouldSample(...args);
+  }
+
+  toString(): string {
+    return `AskedFor{${this.#below}}`;
+  }
+}
+
+/** Samples as the sampler below, and records all spans of requests. */
+class RecordingSampler implements Sampler {
+  readonly #below: Sampler;
+
+  constructor(below: Sampler) {
+    this.#below = below;
+  }
+
+  shouldSample(...args: Parameters<Sampler["shouldSample"]>): SamplingResult {
+    const result = this.#below.shouldSample(...args);
+    const [context] = args;
+    return result.decision === SamplingDecision.NOT_RECORD && isOfRequest(context)
+      ? { ...result, decision: SamplingDecision.RECORD }
+      : result;
+  }
+
+  toString(): string {
+    return `Recording{${this.#below}}`;
+  }
 }
 
 function rootSampler(name: string, ratio: number): Sampler {

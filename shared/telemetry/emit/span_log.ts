@@ -20,41 +20,38 @@ import type { LineLogger } from "../log/mod.ts";
 import type { SpanReference } from "../telemetry.ts";
 import type { AcceptedAttributes } from "./attribute_guard.ts";
 import { coveredMs, type Interval } from "./own_time.ts";
+import type { SpanFacts, SpanLineFields, SpanLineFormat } from "./span_line_format.ts";
 
 export interface SpanLogOptions {
-  /** With the span's ids. */
   readonly log: LineLogger;
+  readonly format: SpanLineFormat;
+  readonly facts: SpanFacts;
   readonly startMs: number;
-  readonly attributes: AcceptedAttributes;
   readonly links: readonly SpanReference[];
-  /** Fields of both lines that are no attributes. */
-  readonly fields: Readonly<Record<string, string>>;
 }
 
 type EventAttributes = Readonly<Record<string, string | number | boolean>>;
 
 export class SpanLog {
-  readonly #options: SpanLogOptions;
-  readonly #attributes: AcceptedAttributes;
+  readonly #log: LineLogger;
+  readonly #format: SpanLineFormat;
+  readonly #facts: SpanFacts;
   readonly #links: string[];
   readonly #events: Record<string, unknown>[] = [];
   readonly #children: Interval[] = [];
-  #failure: string | null = null;
+  #failure: string | undefined;
 
   /** Writes the entry line. */
-  constructor(options: SpanLogOptions) {
-    this.#options = options;
-    this.#attributes = { ...options.attributes };
-    this.#links = options.links.map(linkText);
-    options.log.write("info", "SPAN_FIRST_ENTRY", {
-      ...this.#attributes,
-      ...options.fields,
-      "time.start_us": toUs(options.startMs),
-    });
+  constructor({ log, format, facts, startMs, links }: SpanLogOptions) {
+    this.#log = log;
+    this.#format = format;
+    this.#facts = { ...facts, attributes: { ...facts.attributes } };
+    this.#links = links.map(linkText);
+    this.#write("SPAN_FIRST_ENTRY", { "time.start_us": toUs(startMs) });
   }
 
   set(attributes: AcceptedAttributes): void {
-    Object.assign(this.#attributes, attributes);
+    Object.assign(this.#facts.attributes, attributes);
   }
 
   event(name: string, timeMs: number, attributes: EventAttributes = {}): void {
@@ -77,20 +74,27 @@ export class SpanLog {
 
   /** Writes the closed line. */
   close(interval: Interval): void {
-    const { log, fields } = this.#options;
     const durationUs = toUs(interval.endMs - interval.startMs);
     const idleUs = Math.min(durationUs, toUs(coveredMs(interval, this.#children)));
-    log.write("info", "SPAN_CLOSED", {
-      ...this.#attributes,
-      ...fields,
+    this.#write("SPAN_CLOSED", {
       "otel.events": this.#events.length === 0 ? undefined : this.#events,
       "otel.links": this.#links.length === 0 ? undefined : this.#links,
-      "otel.status_code": this.#failure === null ? undefined : "ERROR",
-      "otel.status_description": this.#failure ?? undefined,
+      "otel.status_code": this.#failure === undefined ? undefined : "ERROR",
+      "otel.status_description": this.#failure,
       "time.start_us": toUs(interval.startMs),
       "time.busy_us": durationUs - idleUs,
       "time.idle_us": idleUs,
       "time.duration_us": durationUs,
+    });
+  }
+
+  #write(message: string, line: SpanLineFields): void {
+    const format = this.#format;
+    const facts = this.#facts;
+    this.#log.writePrepared("info", message, {
+      ids: facts.ids,
+      json: () => format.json(facts, line),
+      fields: () => format.fields(facts, line),
     });
   }
 }

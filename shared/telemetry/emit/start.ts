@@ -3,6 +3,7 @@
 import { type SpanContext, TraceFlags } from "@opentelemetry/api";
 import { BatchSpanProcessor, NoopSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { deadline } from "@std/async/deadline.js";
+import { delay } from "@std/async/delay.js";
 import type { LineLogger } from "../log/mod.ts";
 import {
   extractContext,
@@ -18,26 +19,35 @@ import type {
   Logger,
   RequestIds,
   ResourceAttributes,
+  RootSpanOptions,
   SpanLimits,
   SpanOptions,
   SpanReference,
   Telemetry,
   TelemetryOptions,
 } from "../telemetry.ts";
-import { openSpan, type SpanRuntime } from "./active_span.ts";
+import { type Keeping, openSpan, type SpanRuntime } from "./active_span.ts";
 import { AttributeGuard } from "./attribute_guard.ts";
-import { ExportStats, ReliableExporter } from "./exporter.ts";
+import { ExportStats } from "./export_stats.ts";
+import { ReliableExporter } from "./exporter.ts";
+import { KeepPolicy } from "./keep_policy.ts";
 import { createLoggers } from "./loggers.ts";
 import { createOtlpExporter } from "./otlp_exporter.ts";
 import { createPassThroughTracer } from "./pass_through_tracer.ts";
 import { RequestSpans } from "./request_spans.ts";
 import { processFields, ProcessResource } from "./resource.ts";
 import { createSamplers, type Samplers } from "./samplers.ts";
+import { SpanLineFormats } from "./span_line_format.ts";
 import { ForwardedTraceState } from "./trace_state.ts";
+import { UnsampledSpans } from "./unsampled_spans.ts";
 
 const SCOPE_NAME = "baton";
 /** The reliable exporter ends every export by itself; the batch processor's own limit stays away. */
 const NO_LIMIT_MS = 2 ** 31 - 1;
+/** How often spans that wait for the word to keep them are looked at. */
+const EXPIRY_MS = 1000;
+/** A process of the same system says what it thinks of a request some milliseconds after its end. */
+const LAST_WORDS_MS = 500;
 const RETRY = { firstMs: 1000, longestMs: 30_000 };
 
 /**
@@ -56,25 +66,33 @@ class ProcessTelemetry implements Telemetry {
   readonly #samplers: Samplers;
   readonly #resource: ProcessResource;
   readonly #delivery: ReliableExporter | null;
+  readonly #keepListeners: ((requestId: string) => void)[] = [];
+  readonly #flushLog: () => void;
+  #stopExpiry = () => {};
   #shutdown: Promise<void> | null = null;
 
   constructor(options: TelemetryOptions) {
     this.#options = options;
     const { level } = options;
-    const { log, spanEventLog } = createLoggers(options);
+    const { log, spanEventLog, flush } = createLoggers(options);
     this.log = log;
+    this.#flushLog = flush;
     const isExporting = options.exportEnabled && level > 0;
     this.#delivery = isExporting
       ? createDelivery(options, this.exporter, this.logger("telemetry"))
       : null;
+    const keep = isExporting ? options.keep : null;
+    const unsampled = keep === null ? null : new UnsampledSpans(keep, this.exporter);
+    if (unsampled !== null) this.#stopExpiry = expireRegularly(unsampled);
     const requests = new RequestSpans({
       processor: this.#delivery === null
         ? new NoopSpanProcessor()
         : createBatches(options, this.#delivery),
       stats: this.exporter,
       queueSize: options.queueSize,
+      unsampled,
     });
-    this.#samplers = createSamplers(options.sampler);
+    this.#samplers = createSamplers(options.sampler, keep !== null);
     this.#resource = new ProcessResource(options);
     const provider = new TracerProvider({
       resource: this.#resource,
@@ -87,10 +105,11 @@ class ProcessTelemetry implements Telemetry {
         ? provider.getTracer(SCOPE_NAME, options.serviceVersion)
         : createPassThroughTracer(),
       requests,
+      keeping: keep === null ? null : this.#createKeeping(new KeepPolicy(keep.slowerThan)),
       guard: new AttributeGuard(this.logger("telemetry")),
       log,
       spanEventLog,
-      processFields: processFields(this.#resource),
+      lineFormats: new SpanLineFormats(processFields(this.#resource)),
       openSpans: new Set(),
     };
   }
@@ -113,7 +132,7 @@ class ProcessTelemetry implements Telemetry {
     return openSpan(role, {
       runtime: this.#runtime,
       scope: {
-        group: this.#runtime.requests.open(ids?.requestId ?? crypto.randomUUID()),
+        group: this.#runtime.requests.open(ids?.requestId ?? crypto.randomUUID(), ids !== null),
         ids,
         baggage,
         isRandom: parent?.isRandom ?? false,
@@ -124,12 +143,17 @@ class ProcessTelemetry implements Telemetry {
     });
   }
 
-  rootSpan<R extends SpanRole>(role: R, options: SpanOptions<R> = {}): ActiveSpan<R> {
-    const group = this.#runtime.requests.open(crypto.randomUUID());
+  rootSpan<R extends SpanRole>(
+    role: R,
+    { askedForLevel, ...span }: RootSpanOptions<R> = {},
+  ): ActiveSpan<R> {
+    const level = askedForLevel ?? this.#options.level;
+    const isAskedFor = askedForLevel !== undefined;
+    const group = this.#runtime.requests.open(crypto.randomUUID(), false);
     return openSpan(role, {
       runtime: this.#runtime,
-      scope: { group, ids: null, baggage: "", isRandom: false, level: this.#options.level },
-      span: options,
+      scope: { group, ids: null, baggage: "", isRandom: false, level, isAskedFor },
+      span,
     });
   }
 
@@ -142,8 +166,29 @@ class ProcessTelemetry implements Telemetry {
     this.#resource.add(resource);
   }
 
+  keep(requestId: string): void {
+    this.#runtime.requests.keep(requestId);
+  }
+
+  onKeep(listener: (requestId: string) => void): void {
+    this.#keepListeners.push(listener);
+  }
+
+  async lastWords(): Promise<void> {
+    if (this.exporter.heldSpans > 0) await delay(LAST_WORDS_MS);
+  }
+
   shutdown(reason: string, timeoutMs: number): Promise<void> {
     return this.#shutdown ??= this.#drain(reason, timeoutMs);
+  }
+
+  #createKeeping(policy: KeepPolicy): Keeping {
+    return {
+      policy,
+      onKept: (requestId) => {
+        for (const listener of this.#keepListeners) listener(requestId);
+      },
+    };
   }
 
   /** The process's own, or what the request asks for where that is allowed. */
@@ -168,6 +213,8 @@ class ProcessTelemetry implements Telemetry {
 
   async #drain(reason: string, timeoutMs: number): Promise<void> {
     for (const span of [...this.#runtime.openSpans].reverse()) span.abandon(reason);
+    this.#flushLog();
+    this.#stopExpiry();
     if (this.#delivery === null) return;
     this.#delivery.drain();
     try {
@@ -181,6 +228,13 @@ class ProcessTelemetry implements Telemetry {
       });
     }
   }
+}
+
+/** Returns what stops it. It keeps no process alive. */
+function expireRegularly(unsampled: UnsampledSpans): () => void {
+  const timer = setInterval(() => unsampled.expire(performance.now()), EXPIRY_MS);
+  Deno.unrefTimer(timer);
+  return () => clearInterval(timer);
 }
 
 function createDelivery(

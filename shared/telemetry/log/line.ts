@@ -8,7 +8,7 @@
  * eight digits of its trace id instead of all ids.
  */
 
-import { redactValue } from "./redact.ts";
+import { redactText, redactValue } from "./redact.ts";
 import type { LogLevel } from "./filter.ts";
 
 /** Structured values are for JSONL readers, such as the events of a span. */
@@ -41,10 +41,24 @@ export interface LogRecord {
   readonly ids?: LogIds;
 }
 
+/** Fields and ids of a record of which there are very many. */
+export interface PreparedFields {
+  readonly ids: LogIds;
+  /** Both as members of a JSON object, each behind a comma: sorted by key, redacted. */
+  json(): string;
+  /** For the readable form. */
+  fields(): LogRecord["fields"];
+}
+
+/** What every line begins with. */
+export type LineHead = Pick<LogRecord, "timeMs" | "level" | "target" | "message">;
+
 export interface LineOptions {
   readonly isJsonl: boolean;
   readonly useLocalTz: boolean;
 }
+
+const OTHER_LINE_BREAKS = /[\u0085\u2028\u2029]/g;
 
 const RESERVED: ReadonlySet<string> = new Set([
   "time",
@@ -65,34 +79,61 @@ export function formatLine(record: LogRecord, options: LineOptions): string {
   return options.isJsonl ? formatJsonl(record, time) : formatReadable(record, time);
 }
 
+/** The JSON line of members that are made already. */
+export function formatPrepared(head: LineHead, members: string, useLocalTz: boolean): string {
+  return `${jsonHead(head, formatTime(head.timeMs, useLocalTz))}${members}}\n`;
+}
+
+/** JSON that stays on one line for every reader: some also break lines where Unicode does. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value).replace(OTHER_LINE_BREAKS, escaped);
+}
+
+/** The second of the last time that was written: most lines share theirs with the one before. */
+const lastSecond = { second: NaN, isLocal: false, text: "", zone: "" };
+
 /** `2026-11-25T19:38:00.123456Z`, or with the local offset instead of `Z`. */
 export function formatTime(timeMs: number, useLocalTz: boolean): string {
   const micros = Math.floor(timeMs * 1000);
-  const wholeMs = Math.floor(micros / 1000);
-  const fraction = String(micros - wholeMs * 1000).padStart(3, "0");
-  const offsetMinutes = useLocalTz ? -new Date(wholeMs).getTimezoneOffset() : 0;
-  const text = new Date(wholeMs + offsetMinutes * 60_000).toISOString().slice(0, -1) + fraction;
-  if (!useLocalTz) return `${text}Z`;
+  const second = Math.floor(micros / 1_000_000);
+  if (second !== lastSecond.second || useLocalTz !== lastSecond.isLocal) {
+    const offsetMinutes = useLocalTz ? -new Date(second * 1000).getTimezoneOffset() : 0;
+    const shifted = new Date(second * 1000 + offsetMinutes * 60_000);
+    lastSecond.second = second;
+    lastSecond.isLocal = useLocalTz;
+    lastSecond.text = shifted.toISOString().slice(0, -"000Z".length);
+    lastSecond.zone = useLocalTz ? formatOffset(offsetMinutes) : "Z";
+  }
+  const fraction = String(micros - second * 1_000_000).padStart(6, "0");
+  return `${lastSecond.text}${fraction}${lastSecond.zone}`;
+}
+
+function formatOffset(offsetMinutes: number): string {
   const minutes = Math.abs(offsetMinutes);
   const hours = String(Math.floor(minutes / 60)).padStart(2, "0");
-  return `${text}${offsetMinutes < 0 ? "-" : "+"}${hours}:${String(minutes % 60).padStart(2, "0")}`;
+  return `${offsetMinutes < 0 ? "-" : "+"}${hours}:${String(minutes % 60).padStart(2, "0")}`;
+}
+
+function jsonHead({ level, target, message }: LineHead, time: string): string {
+  return `{"time":"${time}","level":"${level.toUpperCase()}","target":${jsonText(target)}` +
+    `,"message":${jsonText(message)}`;
 }
 
 function formatJsonl(record: LogRecord, time: string): string {
-  const { level, target, message, ids } = record;
-  const head = { time, level: level.toUpperCase(), target, message };
+  const message = redactText(record.message);
   const rest = new Map(visibleFields(record.fields));
-  for (const [key, value] of Object.entries(ids ?? {})) rest.set(key, value);
-  let line = JSON.stringify(head).slice(0, -1);
+  for (const [key, value] of Object.entries(record.ids ?? {})) rest.set(key, value);
+  let line = jsonHead({ ...record, message }, time);
   for (const key of [...rest.keys()].sort()) {
     const value = rest.get(key);
-    if (value !== undefined) line += `,${JSON.stringify(key)}:${JSON.stringify(value)}`;
+    if (value !== undefined) line += `,${jsonText(key)}:${jsonText(value)}`;
   }
   return `${line}}\n`;
 }
 
 function formatReadable(record: LogRecord, time: string): string {
-  const { level, target, message, ids } = record;
+  const { level, target, ids } = record;
+  const message = redactText(record.message);
   const fields = visibleFields(record.fields).map(([key, value]) =>
     ` ${quoted(key)}=${typeof value === "string" ? quoted(value) : oneLine(JSON.stringify(value))}`
   );
@@ -117,8 +158,9 @@ function quoted(value: string): string {
 
 /** Line breaks and control characters as JSON writes them; everything else as it is. */
 function oneLine(text: string): string {
-  return text.replace(
-    /[\p{Cc}\u2028\u2029]/gu,
-    (c) => c === "\n" ? "\\n" : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (c) => c === "\n" ? "\\n" : escaped(c));
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

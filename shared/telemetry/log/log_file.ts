@@ -2,8 +2,9 @@
  * A log file of bounded size: when it is full it becomes `<name>.1.jsonl`, which replaces the one
  * before, and a new file begins.
  *
- * Several processes may write to the same file: each line is one append. One of them moves the full
- * file away; another that still writes to it goes on with the new one when its own share is full.
+ * Several processes may write to the same file: what is written at once is one append. One of them
+ * moves the full file away; another that still writes to it goes on with the new one when its own share
+ * is full.
  */
 
 import { dirname, extname } from "@std/path/mod.js";
@@ -14,7 +15,7 @@ const MODE = 0o600;
 
 export interface LogFileOptions {
   readonly maxBytes: number;
-  /** Told once, at the first line that cannot be written; later ones are lost in silence. */
+  /** Told once, at the first that cannot be written; later ones are lost in silence. */
   readonly onFailure: (reason: string) => void;
 }
 
@@ -32,9 +33,9 @@ export class LogFile {
     this.#options = options;
   }
 
-  /** Appends a whole line, with its line feed. Never throws. */
-  write(line: string): void {
-    const bytes = this.#encoder.encode(line);
+  /** Appends one or more whole lines, with their line feeds. Never throws. */
+  write(lines: string): void {
+    const bytes = this.#encoder.encode(lines);
     try {
       let file = this.#file;
       if (file === null || this.#sizeBytes + bytes.length > this.#options.maxBytes) {

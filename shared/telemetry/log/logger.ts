@@ -1,16 +1,23 @@
 /**
  * Loggers: a level check by one integer compare, then one line to each output.
  *
- * A line is written at once and synchronously: about a microsecond on a file or a pipe, in order, and
- * nothing is lost when the process exits or throws. A sink that fails loses the line, never the caller.
+ * A line goes to its sink at once and synchronously: in order, and nothing is lost when the process
+ * exits or throws. A sink that fails loses the line, never the caller.
  */
 
 import type { LogFields, Logger } from "../telemetry.ts";
 import { epochMs } from "../../clock/epoch_clock.ts";
 import { LEVEL_RANK, type LogFilter, type LogLevel } from "./filter.ts";
-import { formatLine, type LineOptions, type LogIds, type LogRecord } from "./line.ts";
+import {
+  formatLine,
+  formatPrepared,
+  type LineOptions,
+  type LogIds,
+  type LogRecord,
+  type PreparedFields,
+} from "./line.ts";
 
-/** Takes whole lines. */
+/** Takes one or more whole lines. */
 export type LogSink = (line: string) => void;
 
 /** One of the places that lines go to. */
@@ -29,9 +36,9 @@ export interface LoggerOptions {
 
 const encoder = new TextEncoder();
 
-/** Writes a line to stderr. */
-export function writeToStderr(line: string): void {
-  let bytes = encoder.encode(line);
+/** Writes lines to stderr. */
+export function writeToStderr(lines: string): void {
+  let bytes = encoder.encode(lines);
   try {
     while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));
   } catch {
@@ -75,6 +82,22 @@ export class LineLogger implements Logger {
     const { target, ids, outputs } = this.#options;
     const record = { timeMs: epochMs(), level, target, message, fields, ids };
     for (const { line, sink } of outputs) sink(formatLine(record, line));
+  }
+
+  /** Writes one record that is made only where the level lets it through. */
+  writePrepared(level: LogLevel, message: string, prepared: PreparedFields): void {
+    if (LEVEL_RANK[level] > this.#rank) return;
+    const { target, outputs } = this.#options;
+    const head = { timeMs: epochMs(), level, target, message };
+    let json: string | null = null;
+    for (const { line, sink } of outputs) {
+      if (line.isJsonl) {
+        json ??= prepared.json();
+        sink(formatPrepared(head, json, line.useLocalTz));
+      } else {
+        sink(formatLine({ ...head, fields: prepared.fields(), ids: prepared.ids }, line));
+      }
+    }
   }
 
   /** The same logger under another target. */

@@ -1,46 +1,47 @@
 /**
- * Hides log values whose key names a secret. By the words of the key only: `api_key`, `authorization`,
- * `hf-token` are hidden, `max_tokens` and `tokenizer` are not. Numbers and booleans are never secrets.
+ * Hides secrets in what leaves the process for people to read: log lines, spans, dumps.
+ *
+ * Two rules. What a name calls a secret is hidden whatever it looks like (`redact_names.ts`), and what
+ * looks like a secret is hidden wherever it stands (`redact_shapes.ts`, `redact_assignments.ts`).
+ * Numbers and booleans are never secrets. Most text holds none, which a fast look tells
+ * (`redact_scan.ts`).
  */
 
-export const REDACTED = "[redacted]";
+import { hideAssignments } from "./redact_assignments.ts";
+import { isSecretName } from "./redact_names.ts";
+import { mayHoldSecret } from "./redact_scan.ts";
+import { hideShapes, REDACTED } from "./redact_shapes.ts";
 
-const SECRET_WORDS: ReadonlySet<string> = new Set([
-  "apikey",
-  "auth",
-  "authorization",
-  "cookie",
-  "credential",
-  "credentials",
-  "passphrase",
-  "passwd",
-  "password",
-  "secret",
-  "token",
-]);
-const SECRET_PAIRS: ReadonlySet<string> = new Set(["api key", "access key", "private key"]);
+export { isSecretName, REDACTED };
 
-/** The value to log under `key`. */
-export function redactValue<T>(key: string, value: T): T | string {
-  return typeof value === "string" && isSecretKey(key) ? REDACTED : value;
+/** The text with every secret in it replaced. */
+export function redactText(text: string): string {
+  return mayHoldSecret(text) ? hideAssignments(hideShapes(text)) : text;
 }
 
-/** Keys are few and come again with every line. */
-const knownKeys = new Map<string, boolean>();
-const MAX_KNOWN_KEYS = 1000;
-
-function isSecretKey(key: string): boolean {
-  let isSecret = knownKeys.get(key);
-  if (isSecret === undefined) {
-    isSecret = hasSecretWord(key);
-    if (knownKeys.size < MAX_KNOWN_KEYS) knownKeys.set(key, isSecret);
+/** The value to show under `key`: strings, and strings inside of lists and objects, without secrets. */
+export function redactValue<T>(key: string, value: T): T {
+  if (typeof value === "string") {
+    if (value !== "" && isSecretName(key)) return REDACTED as T & string;
+    return redactText(value) as T & string;
   }
-  return isSecret;
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => redactValue(key, item)) as T & unknown[];
+  return redactFields(value as Record<string, unknown>) as T & object;
 }
 
-function hasSecretWord(key: string): boolean {
-  const words = key.replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase().split(/[^a-z0-9]+/);
-  return words.some((word, at) =>
-    SECRET_WORDS.has(word) || SECRET_PAIRS.has(`${word} ${words[at + 1] ?? ""}`)
-  );
+/** Each value as it may be shown under its key. */
+export function redactFields<T extends Readonly<Record<string, unknown>>>(fields: T): T {
+  const shown: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(fields)) shown[key] = redactValue(key, value);
+  return shown as T;
+}
+
+/** A command line: also the word that follows a flag which names a secret. */
+export function redactArguments(args: readonly string[]): string[] {
+  return args.map((argument, at) => {
+    const before = args[at - 1] ?? "";
+    const isValue = before.startsWith("-") && !before.includes("=") && !argument.startsWith("-");
+    return isValue && isSecretName(before) ? REDACTED : redactText(argument);
+  });
 }

@@ -1,4 +1,8 @@
 /** Prometheus metrics of the frontend and of workers. */
+export * from "./event_loop_watch.ts";
+export type { FleetWorker, LastRequest } from "./fleet_gauges.ts";
 export * from "./frontend_metrics.ts";
 export type { MetricsPage } from "./registry.ts";
+export * from "./request_meter.ts";
+export type { StagePhase } from "./stage_gauge.ts";
 export * from "./worker_metrics.ts";

@@ -5,7 +5,13 @@
  * that are served, endpoints, codes; never from a request's text.
  */
 
-import { Counter, Gauge, type OpenMetricsContentType, Registry } from "prom-client";
+import {
+  Counter,
+  Gauge,
+  type MetricObject,
+  type OpenMetricsContentType,
+  Registry,
+} from "prom-client";
 import type { ExporterHealth } from "../telemetry.ts";
 import { toPrometheusText } from "./prometheus_text.ts";
 
@@ -42,6 +48,23 @@ export async function renderMetrics(
     : { body: toPrometheusText(openMetrics), contentType: Registry.PROMETHEUS_CONTENT_TYPE };
 }
 
+export interface MetricDescription {
+  readonly name: string;
+  readonly type: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
+/** What the registry holds, in the order of its making. */
+export function describeMetrics(registry: MetricsRegistry): readonly MetricDescription[] {
+  return registry.getMetricsAsArray().map((metric) => {
+    const { name, help, type, labelNames } = metric as MetricObject & {
+      readonly labelNames: readonly string[];
+    };
+    return { name, type: String(type), help, labels: labelNames };
+  });
+}
+
 /** A gauge that is read when it is scraped; 0 while `read` has nothing to say. */
 export function observedGauge(
   registry: MetricsRegistry,
@@ -66,6 +89,10 @@ export function observeExporter(
     ["exportedSpans", "exported_spans", "Spans that the collector has taken"],
     ["droppedSpans", "dropped_spans", "Spans lost: queue full, batch refused or outage too long"],
     ["failedBatches", "failed_batches", "Export attempts that failed"],
+    ["retriedSpans", "retried_spans", "Spans that were sent again after a failed attempt"],
+    ["keptSpans", "kept_spans", "Spans of unsampled requests exported: slow or failed"],
+    ["expiredSpans", "expired_spans", "Spans of unsampled requests let go after their time"],
+    ["evictedSpans", "evicted_spans", "Spans of unsampled requests let go for want of memory"],
   ] as const;
   for (const [key, name, help] of totals) {
     new Counter({
@@ -78,8 +105,12 @@ export function observeExporter(
       },
     });
   }
-  observedGauge(registry, {
-    name: "dynamo_telemetry_queued_spans",
-    help: "Ended spans that wait for the collector",
-  }, () => read()?.queuedSpans);
+  const now = [
+    ["queuedSpans", "queued_spans", "Ended spans that wait for the collector"],
+    ["heldSpans", "held_spans", "Spans of unsampled requests that may yet be kept"],
+    ["heldBytes", "held_bytes", "Estimated memory of the spans that may yet be kept"],
+  ] as const;
+  for (const [key, name, help] of now) {
+    observedGauge(registry, { name: `dynamo_telemetry_${name}`, help }, () => read()?.[key]);
+  }
 }

@@ -5,6 +5,8 @@ import type { ExporterHealth } from "../telemetry.ts";
 import {
   COUNT_BUCKETS,
   createRegistry,
+  describeMetrics,
+  type MetricDescription,
   type MetricsPage,
   type MetricsRegistry,
   observedGauge,
@@ -33,21 +35,39 @@ export interface ObservedLoad {
 export interface ObservedStep {
   readonly startMs: number;
   readonly endMs: number;
+  /** Time on the device, where it tells; else all of the step counts as that. */
+  readonly deviceMs?: number;
   readonly prefillRows: number;
   readonly decodeRows: number;
+}
+
+/** What computes, and what it serves. */
+export interface ObservedEngine {
+  readonly backend: string;
+  readonly adapter: string;
+  readonly model: string;
+}
+
+/** What is read at every scrape. */
+export interface ObservedWorker {
+  readonly load: ObservedLoad;
+  /** Time that the step in progress has run; 0 between steps. */
+  readonly stepRunningMs: number;
+  readonly exporter: ExporterHealth;
 }
 
 export interface WorkerMetrics {
   /** Counts a request; the returned function ends it with `success` or the code of its error, once. */
   requestStarted(): (outcome: string) => void;
   kvTransferred(direction: "sent" | "received", bytes: number, durationMs: number): void;
+  /** Comes before the first step. */
+  engineOpened(engine: ObservedEngine): void;
   stepDone(step: ObservedStep): void;
-  /** What is read at every scrape. */
-  observe(
-    read: () => { readonly load: ObservedLoad; readonly exporter: ExporterHealth },
-  ): void;
+  observe(read: () => ObservedWorker): void;
   /** The page of /metrics; `accept` is the request's header. */
   render(accept: string): Promise<MetricsPage>;
+  /** What there is to see on the page. */
+  describe(): readonly MetricDescription[];
 }
 
 const COMPONENT = "dynamo_component_";
@@ -63,8 +83,13 @@ export function createWorkerMetrics(labels: WorkerLabels): WorkerMetrics {
     worker_id: labels.workerId,
   });
   const instruments = createInstruments(registry);
-  let observed: (() => { load: ObservedLoad; exporter: ExporterHealth }) | null = null;
+  let observed: (() => ObservedWorker) | null = null;
+  let backend = "";
   observeLoad(registry, () => observed?.().load);
+  observedGauge(registry, {
+    name: `${COMPONENT}engine_step_running_seconds`,
+    help: "Time that the engine step in progress has run, 0 between steps",
+  }, () => (observed?.().stepRunningMs ?? 0) / 1000);
   observeExporter(registry, () => observed?.().exporter);
   return {
     requestStarted() {
@@ -87,15 +112,25 @@ export function createWorkerMetrics(labels: WorkerLabels): WorkerMetrics {
       instruments.kvBytes.inc({ direction }, bytes);
       instruments.kvSeconds.observe({ direction }, durationMs / 1000);
     },
-    stepDone({ startMs, endMs, prefillRows, decodeRows }) {
+    engineOpened(engine) {
+      backend = engine.backend;
+      const { adapter, model } = engine;
+      instruments.engineInfo.set({ backend, adapter, model }, 1);
+    },
+    stepDone({ startMs, endMs, deviceMs = endMs - startMs, prefillRows, decodeRows }) {
       instruments.stepSeconds.observe((endMs - startMs) / 1000);
-      if (prefillRows > 0) instruments.stepRows.observe({ kind: "prefill" }, prefillRows);
-      if (decodeRows > 0) instruments.stepRows.observe({ kind: "decode" }, decodeRows);
+      const rowSeconds = deviceMs / 1000 / (prefillRows + decodeRows);
+      for (const [kind, rows] of [["prefill", prefillRows], ["decode", decodeRows]] as const) {
+        if (rows === 0) continue;
+        instruments.stepRows.observe({ kind }, rows);
+        instruments.computeSeconds.inc({ backend, kind }, rows * rowSeconds);
+      }
     },
     observe(read) {
       observed = read;
     },
     render: (accept) => renderMetrics(registry, accept),
+    describe: () => describeMetrics(registry),
   };
 }
 
@@ -158,6 +193,18 @@ function createInstruments(registry: MetricsRegistry) {
       ...seconds,
       name: `${COMPONENT}engine_step_seconds`,
       help: "Time of one engine step",
+    }),
+    engineInfo: new Gauge({
+      name: `${COMPONENT}engine_info`,
+      help: "1: what the worker computes on, and its model",
+      labelNames: ["backend", "adapter", "model"],
+      registers,
+    }),
+    computeSeconds: new Counter({
+      name: `${COMPONENT}engine_compute_seconds_total`,
+      help: "Time of the device, or of steps where the device tells none, by kind of rows",
+      labelNames: ["backend", "kind"],
+      registers,
     }),
     stepRows: new Histogram({
       name: `${COMPONENT}engine_step_rows`,

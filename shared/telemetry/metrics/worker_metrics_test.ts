@@ -1,4 +1,5 @@
 import { assertEquals, assertExists } from "@std/assert/mod.js";
+import { ExportStats } from "../emit/export_stats.ts";
 import { createWorkerMetrics, type WorkerMetrics } from "./mod.ts";
 
 const LABELS = { namespace: "dynamo", component: "decode", endpoint: "generate", workerId: "w-1" };
@@ -56,6 +57,18 @@ Deno.test("stepDone measures the step and the rows of each kind that it had", as
   assertEquals(await value(metrics, "dynamo_component_engine_step_seconds_sum"), 0.05);
 });
 
+Deno.test("stepDone shares a step's device time out over its rows, with the backend's name", async () => {
+  const metrics = createWorkerMetrics(LABELS);
+  metrics.engineOpened({ backend: "webgpu", adapter: "GPU 1", model: "m" });
+  metrics.stepDone({ startMs: 0, endMs: 30, deviceMs: 20, prefillRows: 12, decodeRows: 4 });
+  metrics.stepDone({ startMs: 30, endMs: 40, prefillRows: 0, decodeRows: 4 });
+  const seconds = "dynamo_component_engine_compute_seconds_total";
+  assertEquals(await value(metrics, seconds, 'backend="webgpu",kind="prefill"'), 0.015);
+  assertEquals(await value(metrics, seconds, 'backend="webgpu",kind="decode"'), 0.015);
+  const info = 'backend="webgpu",adapter="GPU 1",model="m"';
+  assertEquals(await value(metrics, "dynamo_component_engine_info", info), 1);
+});
+
 Deno.test("observe shows the load as it is at the scrape", async () => {
   const metrics = createWorkerMetrics(LABELS);
   const load = {
@@ -65,12 +78,13 @@ Deno.test("observe shows the load as it is at the scrape", async () => {
     usedBlocks: 5,
     totalBlocks: 64,
   };
-  const exporter = { exportedSpans: 0, droppedSpans: 3, failedBatches: 0, queuedSpans: 0 };
+  const exporter = Object.assign(new ExportStats(), { droppedSpans: 3 });
   assertEquals(await value(metrics, "dynamo_component_used_blocks"), 0);
-  metrics.observe(() => ({ load, exporter }));
+  metrics.observe(() => ({ load, stepRunningMs: 1500, exporter }));
   load.usedBlocks = 6;
   assertEquals(await value(metrics, "dynamo_component_used_blocks"), 6);
   assertEquals(await value(metrics, "dynamo_component_total_blocks"), 64);
   assertEquals(await value(metrics, "dynamo_work_handler_queue_depth"), 1);
+  assertEquals(await value(metrics, "dynamo_component_engine_step_running_seconds"), 1.5);
   assertEquals(await value(metrics, "dynamo_telemetry_dropped_spans_total"), 3);
 });

@@ -3,6 +3,21 @@
 import { MESSAGING, MODEL, OUTCOME, REQUEST_IDS, USAGE } from "./shared_attributes.ts";
 import type { SpanSpec } from "./spec.ts";
 
+function latency(description: string) {
+  return { type: "double", unit: "s", description } as const;
+}
+
+/** Keys that vLLM, SGLang and TensorRT-LLM share, seconds as there. */
+const GEN_AI_LATENCY = {
+  "gen_ai.latency.time_in_queue": latency("Waiting at the worker that computes the prompt"),
+  "gen_ai.latency.time_to_first_token": latency("Arrival to the first token's write"),
+  "gen_ai.latency.e2e": latency("Arrival to the last byte's write"),
+  "gen_ai.latency.time_in_model_prefill": latency("Computing the prompt, to the first token"),
+  "gen_ai.latency.time_in_model_decode": latency("The decode worker's first token to its end"),
+  "gen_ai.latency.time_in_model_inference": latency("Prefill and decode together"),
+  "gen_ai.latency.kv_cache_transfer_time": latency("KV blocks on their way between two workers"),
+} as const satisfies SpanSpec["attributes"];
+
 export const FRONTEND_SPANS = {
   http_request: {
     name: "http-request",
@@ -15,6 +30,7 @@ export const FRONTEND_SPANS = {
       ...OUTCOME,
       ...MODEL,
       ...USAGE,
+      ...GEN_AI_LATENCY,
       "http.request.method": { type: "string", description: "HTTP method", isRequired: true },
       "http.route": { type: "string", description: "Route template", isRequired: true },
       "url.path": { type: "string", description: "Path of the request" },
@@ -51,6 +67,10 @@ export const FRONTEND_SPANS = {
       prefill_worker_id: { type: "string", description: "Instance that computed the prompt" },
       decode_worker_id: { type: "string", description: "Instance that generated the tokens" },
       attempts: { type: "int", description: "Attempts, the first included" },
+      "trace.kept": {
+        type: "string",
+        description: "Why a request that was not sampled was exported: failed or slow",
+      },
     },
     events: {
       first_token: { description: "The first token's bytes were handed to the connection" },

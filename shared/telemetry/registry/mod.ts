@@ -7,9 +7,11 @@
  * draws one.
  */
 
+import { BROWSER_SPANS } from "./browser_spans.ts";
 import { FRONTEND_SPANS } from "./frontend_spans.ts";
 import { ANY_ROLE } from "./shared_attributes.ts";
 import type { AttributeSpec, AttributeValue, SpanSpec } from "./spec.ts";
+import { STEP_SPANS } from "./step_spans.ts";
 import { WORKER_SPANS } from "./worker_spans.ts";
 
 export type {
@@ -21,7 +23,7 @@ export type {
   SpanSpec,
 } from "./spec.ts";
 
-const DECLARED = { ...FRONTEND_SPANS, ...WORKER_SPANS };
+const DECLARED = { ...BROWSER_SPANS, ...FRONTEND_SPANS, ...WORKER_SPANS, ...STEP_SPANS };
 
 /** The key of a declaration: `http_request`, `handle_payload`, … */
 export type SpanRole = keyof typeof DECLARED;
@@ -56,6 +58,11 @@ export function attributeSpec(role: SpanRole, attribute: string): AttributeSpec 
   if (Object.hasOwn(declared, attribute)) return declared[attribute] ?? null;
   const anyRole: Readonly<Record<string, AttributeSpec>> = ANY_ROLE;
   return Object.hasOwn(anyRole, attribute) ? anyRole[attribute] ?? null : null;
+}
+
+/** Every attribute that a span of the role may have. */
+export function attributeNames(role: SpanRole): string[] {
+  return [...Object.keys(SPANS[role].attributes), ...Object.keys(ANY_ROLE)];
 }
 
 /** Whether `value` is of the attribute's declared type. */

@@ -44,6 +44,7 @@ function parentText(parent: string): string {
 }
 
 function attributeTable(attributes: Readonly<Record<string, AttributeSpec>>): string {
+  if (Object.keys(attributes).length === 0) return "No attributes of its own.\n";
   const rows = Object.entries(attributes).map(([name, attribute]) => {
     const marks = [
       attribute.isRequired ? "always" : "",

@@ -1,7 +1,36 @@
 /** Spans of the workers: queue, prompt, KV hand-off, generation, and their own start. */
 
 import { KV_TRANSFER, MESSAGING, MODEL, OUTCOME, REQUEST_IDS, USAGE } from "./shared_attributes.ts";
-import type { SpanSpec } from "./spec.ts";
+import type { AttributeSpecs, SpanSpec } from "./spec.ts";
+
+/** One of them, by the worker's backend. */
+const COMPUTE = {
+  "gpu.time_ms": {
+    type: "double",
+    unit: "ms",
+    description: "Share of its steps' time on the GPU, by rows; of their time as the host saw it " +
+      "where the adapter has no timestamps",
+  },
+  "cpu.time_ms": {
+    type: "double",
+    unit: "ms",
+    description: "Share of its steps' time, by rows, in which all threads of the backend work",
+  },
+  "simulated.time_ms": {
+    type: "double",
+    unit: "ms",
+    description: "Share of the time that its steps pretended to take, by rows",
+  },
+} as const satisfies AttributeSpecs;
+
+/** Requests of one instance whose ranges overlap shared steps. */
+const STEPS = {
+  "engine.first_step": {
+    type: "int",
+    description: "First step of the instance's engine that it was in; steps count from 0",
+  },
+  "engine.last_step": { type: "int", description: "Last step that it was in" },
+} as const satisfies AttributeSpecs;
 
 const PREEMPTED = {
   preempted: { description: "The sequence lost its blocks and will be computed again" },
@@ -32,14 +61,11 @@ export const WORKER_SPANS = {
       },
       "cancellation.signal": {
         type: "string",
-        description: "What cancelled it: cancelled, caller_lost, deadline_exceeded",
+        description: "What cancelled it: client_disconnect, stop_string, superseded, deadline, " +
+          "shutdown, caller_lost or cancelled",
       },
       "engine.backend": { type: "string", description: "webgpu, cpu or simulated" },
-      "engine.busy_ms": {
-        type: "double",
-        unit: "ms",
-        description: "Its share of the time of all its steps, by rows",
-      },
+      ...COMPUTE,
     },
   },
   engine_queue: {
@@ -73,6 +99,8 @@ export const WORKER_SPANS = {
         isRequired: true,
       },
       "prefill.chunks": { type: "int", description: "Steps it took" },
+      ...STEPS,
+      ...COMPUTE,
     },
     events: PREEMPTED,
   },
@@ -85,6 +113,7 @@ export const WORKER_SPANS = {
     attributes: {
       "chunk.index": { type: "int", description: "From 0", isRequired: true },
       "chunk.tokens": { type: "int", unit: "tokens", description: "Tokens", isRequired: true },
+      "engine.step": { type: "int", description: "The step that computed it" },
     },
   },
   kv_send: {
@@ -136,14 +165,40 @@ export const WORKER_SPANS = {
         description: "Time between tokens, 99th percentile",
       },
       itl_max_ms: { type: "double", unit: "ms", description: "Longest time between two tokens" },
-      finish_reason: { type: "string", description: "stop or length" },
+      finish_reason: { type: "string", description: "stop, length or cancelled" },
       "batch.max_rows": {
         type: "int",
         description: "Rows of the largest step that gave it a token; its own is one of them",
       },
+      ...STEPS,
+      ...COMPUTE,
     },
     events: {
       first_token: { description: "The engine read back the first token it generated here" },
+      "itl.gap": {
+        description: "A token came much later than the median: at most 8, the longest ones",
+        attributes: {
+          "token.index": { type: "int", description: "The token, from 0 in this worker's answer" },
+          "engine.step": { type: "int", description: "Step that made it" },
+          gap_ms: { type: "double", unit: "ms", description: "Time since the token before it" },
+          cause: {
+            type: "string",
+            description: "What took most of the excess: prefill, batch_growth, kv_wait, " +
+              "kv_import, kv_export, preempted, stall or engine",
+          },
+          cause_ms: { type: "double", unit: "ms", description: "The cause's part of the gap" },
+          "other.request_id": {
+            type: "string",
+            description: "Request whose prompt or KV was worked on; the span links to it",
+          },
+          "other.trace_id": { type: "string", description: "That request's trace" },
+          "other.tokens": {
+            type: "int",
+            unit: "tokens",
+            description: "Tokens of its prompt that the step computed",
+          },
+        },
+      },
       ...PREEMPTED,
     },
   },

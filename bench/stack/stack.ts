@@ -1,0 +1,145 @@
+/** The processes of one setup under measurement: NATS, a frontend and its workers. */
+
+import { fromFileUrl } from "@std/path/mod.js";
+import { choosePort } from "../../services/start/ports.ts";
+import { planNatsServer, planServices } from "../../services/start/service_plan.ts";
+import type { ServiceSpec } from "../../services/start/supervised_service.ts";
+import { cacheDirectory, readRegistries } from "../../shared/download/mod.ts";
+import { ensureNatsServer } from "../../shared/provision/mod.ts";
+
+const ROOT = fromFileUrl(new URL("../../", import.meta.url));
+const HOST = "127.0.0.1";
+const READY_TIMEOUT_MS = 60_000;
+const POLL_MS = 20;
+
+export interface StackOptions {
+  readonly model: { readonly path: string; readonly name: string };
+  /** With a prefill worker beside the decode worker. */
+  readonly isDisaggregated: boolean;
+  /** Added to the environment of every process. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly natsProgram: string;
+  /** Checkout whose services run; by default this one. */
+  readonly checkout?: string;
+}
+
+interface StackProcess {
+  readonly name: string;
+  readonly child: Deno.ChildProcess;
+}
+
+/** The server's program, fetched where it is not in the cache. */
+export async function natsProgram(): Promise<string> {
+  const { os, arch } = Deno.build;
+  const env = Deno.env.toObject();
+  const { path } = await ensureNatsServer({
+    os,
+    arch,
+    cacheDir: cacheDirectory({ os, env, override: env.DYN_CACHE_DIR ?? "" }),
+    registries: await readRegistries(env),
+  });
+  return path;
+}
+
+export class BenchStack implements AsyncDisposable {
+  readonly model: string;
+  readonly url: string;
+  readonly #processes: readonly StackProcess[];
+  readonly #folder: string;
+
+  private constructor(
+    model: string,
+    { url, processes, folder }: { url: string; processes: StackProcess[]; folder: string },
+  ) {
+    this.model = model;
+    this.url = url;
+    this.#processes = processes;
+    this.#folder = folder;
+  }
+
+  /** Starts the processes; resolves when the frontend knows all workers. */
+  static async start(options: StackOptions): Promise<BenchStack> {
+    const folder = await Deno.makeTempDir({ prefix: "baton-bench-" });
+    const nats = await planNatsServer(options.natsProgram, folder);
+    const port = choosePort(HOST, { port: 0 });
+    const prefillCount = options.isDisaggregated ? 1 : 0;
+    const { workers, frontend } = planServices({
+      natsUrl: nats.url,
+      model: options.model,
+      http: { hostname: HOST, port },
+      prefillCount,
+      decodeCount: 1,
+      instanceId: "",
+      serviceName: "",
+      logDir: "off",
+      exportEnv: {},
+      deviceEnv: {},
+    });
+    const processes = [nats.spec, ...workers, frontend].map((spec) => spawn(spec, options));
+    const stack = new BenchStack(options.model.name, { url: frontend.url, processes, folder });
+    try {
+      await stack.#ready(prefillCount + 1);
+      return stack;
+    } catch (error) {
+      await stack[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get frontendPid(): number {
+    return this.#pidsOf(/^frontend$/)[0] ?? NaN;
+  }
+
+  get workerPids(): readonly number[] {
+    return this.#pidsOf(/^(?:prefill|decode)/);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { child } of this.#processes.toReversed()) {
+      await child.stdin.close();
+      await child.status;
+    }
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+
+  #pidsOf(name: RegExp): number[] {
+    return this.#processes.filter((each) => name.test(each.name)).map(({ child }) => child.pid);
+  }
+
+  async #ready(workerCount: number): Promise<void> {
+    const startMs = performance.now();
+    while (await instanceCount(this.url) < workerCount) {
+      if (performance.now() - startMs > READY_TIMEOUT_MS) {
+        throw new Error(
+          `Cannot measure: the services are not ready in ${READY_TIMEOUT_MS / 1e3} s`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+}
+
+function spawn({ name, command, env }: ServiceSpec, options: StackOptions): StackProcess {
+  const { checkout } = options;
+  const [program = "", ...args] = checkout === undefined
+    ? command
+    : command.map((part) => part.replace(ROOT, `${checkout.replace(/\/$/, "")}/`));
+  const child = new Deno.Command(program, {
+    args,
+    env: { ...env, ...options.env },
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  return { name, child };
+}
+
+async function instanceCount(url: string): Promise<number> {
+  try {
+    const { status, instances } = await (await fetch(`${url}/health`)).json();
+    return status === "healthy" ? instances.length : 0;
+  } catch {
+    // Not listening yet.
+    return 0;
+  }
+}

@@ -1,0 +1,102 @@
+/** The metrics of one API request: what it is counted as, and where it is now. */
+
+import type {
+  FrontendMetrics,
+  LastRequest,
+  RequestEnd,
+  RequestLabels,
+  RequestMeter,
+  StagePhase,
+} from "../../shared/telemetry/metrics/mod.ts";
+import type { AttemptPlan, FrameArrival } from "./attempt.ts";
+import type { Endpoint } from "./endpoint.ts";
+
+/** Until a model is known to be served, its name is the client's text: no label holds it. */
+const UNKNOWN_MODEL = "unknown_model";
+
+export interface MeteringEnd extends RequestEnd {
+  readonly hasLeft: boolean;
+  readonly last: LastRequest;
+}
+
+export class RequestMetering {
+  readonly #metrics: FrontendMetrics;
+  readonly #endpoint: Endpoint;
+  readonly #place: ReturnType<FrontendMetrics["stagePlace"]>;
+  #model = UNKNOWN_MODEL;
+  #requestType: RequestLabels["requestType"] = "unary";
+  #meter: RequestMeter | null = null;
+  #plan: AttemptPlan | null = null;
+
+  constructor(metrics: FrontendMetrics, endpoint: Endpoint) {
+    this.#metrics = metrics;
+    this.#endpoint = endpoint;
+    this.#place = metrics.stagePlace();
+    this.#place.enter("preprocess", "");
+  }
+
+  /** What the request is called in metrics and in the log. */
+  get labels(): RequestLabels {
+    return {
+      model: this.#model,
+      endpoint: this.#endpoint.metric,
+      requestType: this.#requestType,
+    };
+  }
+
+  /** Null before the request is counted. */
+  get meter(): RequestMeter | null {
+    return this.#meter;
+  }
+
+  parsed(requestType: RequestLabels["requestType"]): void {
+    this.#requestType = requestType;
+  }
+
+  /** Workers serve the model: its name may be a label from here on. */
+  accepted(model: string): void {
+    this.#model = model;
+    this.#start();
+  }
+
+  attempted(plan: AttemptPlan): void {
+    this.#plan = plan;
+    this.#place.enter("dispatch", this.#promptPhase);
+  }
+
+  /** Takes a frame; `hasPrompt` where it is of the worker that computes the prompt. */
+  frame({ frame }: FrameArrival, hasPrompt: boolean): void {
+    if (!hasPrompt) return;
+    if (frame.kind === "accepted") this.#place.enter("queue", this.#promptPhase);
+    if (frame.kind === "scheduled") this.#place.enter("prefill", this.#promptPhase);
+    if (frame.kind === "tokens" && frame.index === 0) {
+      this.#place.enter("decode", this.#isDisaggregated ? "decode" : "aggregated");
+    }
+  }
+
+  end({ hasLeft, last, ...end }: MeteringEnd): void {
+    this.#place.leave();
+    if (hasLeft) this.#metrics.clientDisconnected();
+    this.#start().end(end);
+    this.#noteServed(last);
+  }
+
+  #start(): RequestMeter {
+    return this.#meter ??= this.#metrics.requestStarted(this.labels);
+  }
+
+  #noteServed({ itlMs, ...prompt }: LastRequest): void {
+    if (this.#plan === null) return;
+    const { prefill, decode } = this.#plan;
+    this.#metrics.workerServed((prefill ?? decode).instance.instanceId, prompt);
+    if (itlMs !== undefined) this.#metrics.workerServed(decode.instance.instanceId, { itlMs });
+  }
+
+  get #isDisaggregated(): boolean {
+    return this.#plan?.prefill !== undefined;
+  }
+
+  get #promptPhase(): StagePhase {
+    return this.#isDisaggregated ? "prefill" : "aggregated";
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Waits for workers that were here a moment ago: a short outage of NATS, or a restart, takes every
+ * worker out of the directory until its next heartbeat, and no request need fail of that.
+ *
+ * Only what has gone within the grace time is waited for, and no longer than to its end: where nothing
+ * has been up for longer, a request is refused at once.
+ */
+
+import type { InstanceDirectory } from "../../shared/bus/bus.ts";
+import type { InstanceRecord } from "../../shared/messages/mod.ts";
+
+interface Absence {
+  readonly instance: InstanceRecord;
+  readonly sinceMs: number;
+}
+
+export class WorkerReturn implements Disposable {
+  readonly #directory: InstanceDirectory;
+  readonly #graceMs: number;
+  readonly #stop: () => void;
+  #present = new Map<string, InstanceRecord>();
+  readonly #absent = new Map<string, Absence>();
+
+  constructor(directory: InstanceDirectory, graceMs: number) {
+    this.#directory = directory;
+    this.#graceMs = graceMs;
+    this.#stop = directory.onChange((instances) => this.#note(instances));
+    this.#note(directory.list());
+  }
+
+  /**
+   * Resolves with whether a decode worker that `matches` is here and takes requests: at once when one is,
+   * or none has gone lately. Rejects with the signal's reason.
+   */
+  async decoder(
+    matches: (instance: InstanceRecord) => boolean,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const isReady = (instances: readonly InstanceRecord[]) =>
+      instances.some((each) => each.role === "decode" && !each.isDraining && matches(each));
+    if (isReady(this.#directory.list())) return true;
+    const sinceMs = [...this.#absent.values()]
+      .filter(({ instance }) => instance.role === "decode" && matches(instance))
+      .map((absence) => absence.sinceMs);
+    const leftMs = Math.max(...sinceMs) + this.#graceMs - performance.now();
+    if (!(leftMs > 0)) return false;
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), leftMs);
+    try {
+      await this.#directory.until(isReady, AbortSignal.any([signal, timeout.signal]));
+      return true;
+    } catch {
+      signal.throwIfAborted();
+      return false;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+  }
+
+  #note(instances: readonly InstanceRecord[]): void {
+    const now = performance.now();
+    const present = new Map(instances.map((instance) => [instance.instanceId, instance]));
+    for (const [id, instance] of this.#present) {
+      if (!present.has(id)) this.#absent.set(id, { instance, sinceMs: now });
+    }
+    this.#present = present;
+    for (const [id, { sinceMs }] of this.#absent) {
+      if (present.has(id) || now - sinceMs >= this.#graceMs) this.#absent.delete(id);
+    }
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * `deno task doctor`: what would stop or slow Baton on this machine, and what is wrong with the
+ * deployment that runs, in plain words and with what to do about it.
+ */
+
+import { givenServiceName, type Settings, VERSION } from "../../../shared/config/mod.ts";
+import { type Machine, readMachine } from "../machine.ts";
+import type { StartOptions } from "../options.ts";
+import { httpUrl } from "../service_plan.ts";
+import type { Terminal } from "../terminal.ts";
+import { viewBus } from "./bus_view.ts";
+import { askCollector } from "./collector_probe.ts";
+import {
+  type Address,
+  busFindings,
+  frontendClockFindings,
+  frontendFindings,
+  hasExported,
+} from "./deployment_findings.ts";
+import { exportFindings } from "./export_findings.ts";
+import { type Finding, messageOf, trouble } from "./finding.ts";
+import { type FrontendAnswer, viewFrontend } from "./frontend_view.ts";
+import {
+  cacheFinding,
+  denoFinding,
+  engineFindings,
+  natsProgramFinding,
+  portFindings,
+} from "./machine_findings.ts";
+import { logFinding, readSettings } from "./settings_findings.ts";
+import { type StoreAnswer, storeFindings, viewStore } from "./store_findings.ts";
+
+export type DoctorOptions =
+  & Pick<StartOptions, "model" | "port" | "frontendUrl" | "tempoUrl" | "isJson">
+  & { readonly terminal: Terminal };
+
+type Environment = Readonly<Record<string, string>>;
+
+const MARKS = { good: "ok  ", note: "note", bad: "STOP" } as const;
+const DEFAULT_NATS_URL = "nats://127.0.0.1:4222";
+
+/** Prints the findings; true when nothing would stop Baton. */
+export async function doctor(env: Environment, options: DoctorOptions): Promise<boolean> {
+  const findings = await examine(env, options);
+  const badCount = findings.filter(({ grade }) => grade === "bad").length;
+  const { terminal, isJson } = options;
+  if (isJson) {
+    const report = { version: VERSION, is_well: badCount === 0, findings };
+    terminal.say(JSON.stringify(report, null, 2));
+    return badCount === 0;
+  }
+  for (const { grade, subject, text } of findings) {
+    terminal.say(`${MARKS[grade]}  ${subject.padEnd(9)} ${text}`);
+  }
+  terminal.say("");
+  terminal.say(
+    badCount === 0
+      ? "Nothing here would stop Baton."
+      : `${badCount} of these would stop Baton or its traces: see the lines that start with STOP.`,
+  );
+  return badCount === 0;
+}
+
+/** Every finding, good ones too. */
+export async function examine(
+  env: Environment,
+  options: Omit<DoctorOptions, "terminal" | "isJson">,
+): Promise<Finding[]> {
+  const { findings, settings } = readSettings(env);
+  const first = [denoFinding(Deno.version.deno), ...findings];
+  if (settings === null) return first;
+  let machine: Machine;
+  try {
+    machine = await readMachine(env, settings);
+  } catch (error) {
+    return [...first, trouble("bad", "setting-wrong", messageOf(error))];
+  }
+  const place = placeOf(settings, options);
+  const [frontend, store] = await Promise.all([
+    viewFrontend(place.frontend.url),
+    viewStore(place.store.url, settings.TEMPO_QUERY_HEADERS),
+  ]);
+  const view = { settings, machine, env, place, frontend, store };
+  const ofMachine = place.isOwnStart ? await machineFindings(view, options) : [];
+  return [...first, ...ofMachine, ...await deploymentFindings(view)];
+}
+
+/** Where the parts of a deployment are looked for. */
+interface Place {
+  readonly frontend: Address;
+  readonly store: Address;
+  readonly apiPort: number;
+  /** Whether it is the deployment that `task start` runs on this machine. */
+  readonly isOwnStart: boolean;
+}
+
+function placeOf(
+  settings: Settings,
+  { port, frontendUrl, tempoUrl }: Pick<DoctorOptions, "port" | "frontendUrl" | "tempoUrl">,
+): Place {
+  const apiPort = port ?? settings.DYN_HTTP_PORT;
+  const ownFrontend = httpUrl({ hostname: settings.DYN_HTTP_HOST, port: apiPort });
+  const ownStore = httpUrl({
+    hostname: settings.DYN_TRACES_HOST,
+    port: settings.DYN_TRACES_QUERY_PORT,
+  });
+  const givenStore = tempoUrl ?? settings.TEMPO_QUERY_URL;
+  return {
+    frontend: { url: frontendUrl ?? ownFrontend, isGiven: frontendUrl !== undefined },
+    store: { url: givenStore || ownStore, isGiven: givenStore !== "" },
+    apiPort,
+    isOwnStart: frontendUrl === undefined,
+  };
+}
+
+interface View {
+  readonly settings: Settings;
+  readonly machine: Machine;
+  readonly env: Environment;
+  readonly place: Place;
+  readonly frontend: FrontendAnswer;
+  readonly store: StoreAnswer;
+}
+
+async function machineFindings(
+  { settings, machine, place, frontend }: View,
+  options: Pick<DoctorOptions, "model">,
+): Promise<Finding[]> {
+  const model = options.model ?? settings.DYN_MODEL;
+  const { DYN_HTTP_HOST, DYN_TRACES_HOST: hostname } = settings;
+  const ports = [
+    { hostname: DYN_HTTP_HOST, port: place.apiPort, purpose: "the API" },
+    { hostname, port: settings.DYN_TRACES_OTLP_PORT, purpose: "the traces service for spans" },
+    { hostname, port: settings.DYN_TRACES_QUERY_PORT, purpose: "the traces service's page" },
+  ];
+  return [
+    ...(settings.NATS_URL === "" ? [await natsProgramFinding(machine)] : []),
+    ...await engineFindings(machine, { settings, model }),
+    await cacheFinding(machine.cacheDir),
+    // Once Baton runs they are its own.
+    ...(frontend.kind === "baton" ? [] : portFindings(ports)),
+  ];
+}
+
+async function deploymentFindings(view: View): Promise<Finding[]> {
+  const { settings, machine, env, place, frontend, store } = view;
+  const hasFrontend = frontend.kind === "baton";
+  const { DYN_NAMESPACE: namespace } = settings;
+  const bus = { url: settings.NATS_URL || DEFAULT_NATS_URL, isGiven: settings.NATS_URL !== "" };
+  const isBusAsked = bus.isGiven || hasFrontend;
+  return [
+    ...frontendFindings(place.frontend, frontend),
+    ...(hasFrontend ? frontendClockFindings(place.frontend, frontend.view) : []),
+    ...(isBusAsked
+      ? busFindings(bus, await viewBus({ url: bus.url, namespace }), { namespace, hasFrontend })
+      : []),
+    ...await exportFindings({
+      settings,
+      env,
+      isOwnStart: place.isOwnStart,
+      ownTracesUrl: ownTracesUrl(view),
+      ask: askCollector,
+    }),
+    ...storeFindings(place.store, store, {
+      serviceName: givenServiceName(settings),
+      hasFrontend,
+    }),
+    logFinding(settings, { cacheDir: machine.cacheDir, isOwnStart: place.isOwnStart }),
+  ];
+}
+
+/** Where the traces service of `task start` takes spans; null unless it or one that exports runs. */
+function ownTracesUrl({ settings, place, frontend, store }: View): string | null {
+  const isThere = store.kind === "names" && store.isOwn && !place.store.isGiven;
+  if (!isThere && !(frontend.kind === "baton" && hasExported(frontend.view.health))) return null;
+  const { DYN_TRACES_HOST: hostname, DYN_TRACES_OTLP_PORT: port } = settings;
+  return `${httpUrl({ hostname, port })}/v1/traces`;
+}

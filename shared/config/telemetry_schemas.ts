@@ -1,0 +1,84 @@
+/** How the text of telemetry's own variables becomes a value. */
+
+import { z } from "zod";
+import { PROPAGATORS } from "../telemetry/propagate/extract.ts";
+import type { SlowThreshold } from "../telemetry/telemetry.ts";
+import { choice } from "./value_schemas.ts";
+
+const PROTOCOLS = ["http/protobuf", "http/json"] as const;
+const COMPRESSIONS = ["none", "gzip"] as const;
+
+/** One of the OTLP protocols that Baton speaks; undefined when unset. */
+export function protocol(): z.ZodType<(typeof PROTOCOLS)[number] | undefined> {
+  return z.string().optional().transform((value, context) => {
+    const word = value?.trim().toLowerCase() ?? "";
+    if (word === "") return undefined;
+    const chosen = PROTOCOLS.find((candidate) => candidate === word);
+    if (chosen !== undefined) return chosen;
+    context.addIssue({
+      code: "custom",
+      message: word === "grpc"
+        ? "Baton exports no OTLP over gRPC (port 4317); use http/protobuf, which collectors take on port 4318"
+        : `use one of ${PROTOCOLS.join(", ")}`,
+    });
+    return z.NEVER;
+  });
+}
+
+/** Like `choice`, without a default: undefined when unset. */
+export function compression(): z.ZodType<(typeof COMPRESSIONS)[number] | undefined> {
+  return z.string().optional().transform((value, context) => {
+    const word = value?.trim().toLowerCase() ?? "";
+    const chosen = COMPRESSIONS.find((candidate) => candidate === word);
+    if (chosen !== undefined || word === "") return chosen;
+    context.addIssue({ code: "custom", message: `use one of ${COMPRESSIONS.join(", ")}` });
+    return z.NEVER;
+  });
+}
+
+/** The specification knows two words; everything else would be taken for `false` by other SDKs. */
+export function strictFlag(): z.ZodType<boolean> {
+  return choice(["true", "false"], "false").transform((word) => word === "true");
+}
+
+export function propagators(): z.ZodType<readonly (typeof PROPAGATORS)[number][]> {
+  return z.string().optional().transform((value, context) => {
+    const words = (value ?? "").split(",").map((word) => word.trim().toLowerCase())
+      .filter((word) => word !== "");
+    if (words.length === 0) return ["tracecontext", "baggage"] as const;
+    if (words.length === 1 && words[0] === "none") return [];
+    const chosen = words.flatMap((word) => PROPAGATORS.filter((name) => name === word));
+    if (chosen.length === words.length) return chosen;
+    context.addIssue({
+      code: "custom",
+      message: `use ${PROPAGATORS.join(", ")} joined by commas, or none alone`,
+    });
+    return z.NEVER;
+  });
+}
+
+const DURATION = /^(?<count>\d+(?:\.\d+)?)(?<unit>ms|s|m)$/;
+const MS_OF: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
+const OF_P95 = /^p95\*(?<factor>\d+(?:\.\d+)?)$/;
+
+/** From when a request is slow: `null` for never, undefined when unset. */
+export function slowThreshold(): z.ZodType<SlowThreshold | null | undefined> {
+  return z.string().optional().transform((value, context) => {
+    const word = value?.replaceAll(" ", "").toLowerCase() ?? "";
+    if (word === "") return undefined;
+    if (word === "never") return null;
+    const { count, unit } = DURATION.exec(word)?.groups ?? {};
+    if (count !== undefined && unit !== undefined) {
+      return { of: "time", ms: Number(count) * (MS_OF[unit] ?? NaN) } as const;
+    }
+    const factor = OF_P95.exec(word)?.groups?.factor;
+    if (factor !== undefined && Number(factor) >= 1) {
+      return { of: "p95", factor: Number(factor) } as const;
+    }
+    context.addIssue({
+      code: "custom",
+      message: 'use a time such as 2s or 500ms, a multiple from 1 such as p95*2, or "never"',
+    });
+    return z.NEVER;
+  });
+}

@@ -1,0 +1,54 @@
+import { assertEquals } from "@std/assert/mod.js";
+import { LineBatch } from "./line_batch.ts";
+
+function create() {
+  const writes: string[] = [];
+  const { promise: next, resolve } = Promise.withResolvers<void>();
+  const batch = new LineBatch((lines) => {
+    writes.push(lines);
+    resolve();
+  });
+  return { batch, writes, next };
+}
+
+Deno.test("LineBatch writes lines that come together in one go, in their order", async () => {
+  const { batch, writes, next } = create();
+  batch.add("a\n");
+  batch.add("b\n");
+  assertEquals(writes, []);
+  // The batch keeps no process alive.
+  const alive = setInterval(() => {}, 1000);
+  await next;
+  clearInterval(alive);
+  assertEquals(writes, ["a\nb\n"]);
+});
+
+Deno.test("LineBatch writes an urgent line at once, and none of those before it later", () => {
+  const { batch, writes } = create();
+  batch.add("a\n");
+  batch.write("urgent\n");
+  batch.write("next\n");
+  assertEquals(writes, ["a\nurgent\n", "next\n"]);
+});
+
+Deno.test("LineBatch does not wait when it is full", () => {
+  const { batch, writes } = create();
+  const line = `${"x".repeat(20_000)}\n`;
+  batch.add(line);
+  batch.add(line);
+  assertEquals(writes, [line + line]);
+});
+
+Deno.test("LineBatch writes what waits when the process ends", async () => {
+  const source = `
+    import { LineBatch } from ${JSON.stringify(import.meta.resolve("./line_batch.ts"))};
+    import { writeToStderr } from ${JSON.stringify(import.meta.resolve("./logger.ts"))};
+    new LineBatch(writeToStderr).add("last words\\n");
+    Deno.exit(3);`;
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", source],
+    env: { NO_COLOR: "1" },
+    stderr: "piped",
+  }).output();
+  assertEquals([code, new TextDecoder().decode(stderr)], [3, "last words\n"]);
+});

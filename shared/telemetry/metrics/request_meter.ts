@@ -1,0 +1,145 @@
+/** Measures one request of the frontend, from its arrival to its end. */
+
+import type { FrontendInstruments } from "./frontend_instruments.ts";
+
+export type FrontendEndpoint = "chat_completions" | "completions" | "models";
+export type RequestType = "stream" | "unary";
+/** Dynamo's error types; empty for success. */
+export type FrontendErrorType =
+  | ""
+  | "validation"
+  | "not_found"
+  | "overload"
+  | "unavailable"
+  | "cancelled"
+  | "response_timeout"
+  | "internal"
+  | "not_implemented";
+
+export interface RequestLabels {
+  /** As the request names it; a model that is not served counts as `unknown_model`. */
+  readonly model: string;
+  readonly endpoint: FrontendEndpoint;
+  readonly requestType: RequestType;
+}
+
+/** What a client waits for, one after the other; a stage that did not come about has no time. */
+export type MeteredStage =
+  | "preprocess"
+  | "route"
+  | "dispatch"
+  | "queue"
+  | "prefill"
+  | "kv_transfer"
+  | "decode";
+
+export interface RequestEnd {
+  readonly errorType: FrontendErrorType;
+  /** No worker took the request, and it may come again. */
+  readonly isRejected: boolean;
+  readonly durationMs: number;
+  readonly stagesMs: ReadonlyMap<MeteredStage, number>;
+  /** Left out when the request never got as far. */
+  readonly inputTokens?: number;
+  readonly outputTokens?: number;
+  readonly cachedTokens?: number;
+  /** Of a trace that is exported: becomes the exemplar of what is observed here. */
+  readonly traceId?: string;
+}
+
+export class RequestMeter {
+  readonly #instruments: FrontendInstruments;
+  readonly #labels: RequestLabels;
+  readonly #model: { readonly model: string };
+  #maxItlMs: number | null = null;
+  #isEnded = false;
+
+  constructor(instruments: FrontendInstruments, labels: RequestLabels) {
+    const { model, endpoint, requestType } = labels;
+    this.#instruments = instruments;
+    this.#labels = labels;
+    this.#model = { model };
+    instruments.started.inc({ model, endpoint, request_type: requestType });
+    instruments.active.inc(this.#model);
+    instruments.inflight.inc(this.#model);
+  }
+
+  /** Absent times are of what the prompt had no use of. */
+  preprocessed(
+    { templateMs, tokenizeMs }: { readonly templateMs?: number; readonly tokenizeMs?: number },
+  ): void {
+    const { template, tokenize } = this.#instruments;
+    if (templateMs !== undefined) observe(template, this.#model, templateMs / 1000);
+    if (tokenizeMs !== undefined) observe(tokenize, this.#model, tokenizeMs / 1000);
+  }
+
+  /** `traceId` of a trace that is exported becomes the exemplar. */
+  firstToken(ttftMs: number, traceId?: string): void {
+    observe(this.#instruments.ttft, this.#model, ttftMs / 1000, traceId);
+    this.#instruments.outputTokensTotal.inc(this.#model);
+  }
+
+  /** A token after the first, and the time since the one before. */
+  nextToken(itlMs: number): void {
+    this.#instruments.outputTokensTotal.inc(this.#model);
+    const max = this.#maxItlMs;
+    this.#maxItlMs = max === null ? itlMs : Math.max(max, itlMs);
+    // The largest gap waits for the end, where its trace is known to be worth a look.
+    if (max !== null) observe(this.#instruments.itl, this.#model, Math.min(max, itlMs) / 1000);
+  }
+
+  /** Another attempt follows one that failed. */
+  migrated(isOngoing: boolean): void {
+    this.#instruments.migrations.inc({
+      ...this.#model,
+      migration_type: isOngoing ? "ongoing_request" : "new_request",
+    });
+  }
+
+  /** Ends it; ending twice is harmless. */
+  end(end: RequestEnd): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#count(end);
+    const { duration, itl, stages, inputTokens, outputTokens, cachedTokens } = this.#instruments;
+    const { traceId } = end;
+    observe(duration, this.#model, end.durationMs / 1000, traceId);
+    if (this.#maxItlMs !== null) observe(itl, this.#model, this.#maxItlMs / 1000, traceId);
+    for (const [stage, ms] of end.stagesMs) observe(stages, { stage }, ms / 1000, traceId);
+    const counts = [
+      [inputTokens, end.inputTokens],
+      [outputTokens, end.outputTokens],
+      [cachedTokens, end.cachedTokens],
+    ] as const;
+    for (const [histogram, count] of counts) {
+      if (count !== undefined) observe(histogram, this.#model, count, traceId);
+    }
+  }
+
+  #count({ errorType, isRejected }: RequestEnd): void {
+    const { active, inflight, requests, cancellations, rejections } = this.#instruments;
+    const { model, endpoint, requestType: request_type } = this.#labels;
+    active.dec({ model });
+    inflight.dec({ model });
+    const status = errorType === "" ? "success" : "error";
+    requests.inc({ model, endpoint, request_type, status, error_type: errorType });
+    if (errorType === "cancelled") cancellations.inc({ model, endpoint, request_type });
+    if (isRejected) rejections.inc({ model, endpoint });
+  }
+}
+
+interface ExemplarHistogram<L> {
+  observe(data: { labels: L; value: number; exemplarLabels: Record<string, string> }): void;
+}
+
+const NO_EXEMPLAR: Record<string, string> = {};
+
+function observe<L>(
+  histogram: ExemplarHistogram<L>,
+  labels: L,
+  value: number,
+  traceId?: string,
+): void {
+  const exemplarLabels = traceId === undefined ? NO_EXEMPLAR : { trace_id: traceId };
+  histogram.observe({ labels, value, exemplarLabels });
+}

@@ -1,0 +1,151 @@
+/** What a worker's spans say of the engine's steps: who shared them, what they cost, why a token was late. */
+
+import { assert, assertEquals } from "@std/assert/mod.js";
+import { testSimulation } from "../../shared/engine/simulated/testing/test_simulation.ts";
+import { validateSpan } from "../../shared/telemetry/registry/validate.ts";
+import { type OtlpSink, type SinkSpan, startOtlpSink } from "../kit/otlp_sink.ts";
+import { connectTestBus } from "./bus_kit.ts";
+import { NatsServer } from "./nats_server_kit.ts";
+import { collect, startWorker, workRequest } from "./worker_kit.ts";
+
+const TRACE_A = "a".repeat(32);
+const TRACE_B = "b".repeat(32);
+
+function headersOf(traceId: string, tracestate = ""): Record<string, string> {
+  return {
+    traceparent: `00-${traceId}-${"2".repeat(16)}-01`,
+    "request-id": `request-${traceId[0]}`,
+    ...(tracestate === "" ? {} : { tracestate }),
+  };
+}
+
+/** The spans of a trace once its request has ended at the worker, by name. */
+async function spansOf(sink: OtlpSink, traceId: string): Promise<Map<string, SinkSpan>> {
+  const spans = await sink.waitForTrace(
+    traceId,
+    (list) => list.some(({ name }) => name === "handle_payload"),
+  );
+  return new Map(spans.map((span) => [span.name, span]));
+}
+
+function prompt(length: number): number[] {
+  return Array.from({ length }, (_, index) => 2 + index % 200);
+}
+
+Deno.test("a long prompt beside a stream is the cause of its late token, and the trace links to it", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  const simulation = testSimulation({ stepMs: 2, prefillTokenMs: 1 });
+  await using _worker = await startWorker(server, sink, "decode", { simulation });
+  await using caller = await connectTestBus(server);
+  let other: Promise<unknown> | null = null;
+  const stream = workRequest("aggregate", { promptTokens: prompt(4), maxTokens: 120 });
+  await collect(caller, "decode", stream, {
+    headers: headersOf(TRACE_A),
+    onFrame(frame) {
+      if (frame.kind !== "tokens" || frame.index < 20) return;
+      other ??= collect(
+        caller,
+        "decode",
+        workRequest("aggregate", { promptTokens: prompt(240), maxTokens: 4 }),
+        { headers: headersOf(TRACE_B) },
+      );
+    },
+  });
+  await other;
+  const a = await spansOf(sink, TRACE_A);
+  const b = await spansOf(sink, TRACE_B);
+  const decode = a.get("engine.decode")!;
+  const gaps = decode.events.filter(({ name }) => name === "itl.gap");
+  const gap = gaps.find(({ attributes }) => attributes.cause === "prefill")!;
+  assert(gap !== undefined, `${gaps.length} gaps, and none by a prompt`);
+  assertEquals(gap.attributes["other.request_id"], "request-b");
+  assertEquals(gap.attributes["other.trace_id"], TRACE_B);
+  assertEquals(gap.attributes["other.tokens"], 240);
+  assert(Number(gap.attributes.gap_ms) >= 240);
+  assert(Number(gap.attributes.cause_ms) > 200);
+  assert(gap.timeNs >= decode.startNs && gap.timeNs <= decode.endNs);
+  const { traceId, spanId } = b.get("handle_payload")!;
+  assert(decode.links.some((link) => link.traceId === traceId && link.spanId === spanId));
+  assertEquals(
+    gap.attributes["engine.step"],
+    b.get("engine.prefill")?.attributes["engine.first_step"],
+  );
+  assertEquals(validateSpan(decode, { name: "handle_payload" }), []);
+});
+
+Deno.test("spans tell the steps that a request was in and its share of their time", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  const deviceTimeNs = 3_000_000;
+  await using _worker = await startWorker(server, sink, "decode", { maxRows: 24, deviceTimeNs });
+  await using caller = await connectTestBus(server);
+  await collect(
+    caller,
+    "decode",
+    workRequest("aggregate", { promptTokens: prompt(40), maxTokens: 5 }),
+    { headers: headersOf(TRACE_A) },
+  );
+  const spans = await spansOf(sink, TRACE_A);
+  const steps = (name: string) => {
+    const { attributes = {} } = spans.get(name) ?? {};
+    return [
+      attributes["engine.first_step"],
+      attributes["engine.last_step"],
+      attributes["gpu.time_ms"],
+    ];
+  };
+  assertEquals(steps("engine.prefill"), [0, 1, 6]);
+  assertEquals(steps("engine.decode"), [2, 5, 12]);
+  assertEquals(steps("handle_payload"), [undefined, undefined, 18]);
+  assertEquals(spans.get("engine.prefill_chunk")?.attributes["engine.step"], 1);
+});
+
+Deno.test("a request that failed says what it had computed", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  const simulation = testSimulation({ stepMs: 2, faults: [{ kind: "fail", step: 4 }] });
+  await using _worker = await startWorker(server, sink, "decode", { simulation });
+  await using caller = await connectTestBus(server);
+  await collect(caller, "decode", workRequest("aggregate", { promptTokens: prompt(4) }), {
+    headers: headersOf(TRACE_A),
+  }).catch(() => {});
+  const spans = await spansOf(sink, TRACE_A);
+  assertEquals(spans.get("handle_payload")?.attributes["simulated.time_ms"], 6);
+  assertEquals(spans.get("engine.decode")?.attributes["engine.last_step"], 2);
+});
+
+Deno.test("a request of level 3 has its steps as traces that link to it, with the device's passes", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  await using worker = await startWorker(server, sink, "decode", {
+    simulation: testSimulation({ stepMs: 2 }),
+    // The sampler would take none of them for their own trace's sake.
+    telemetry: { level: 1, remoteLevel: 3, sampler: { name: "parentbased_always_off", ratio: 0 } },
+  });
+  await using caller = await connectTestBus(server);
+  const request = workRequest("aggregate", { promptTokens: prompt(4), maxTokens: 3 });
+  await collect(caller, "decode", request, { headers: headersOf(TRACE_B) });
+  await collect(caller, "decode", request, { headers: headersOf(TRACE_A, "baton=l:3") });
+  await worker.telemetry.shutdown("test", 5_000);
+  const spans = sink.spans();
+  const asked = spans.find((span) => span.traceId === TRACE_A && span.name === "handle_payload")!;
+  const steps = spans.filter(({ name }) => name === "engine.step");
+  assertEquals(steps.map(({ attributes }) => attributes["engine.step"]), [3, 4, 5]);
+  assertEquals(new Set(steps.map(({ traceId }) => traceId)).size, 3);
+  for (const step of steps) {
+    assertEquals(step.links, [{ traceId: TRACE_A, spanId: asked.spanId }]);
+    assertEquals(validateSpan(step, "root"), []);
+    const passes = spans.filter(({ parentSpanId }) => parentSpanId === step.spanId);
+    assertEquals(
+      passes.map(({ name }) => name).toSorted(),
+      ["simulated.embed", "simulated.layers", "simulated.output", "simulated.sample"],
+    );
+    for (const pass of passes) {
+      assert(pass.startNs >= step.startNs && pass.endNs <= step.endNs, pass.name);
+      assertEquals(validateSpan(pass, { name: "engine.step" }), []);
+    }
+    const layers = passes.find(({ name }) => name === "simulated.layers");
+    assert(Number(layers?.attributes.linear_ms) > 0);
+  }
+});

@@ -1,0 +1,54 @@
+/**
+ * Golden trees of requests that go on although something around them fails.
+ * To write the files anew, see served_test.ts.
+ */
+
+import { assertEquals, assertMatch } from "@std/assert/mod.js";
+import { answerOf, GoldenStack } from "./golden_stack.ts";
+
+const SIMULATED = { DYN_ENGINE: "simulated", DYN_SIM_STEP_US: "1000", DYN_SIM_ANSWER_TOKENS: "0" };
+
+function completion(prompt: string) {
+  return {
+    model: "simulated",
+    prompt,
+    temperature: 0,
+    seed: 7,
+    max_tokens: 6,
+    stream: true,
+  };
+}
+
+Deno.test("golden: two_attempts", async () => {
+  // The fifth step of each worker fails: four tokens come from one, and two from the other.
+  await using golden = await GoldenStack.start({
+    prefillCount: 0,
+    decodeCount: 2,
+    env: { ...SIMULATED, DYN_SIM_FAULTS: "fail@5" },
+  });
+  const { traceId, text } = await answerOf(golden.ask("completions", completion("try again")));
+  assertMatch(text, /"finish_reason":"length"[^]*\[DONE\]/);
+  await golden.assertTrace("two_attempts", {
+    about: "A worker's engine fails after four tokens, and another worker goes on",
+    traceId,
+  });
+});
+
+Deno.test("golden: collector_down", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  await using golden = await GoldenStack.start({
+    env: {
+      ...SIMULATED,
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${port}/v1/traces`,
+    },
+  });
+  const { traceId, status } = await answerOf(golden.ask("completions", completion("unheard")));
+  assertEquals(status, 200);
+  await golden.assertTrace("collector_down", {
+    about: "No collector listens: the request is served, and its log tells the whole tree",
+    traceId,
+    isExported: false,
+  });
+});
