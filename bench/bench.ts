@@ -20,6 +20,7 @@ Parts (all when none is named):
 
   --models   aliases or paths, default stories15m,smollm2-135m-instruct
   --rounds   interleaved rounds, default 3; 16 of tracing_overhead
+  --devices  cpu, adapter or both for engine, the default
   --decode   the most tokens that engine decodes after a prompt, default 64
   --connections  concurrent streams of plane, default 1,16,64,256
   --kv-bytes     KV bytes of a token of plane, default 8; 23040 as SmolLM2-135M
@@ -34,10 +35,21 @@ ${
 `;
 
 const args = parseArgs(Deno.args, {
-  string: ["models", "rounds", "decode", "spans", "out", "connections", "kv-bytes", "other"],
+  string: [
+    "models",
+    "rounds",
+    "devices",
+    "decode",
+    "spans",
+    "out",
+    "connections",
+    "kv-bytes",
+    "other",
+  ],
   boolean: ["help"],
   default: {
     models: "stories15m,smollm2-135m-instruct",
+    devices: "cpu,adapter",
     decode: "64",
     connections: "1,16,64,256",
     "kv-bytes": "8",
@@ -45,6 +57,7 @@ const args = parseArgs(Deno.args, {
   },
 });
 const models = args.models.split(",");
+const devices = args.devices.split(",");
 const rounds = (usual: number) => args.rounds === undefined ? usual : Number(args.rounds);
 
 const PARTS: Readonly<Record<string, { title: string; run: () => Promise<string> }>> = {
@@ -54,6 +67,7 @@ const PARTS: Readonly<Record<string, { title: string; run: () => Promise<string>
     run: () =>
       benchEngine({
         models,
+        devices: (["cpu", "adapter"] as const).filter((name) => devices.includes(name)),
         rounds: rounds(3),
         decodeTokens: Number(args.decode),
         other: args.other,

@@ -36,7 +36,7 @@ export async function benchStart(options: StartBenchOptions): Promise<string> {
 }
 
 async function startOnce(model: string): Promise<StartFigures> {
-  const port = choosePort("127.0.0.1", { port: 0 });
+  const port = choosePort("127.0.0.1", 0);
   const startedAt = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: [

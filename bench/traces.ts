@@ -93,8 +93,8 @@ interface Service {
 }
 
 async function startService(database: string): Promise<Service> {
-  const otlpPort = choosePort(HOST, { port: 0 });
-  const queryPort = choosePort(HOST, { port: 0, taken: new Set([otlpPort]) });
+  const otlpPort = choosePort(HOST, 0);
+  const queryPort = choosePort(HOST, 0);
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", fromFileUrl(new URL("../services/traces/main.ts", import.meta.url))],
     env: {

@@ -22,12 +22,14 @@ import {
 } from "./cases.ts";
 import { LlamaBench } from "./llama_bench.ts";
 import { PeerProcess, type PeerResult, type RunningPeer } from "./peer_process.ts";
-import { type EnginePeer, enginePeers } from "./peers.ts";
+import { type EnginePeer, enginePeers, type PeerDevice } from "./peers.ts";
 import { readBandwidth } from "./read_bandwidth.ts";
 import { engineHead, engineSection, type PeerFigures } from "./report.ts";
 
 export interface EngineBenchOptions {
   readonly models: readonly string[];
+  /** The adapter is left out where there is none. */
+  readonly devices: readonly PeerDevice[];
   /** Runs of a case that count, where they take little time. */
   readonly rounds: number;
   /** The most that an engine decodes after a prompt. */
@@ -44,9 +46,10 @@ const PROBE_TOKENS = 8;
 
 /** Runs the benchmark and returns its report as Markdown. */
 export async function benchEngine(options: EngineBenchOptions): Promise<string> {
-  const adapter = await bestAdapter();
+  const adapter = options.devices.includes("adapter") ? await bestAdapter() : null;
+  const devices = options.devices.filter((device) => device === "cpu" || adapter !== null);
   const bandwidths = {
-    cpu: await readBandwidth(),
+    cpu: devices.includes("cpu") ? await readBandwidth() : NaN,
     adapter: adapter === null ? NaN : await copyBandwidth(adapter),
   };
   const parts = [engineHead({
@@ -59,10 +62,7 @@ export async function benchEngine(options: EngineBenchOptions): Promise<string> 
     const model = await resolveModelFor(alias, { env: Deno.env.toObject() });
     await using file = await openGguf(model.path);
     const { contextLength } = file.shape;
-    const peers = await enginePeers(model.path, {
-      hasAdapter: adapter !== null,
-      other: options.other,
-    });
+    const peers = await enginePeers(model.path, { devices, other: options.other });
     const cases = engineCases(contextLength, options.decodeTokens);
     const wanted = [cases.short, ...cases.batches, cases.long, cases.longest ?? []].flat();
     const figures = await measure(peers, file, { ...options, cases: wanted });

@@ -32,8 +32,7 @@ export interface EnginePeer extends PeerCommand {
 }
 
 export interface EnginePeersOptions {
-  /** Without one only engines on the CPU can run. */
-  readonly hasAdapter: boolean;
+  readonly devices: readonly PeerDevice[];
   /** Another checkout whose engine is measured beside this one's. */
   readonly other?: string;
 }
@@ -41,18 +40,17 @@ export interface EnginePeersOptions {
 /** By device, Baton first; says on standard error why a peer cannot be had. */
 export async function enginePeers(
   modelPath: string,
-  { hasAdapter, other }: EnginePeersOptions,
+  { devices, other }: EnginePeersOptions,
 ): Promise<EnginePeer[]> {
   await using file = await openGguf(modelPath);
   const weights = [...new Set(matrixTypes(file))].join(", ");
   const ownBench = await ifHad(() => llamaBench(modelPath, weights));
-  const npm = await ifHad(() => npmPeers(file, weights));
-  const peers = (["cpu", "adapter"] as const).flatMap((device) => [
+  const npm = await ifHad(() => npmPeers(file, { weights, devices }));
+  return devices.flatMap((device) => [
     baton(modelPath, { device, weights }),
     ...(other === undefined ? [] : [baton(modelPath, { device, weights, checkout: other })]),
     ...[ownBench ?? [], npm ?? []].flat().filter((peer) => peer.device === device),
   ]);
-  return peers.filter(({ device }) => hasAdapter || device === "cpu");
 }
 
 async function ifHad<T>(find: () => Promise<T>): Promise<T | null> {
@@ -104,7 +102,13 @@ async function llamaBench(modelPath: string, weights: string): Promise<EnginePee
   };
 }
 
-async function npmPeers(file: ModelFile, weights: string): Promise<EnginePeer[]> {
+async function npmPeers(
+  file: ModelFile,
+  { weights, devices }: {
+    readonly weights: string;
+    readonly devices: readonly PeerDevice[];
+  },
+): Promise<EnginePeer[]> {
   const folder = await installPeers();
   const llama = (device: PeerDevice): EnginePeer => ({
     name: device === "cpu" ? "llama.cpp, in Node" : "llama.cpp Vulkan, in Node",
@@ -145,7 +149,7 @@ async function npmPeers(file: ModelFile, weights: string): Promise<EnginePeer[]>
   });
   const allBits: readonly WeightBits[] = matrixTypes(file).some(isNibbles) ? [8, 4] : [8];
   const peers: EnginePeer[] = [];
-  for (const device of ["cpu", "adapter"] as const) {
+  for (const device of devices) {
     peers.push(llama(device));
     for (const bits of allBits) peers.push(await onnx(device, bits));
   }

@@ -2,7 +2,7 @@
 
 const NAME = "simulated";
 
-export const SIMULATED_MODEL = { path: NAME, name: NAME };
+export const SIMULATED_MODEL = { path: NAME, name: NAME, digest: "" };
 
 /** What every process of a stack with it gets. */
 export function simulatedEngineEnv(kvTokenBytes: number): Record<string, string> {

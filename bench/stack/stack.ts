@@ -6,6 +6,7 @@ import { planNatsServer, planServices } from "../../services/start/service_plan.
 import type { ServiceSpec } from "../../services/start/supervised_service.ts";
 import { cacheDirectory, readRegistries } from "../../shared/download/mod.ts";
 import { ensureNatsServer } from "../../shared/provision/mod.ts";
+import type { ResolvedModel } from "../../shared/weights/sources/mod.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 const HOST = "127.0.0.1";
@@ -13,7 +14,7 @@ const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
 
 export interface StackOptions {
-  readonly model: { readonly path: string; readonly name: string };
+  readonly model: ResolvedModel;
   /** With a prefill worker beside the decode worker. */
   readonly isDisaggregated: boolean;
   /** Added to the environment of every process. */
@@ -61,7 +62,7 @@ export class BenchStack implements AsyncDisposable {
   static async start(options: StackOptions): Promise<BenchStack> {
     const folder = await Deno.makeTempDir({ prefix: "baton-bench-" });
     const nats = await planNatsServer(options.natsProgram, folder);
-    const port = choosePort(HOST, { port: 0 });
+    const port = choosePort(HOST, 0);
     const prefillCount = options.isDisaggregated ? 1 : 0;
     const { workers, frontend } = planServices({
       natsUrl: nats.url,

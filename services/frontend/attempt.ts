@@ -132,9 +132,7 @@ export class Attempt {
 
   async #pump(source: CallSource, call: WorkerCall): Promise<void> {
     try {
-      for await (const frame of call.frames()) {
-        this.#arrivals.push({ source, frame, atMs: epochMs() });
-      }
+      await call.run((frame) => this.#arrivals.push({ source, frame, atMs: epochMs() }));
     } catch (error) {
       this.#arrivals.push({ source, error });
     }
@@ -147,7 +145,7 @@ export class Attempt {
     let arrival: Arrival | undefined = first;
     for (; arrival !== undefined; arrival = this.#arrivals.nextReady()) {
       if ("error" in arrival) return { ids, arrivedAtMs, end: null, failed: arrival };
-      ids.push(...this.#take(arrival));
+      for (const id of this.#take(arrival)) ids.push(id);
       arrivedAtMs = arrival.atMs;
       const end = this.#endAfter(arrival);
       if (end !== null) return { ids, arrivedAtMs, end, failed: null };

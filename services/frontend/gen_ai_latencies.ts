@@ -1,9 +1,12 @@
 /** The stages of a request under the span keys that other servers use (vLLM, SGLang, TensorRT-LLM). */
 
+import type { AttributeValues } from "../../shared/telemetry/registry/mod.ts";
 import type { StageTimes } from "./stage_times.ts";
 
+type Latencies = Partial<AttributeValues<"http_request">>;
+
 /** Seconds; only what is known. */
-export function genAiLatencies(stages: StageTimes, durationMs: number) {
+export function genAiLatencies(stages: StageTimes, durationMs: number): Latencies {
   const prefillMs = stages.get("prefill");
   const decodeMs = stages.get("decode");
   const inferenceMs = prefillMs === undefined ? undefined : prefillMs + (decodeMs ?? 0);

@@ -31,6 +31,7 @@ import { RequestMetering } from "./request_metering.ts";
 import { StageTimes } from "./stage_times.ts";
 import { TokenTimes } from "./token_times.ts";
 import { TokenTimings } from "./token_timings.ts";
+import { traceContextOf } from "./trace_context.ts";
 
 export interface RequestRecordDeps {
   readonly telemetry: Telemetry;
@@ -80,6 +81,7 @@ export class RequestRecord {
         },
       },
     );
+    deps.metrics.contextReceived(traceContextOf(request.headers, this.span.traceId));
   }
 
   /** Headers of every answer, error answers too. */

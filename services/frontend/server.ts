@@ -6,7 +6,7 @@
  */
 
 import { createServer, type ServerResponse } from "node:http";
-import { getRequestListener } from "@hono/node-server";
+import { getRequestListener, type Http2Bindings, type HttpBindings } from "@hono/node-server";
 import { delay } from "@std/async/delay.js";
 import { listenHttp } from "../../shared/process/node_http_server.ts";
 import type { Frontend } from "./frontend.ts";
@@ -36,7 +36,7 @@ export async function serveFrontend(
 ): Promise<FrontendServer> {
   const server = createServer(
     getRequestListener(
-      async (request, env) => atOnce(await frontend.app.fetch(request, env), env.incoming),
+      async (request, env) => atOnce(await frontend.app.fetch(request, env), env),
       { overrideGlobalObjects: false },
     ),
   );
@@ -61,11 +61,17 @@ export async function serveFrontend(
 
 /**
  * Names the encoding that a stream has on HTTP/1.1. Without the name the adapter holds the first
- * token back for a timer's turn, to see whether the body ends there and has a length.
+ * token back for a timer's turn, to see whether the body ends there and has a length. The first token
+ * is there with the headers: both leave in one write, where the adapter would send the headers ahead.
  */
-function atOnce(response: Response, { httpVersion }: { readonly httpVersion: string }): Response {
+function atOnce(
+  response: Response,
+  { incoming, outgoing }: HttpBindings | Http2Bindings,
+): Response {
   const isStream = response.headers.get("content-type") === "text/event-stream";
-  if (isStream && httpVersion === "1.1") response.headers.set("transfer-encoding", "chunked");
+  if (!isStream || incoming.httpVersion !== "1.1") return response;
+  response.headers.set("transfer-encoding", "chunked");
+  if ("flushHeaders" in outgoing) outgoing.flushHeaders = () => {};
   return response;
 }
 

@@ -24,8 +24,9 @@ export class TokenOrder {
       this.#early.set(index, ids);
       return [];
     }
-    const ready = [...this.#take(index, ids)];
-    if (this.#early.size === 0) return ready;
+    const inOrder = this.#take(index, ids);
+    if (this.#early.size === 0) return inOrder;
+    const ready = [...inOrder];
     const early = [...this.#early].sort(([a], [b]) => a - b);
     for (const [earlyIndex, earlyIds] of early) {
       if (earlyIndex > this.#nextIndex) break;
@@ -36,7 +37,7 @@ export class TokenOrder {
   }
 
   #take(index: number, ids: readonly number[]): readonly number[] {
-    const fresh = ids.slice(this.#nextIndex - index);
+    const fresh = index === this.#nextIndex ? ids : ids.slice(this.#nextIndex - index);
     this.#nextIndex += fresh.length;
     return fresh;
   }

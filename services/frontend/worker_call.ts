@@ -4,7 +4,7 @@
  * its stream open holds nobody up: the call is closed a little later.
  */
 
-import { type Bus, CallError, type Headers } from "../../shared/bus/bus.ts";
+import { type Bus, CallError, type Frame, type Headers } from "../../shared/bus/bus.ts";
 import { epochMs } from "../../shared/clock/epoch_clock.ts";
 import {
   cancellationHeaders,
@@ -69,8 +69,11 @@ export class WorkerCall {
     });
   }
 
-  /** Calls the worker and yields its frames up to `end`. Throws a CallError; once closed, returns. */
-  async *frames(): AsyncGenerator<WorkFrame> {
+  /**
+   * Calls the worker and hands out its frames up to `end`, by a callback since one comes for every
+   * token. Rejects with a CallError; once closed, resolves.
+   */
+  async run(onFrame: (frame: WorkFrame) => void): Promise<void> {
     const { instance, request, deadlineAtMs } = this.#options;
     const subject = endpointSubject(
       instance.namespace,
@@ -79,7 +82,7 @@ export class WorkerCall {
       instance.instanceId,
     );
     try {
-      const stream = this.#bus.call<unknown>(subject, request, {
+      const call = this.#bus.call(subject, request, {
         headers: this.#span.headers(),
         signal: this.#abort.signal,
         cancelHeaders: () => ({
@@ -87,17 +90,12 @@ export class WorkerCall {
           ...cancellationHeaders(this.#cancellation),
         }),
         deadlineAtMs,
+        onFrame: (arrived) => {
+          const frame = this.#read(arrived);
+          if (frame !== null) onFrame(frame);
+        },
       });
-      for await (const { body, headers } of stream) {
-        // After `end` only the stream's own end is waited for.
-        if (this.#isClosed) continue;
-        if (this.#frames === 0) this.#nameWorkerSpan(headers);
-        const frame = parseWorkFrame(body);
-        if (frame === null) continue;
-        this.#note(frame);
-        if (frame.kind === "end") this.#ended();
-        yield frame;
-      }
+      for await (const _frame of call) { /* Frames come to onFrame. */ }
       if (this.#isClosed) return;
       throw new CallError(
         "disconnected",
@@ -124,6 +122,17 @@ export class WorkerCall {
     this.#close(signal === "stop_string" ? "success" : "cancelled");
     this.#routingEnded();
     this.#abort.abort();
+  }
+
+  /** Null for what is not to be passed on: after `end` only the stream's own end is waited for. */
+  #read({ body, headers }: Frame<unknown>): WorkFrame | null {
+    if (this.#isClosed) return null;
+    if (this.#frames === 0) this.#nameWorkerSpan(headers);
+    const frame = parseWorkFrame(body);
+    if (frame === null) return null;
+    this.#note(frame);
+    if (frame.kind === "end") this.#ended();
+    return frame;
   }
 
   /** The span that made the frames: known here also when its worker dies and never exports it. */

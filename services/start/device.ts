@@ -67,7 +67,7 @@ export const SIMULATED_DEVICE: ChosenDevice = {
   env: {},
 };
 
-/** What to know about a device beside its name; empty where there is nothing. */
+/** What to know about a device beside its name, and how to take another. */
 export function deviceAdvice(device: ChosenDevice): string[] {
   if (device.backend === SIMULATED) {
     return ["It is for tests and measurements. Without DYN_ENGINE a model answers."];
@@ -77,5 +77,5 @@ export function deviceAdvice(device: ChosenDevice): string[] {
   }
   return device.isSoftware
     ? ["This software driver emulates a GPU on the CPU and is slow: DYN_DEVICE=cpu is much faster."]
-    : [];
+    : ["DYN_DEVICE=cpu computes on the CPU instead."];
 }

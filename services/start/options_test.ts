@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert/mod.js";
-import { HELP, parseOptions, UsageError } from "./options.ts";
+import { DOCTOR_HELP, HELP, parseOptions, UsageError } from "./options.ts";
 
 Deno.test("parseOptions without arguments runs one worker of each role and may install", () => {
   assertEquals(parseOptions([]), {
@@ -10,6 +10,9 @@ Deno.test("parseOptions without arguments runs one worker of each role and may i
     prefillCount: 1,
     decodeCount: 1,
     hasTraces: true,
+    frontendUrl: undefined,
+    tempoUrl: undefined,
+    isJson: false,
   });
 });
 
@@ -24,13 +27,24 @@ Deno.test("parseOptions reads every option", () => {
     prefillCount: 0,
     decodeCount: 3,
     hasTraces: false,
+    frontendUrl: undefined,
+    tempoUrl: undefined,
+    isJson: false,
   });
 });
 
 Deno.test("parseOptions knows doctor and help", () => {
   assertEquals(parseOptions(["doctor", "--model", "x.gguf"]).command, "doctor");
   assertEquals(parseOptions(["--help"]).command, "help");
-  assertEquals(parseOptions(["doctor", "-h"]).command, "help");
+  assertEquals(parseOptions(["doctor", "-h"]).command, "doctor help");
+});
+
+Deno.test("parseOptions reads the doctor's own options", () => {
+  const { command, isJson, frontendUrl, tempoUrl } = parseOptions([
+    ...["doctor", "--dump", "--json", "--frontend", "http://a:8000", "--tempo=https://b/tempo"],
+  ]);
+  assertEquals([command, isJson], ["dump", true]);
+  assertEquals([frontendUrl, tempoUrl], ["http://a:8000", "https://b/tempo"]);
 });
 
 Deno.test("parseOptions refuses what it does not know, with what to do", () => {
@@ -40,6 +54,10 @@ Deno.test("parseOptions refuses what it does not know, with what to do", () => {
     [["up"], "the only command is doctor"],
     [["doctor", "now"], "the only command is doctor"],
     [["--model", ""], "needs a value"],
+    [["--dump"], "only the doctor takes it"],
+    [["--frontend", "http://a:8000"], "only the doctor takes it"],
+    [["doctor", "--frontend", "a:8000"], "use an http:// or https:// URL"],
+    [["doctor", "--tempo", ""], "use an http:// or https:// URL"],
     [["--port", "http"], "a whole number from 0 to 65535"],
     [["--port=-1"], "a whole number from 0 to 65535"],
     [["--port", "65536"], "a whole number from 0 to 65535"],
@@ -63,5 +81,11 @@ Deno.test("HELP names every option", () => {
     ]
   ) {
     assertEquals(HELP.includes(`  ${flag} `), true, flag);
+  }
+});
+
+Deno.test("DOCTOR_HELP names every option of the doctor", () => {
+  for (const flag of ["--dump", "--json", "--frontend", "--tempo", "--model", "--port", "--help"]) {
+    assertEquals(DOCTOR_HELP.includes(`  ${flag} `), true, flag);
   }
 });

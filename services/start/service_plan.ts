@@ -2,6 +2,7 @@
 
 import { fromFileUrl, join } from "@std/path/mod.js";
 import { PARENT_WATCH_FLAG } from "../../shared/provision/mod.ts";
+import type { ResolvedModel } from "../../shared/weights/sources/mod.ts";
 import { choosePort } from "./ports.ts";
 import { answersOk, greetsAsNats, servesWorkers } from "./readiness.ts";
 import type { ServiceSpec } from "./supervised_service.ts";
@@ -10,6 +11,7 @@ import type { ServiceSpec } from "./supervised_service.ts";
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 /** Time nats-server gets to end by itself; it has nothing to save. */
 const NATS_GRACE_MS = 2_000;
+const NATS_PORT = 4222;
 /** Status ports of the first worker of each role, as the workers' own defaults. */
 const STATUS_PORTS = { prefill: 9091, decode: 9092 } as const;
 const LOCALHOST = "127.0.0.1";
@@ -21,7 +23,7 @@ export interface NatsPlan {
 
 /** A nats-server of our own on a free port, its configuration in `folder`. */
 export async function planNatsServer(program: string, folder: string): Promise<NatsPlan> {
-  const port = choosePort(LOCALHOST, { port: 4222 });
+  const port = choosePort(LOCALHOST, NATS_PORT);
   const configPath = join(folder, "nats-server.conf");
   await Deno.writeTextFile(
     configPath,
@@ -49,7 +51,7 @@ export async function planNatsServer(program: string, folder: string): Promise<N
 
 export interface ServicesOptions {
   readonly natsUrl: string;
-  readonly model: { readonly path: string; readonly name: string };
+  readonly model: ResolvedModel;
   readonly http: { readonly hostname: string; readonly port: number };
   readonly prefillCount: number;
   readonly decodeCount: number;
@@ -81,12 +83,10 @@ export function planServices(
     DYN_LOG_DIR: options.logDir,
     ...options.exportEnv,
   });
-  const taken = new Set([options.http.port]);
   const workers: PlannedService[] = [];
   for (const [role, count] of workerCounts(options)) {
     for (let number = 1; number <= count; number++) {
-      const port = choosePort(LOCALHOST, { port: number === 1 ? STATUS_PORTS[role] : 0, taken });
-      taken.add(port);
+      const port = choosePort(LOCALHOST, number === 1 ? STATUS_PORTS[role] : 0);
       const url = `http://${LOCALHOST}:${port}`;
       const name = count === 1 ? role : `${role}-${number}`;
       workers.push({
@@ -97,6 +97,7 @@ export function planServices(
           ...options.deviceEnv,
           DYN_MODEL: options.model.path,
           DYN_MODEL_NAME: options.model.name,
+          DYN_MODEL_DIGEST: options.model.digest,
           DYN_SYSTEM_HOST: LOCALHOST,
           DYN_SYSTEM_PORT: String(port),
         },

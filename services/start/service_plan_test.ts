@@ -1,4 +1,9 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
+import {
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert/mod.js";
 import { loadSettings, unknownVariables } from "../../shared/config/mod.ts";
 import { PARENT_WATCH_FLAG } from "../../shared/provision/mod.ts";
 import { choosePort, isPortFree } from "./ports.ts";
@@ -13,7 +18,7 @@ import {
 
 const OPTIONS: ServicesOptions = {
   natsUrl: "nats://127.0.0.1:4222",
-  model: { path: "/cache/m.gguf", name: "m" },
+  model: { path: "/cache/m.gguf", name: "m", digest: "d".repeat(64) },
   http: { hostname: "127.0.0.1", port: 8000 },
   prefillCount: 1,
   decodeCount: 1,
@@ -35,6 +40,7 @@ Deno.test("planServices runs each service with what it needs, bound to its paren
   for (const worker of workers) {
     assertEquals(worker.env.DYN_MODEL, "/cache/m.gguf");
     assertEquals(worker.env.DYN_MODEL_NAME, "m");
+    assertEquals(worker.env.DYN_MODEL_DIGEST, OPTIONS.model.digest);
     assertEquals(worker.env.XDG_RUNTIME_DIR, "/run/x");
     assertEquals(worker.url, `http://127.0.0.1:${worker.env.DYN_SYSTEM_PORT}`);
   }
@@ -93,14 +99,16 @@ Deno.test("planNatsServer writes a configuration for a local server with large p
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("choosePort takes the preferred port unless it is taken", () => {
+Deno.test("choosePort takes the preferred port unless it is taken, and none twice", () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   assertEquals(isPortFree("127.0.0.1", port), false);
-  assertEquals(choosePort("127.0.0.1", { port }) === port, false);
+  assertNotEquals(choosePort("127.0.0.1", port), port);
   listener.close();
-  assertEquals(choosePort("127.0.0.1", { port }), port);
-  assertEquals(choosePort("127.0.0.1", { port, taken: new Set([port]) }) === port, false);
+  assertEquals(choosePort("127.0.0.1", port), port);
+  assertNotEquals(choosePort("127.0.0.1", port), port);
+  const ports = Array.from({ length: 200 }, () => choosePort("127.0.0.1", 0));
+  assertEquals(new Set(ports).size, ports.length);
 });
 
 Deno.test("answersOk is true for 200 only, and false where nobody listens", async () => {

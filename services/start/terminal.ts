@@ -7,6 +7,7 @@
  */
 
 import { bold, cyan, gray, red, yellow } from "@std/fmt/colors.js";
+import { redactText } from "../../shared/telemetry/log/redact.ts";
 
 /** Something with a file descriptor's write; replaced in tests. */
 export interface LineSink {
@@ -40,10 +41,10 @@ export class Terminal {
     return this.#options.stdout.isTerminal() && !this.#options.isPlain;
   }
 
-  /** A line for people, on stdout. */
-  say(line: string): void {
+  /** Lines for people, on stdout, without secrets. */
+  say(text: string): void {
     this.#clearTransient();
-    this.#write(this.#options.stdout, `${line}\n`);
+    this.#write(this.#options.stdout, `${redactText(text)}\n`);
   }
 
   /** A line that the next call replaces; only where `canRedraw`. */
@@ -75,8 +76,10 @@ export class Terminal {
     this.#event({ level: "WARN", service, line });
   }
 
-  #event(event: { level: "INFO" | "WARN"; service: string; line: string }): void {
+  /** A service hides secrets itself, but not in what its runtime says when it crashes. */
+  #event(said: { level: "INFO" | "WARN"; service: string; line: string }): void {
     this.#clearTransient();
+    const event = { ...said, line: redactText(said.line) };
     const { stderr, isJsonl, isPlain } = this.#options;
     if (isJsonl) {
       const time = (this.#options.now?.() ?? new Date()).toISOString();

@@ -43,6 +43,18 @@ Deno.test("Terminal says messages on stdout and names services on stderr", () =>
   assertEquals(stderr.text, "decode    | loaded\nprefill   | ended\n");
 });
 
+Deno.test("Terminal hides secrets in what it says and in what a service says as it crashes", () => {
+  const { stdout, terminal: speaker } = terminal();
+  const curl = "  curl -N http://h/v1 -H 'content-type: application/json' -d '{\"model\":\"m\"}'";
+  speaker.say(`Fetching model https://me:hunter2@h/m.gguf\n${curl}`);
+  assertEquals(stdout.text, `Fetching model https://me:[redacted]@h/m.gguf\n${curl}\n`);
+  for (const isJsonl of [false, true]) {
+    const { stderr, terminal: term } = terminal({ isJsonl });
+    term.relay("decode", "error: Uncaught Error: Cannot use nats://u:hunter2@h:4222");
+    assertEquals(stderr.text.includes("nats://u:[redacted]@h:4222"), true, stderr.text);
+  }
+});
+
 Deno.test("Terminal in JSONL mode passes JSON lines and wraps the others", () => {
   const { stderr, terminal: term } = terminal({ isJsonl: true });
   term.relay("decode", '{"level":"INFO"}');

@@ -69,6 +69,11 @@ export interface CallOptions {
   readonly headers?: Headers;
   /** Aborting cancels the call at the instance too; the iteration then throws the signal's reason. */
   readonly signal?: AbortSignal;
+  /**
+   * Takes the frames as they come, in place of the iteration, which then yields nothing until the end.
+   * What it throws fails the call.
+   */
+  readonly onFrame?: (frame: Frame<unknown>) => void;
   /** Headers of the cancel message, so that a trace can show it. */
   readonly cancelHeaders?: () => Headers;
   /**

@@ -21,6 +21,8 @@ import { MAX_TIMER_MS } from "./transport.ts";
  */
 const MAX_SILENT_TICKS = 10;
 
+const NO_HEADERS: Headers = {};
+
 /** An error frame must fit into any server's messages, whatever the error quotes. */
 const MAX_FAILURE_CHARACTERS = 1_024;
 
@@ -35,6 +37,7 @@ export class RunningCall implements IncomingCall {
   readonly #timeoutMs: number;
   readonly #abort = new AbortController();
   #sent = 0;
+  #lastHeaders = NO_HEADERS;
   #silentTicks = 0;
   #isOver = false;
 
@@ -61,13 +64,16 @@ export class RunningCall implements IncomingCall {
     }
   }
 
-  send(body: unknown, headers?: Headers): void {
+  /** The same headers again are not sent again: they hold for the frames that follow. */
+  send(body: unknown, headers: Headers = NO_HEADERS): void {
     if (this.#isOver) return;
+    const isNew = headers !== this.#lastHeaders;
+    this.#lastHeaders = headers;
     this.#link.publish(this.#replyTo, {
       kind: "frame",
       sequence: this.#sent,
       data: encodePayload(body),
-      ...(headers ? { headers } : {}),
+      ...(isNew ? { headers } : {}),
     });
     this.#sent++;
   }

@@ -11,6 +11,7 @@
 import { errors, type NatsConnection } from "@nats-io/nats-core";
 import type { BusStatus } from "./bus.ts";
 import {
+  bareSubject,
   decodeMessage,
   encodeHeaders,
   type IncomingMessage,
@@ -66,7 +67,9 @@ export class NatsLink implements Link {
   /** Throws a RangeError when the message is larger than the server accepts. */
   publish(subject: string, message: OutgoingMessage): void {
     if (this.#connection.isClosed()) return;
+    const bare = bareSubject(subject, message);
     try {
+      if (bare !== null) return this.#connection.publish(bare, message.data);
       this.#connection.publish(subject, message.data, {
         headers: encodeHeaders(message),
         ...(message.replyTo ? { reply: message.replyTo } : {}),

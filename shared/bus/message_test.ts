@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert/mod.js";
 import { headers as natsHeaders, type Msg, type MsgHdrs } from "@nats-io/nats-core";
-import { decodeMessage, encodeHeaders, NO_RESPONDERS } from "./message.ts";
+import { bareSubject, decodeMessage, encodeHeaders, NO_RESPONDERS } from "./message.ts";
 
 function received(headers: MsgHdrs | undefined, data = new Uint8Array()): Msg {
   return { subject: "s", reply: "r", headers, data } as Msg;
@@ -78,4 +78,36 @@ Deno.test("decodeMessage() reads a message that is not the bus's as one of no ki
   const message = decodeMessage(received(undefined));
   assertEquals([message.kind, message.callId, message.headers], ["", "", {}]);
   assertEquals(message.sequence, NaN);
+});
+
+Deno.test("decodeMessage() reads a frame without headers back from what bareSubject() made", () => {
+  const subject = bareSubject("inbox.call-1", { kind: "frame", sequence: 12 });
+  assertEquals(subject, "inbox.call-1.12");
+  const data = new Uint8Array([7]);
+  const message = decodeMessage({ subject, reply: "", headers: undefined, data } as unknown as Msg);
+  assertEquals(message, {
+    subject: "inbox.call-1",
+    replyTo: "",
+    kind: "frame",
+    sequence: 12,
+    callId: "",
+    headers: {},
+    isBare: true,
+    data,
+  });
+});
+
+Deno.test("bareSubject() leaves everything else its headers", () => {
+  for (
+    const message of [
+      { kind: "end", sequence: 3 },
+      { kind: "frame", sequence: 3, headers: {} },
+      { kind: "frame" },
+      { kind: "frame", sequence: 3, replyTo: "r" },
+    ]
+  ) assertEquals(bareSubject("inbox.call-1", message), null);
+});
+
+Deno.test("decodeMessage() gives a message without headers that is no frame no kind", () => {
+  assertEquals(decodeMessage(received(undefined)).kind, "");
 });

@@ -3,7 +3,8 @@
  *
  * - `call` goes to the instance's subject and carries a reply address; `frame`s, then one `end` or
  *   `error`, come back to it, numbered from 0. A number that is not the next one means that frames
- *   were lost with a connection: the call fails, since a gap cannot be repaired.
+ *   were lost with a connection: the call fails, since a gap cannot be repaired. A frame's headers hold
+ *   for those after it, until one has others.
  * - At every tick the caller sends a `ping` to `<subject>.control`. The instance answers `pong` with
  *   the count of frames it has sent, or `unknown` when it does not run the call. So one message
  *   checks four things: the server answers "no responders" at once when the instance died (SIGKILL
@@ -15,7 +16,7 @@
  * Silence is counted in ticks (`ticker.ts`), so a stalled event loop is not taken for a dead peer.
  */
 
-import { CallError, type CallOptions, type Frame } from "./bus.ts";
+import { CallError, type CallOptions, type Frame, type Headers } from "./bus.ts";
 import { Mailbox } from "./mailbox.ts";
 import { type IncomingMessage, NO_RESPONDERS } from "./message.ts";
 import { decodePayload, encodePayload } from "./payload.ts";
@@ -42,6 +43,8 @@ export class OutgoingCall<T> implements Closable {
   readonly #request: CallRequest;
   readonly #frames = new Mailbox<Frame<T>>();
   readonly #releases: (() => void)[] = [];
+  /** Of the last frame that had any: they hold for those after it. */
+  #frameHeaders: Headers = {};
   #received = 0;
   #unansweredPings = 0;
   #isOver = false;
@@ -126,10 +129,13 @@ export class OutgoingCall<T> implements Closable {
 
   #receiveFrame(message: IncomingMessage): void {
     this.#received++;
+    if (!message.isBare) this.#frameHeaders = message.headers;
     try {
+      const frame = { body: decodePayload(message.data), headers: this.#frameHeaders };
+      const { onFrame } = this.#request.options;
       // The frame's type is the contract between the caller and the endpoint; it is not checked here.
-      const body = decodePayload(message.data) as T;
-      this.#frames.push({ body, headers: message.headers });
+      if (onFrame === undefined) this.#frames.push(frame as Frame<T>);
+      else onFrame(frame);
     } catch (error) {
       this.#cancel();
       this.#settle(() => this.#frames.fail(error));

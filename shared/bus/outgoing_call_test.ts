@@ -154,3 +154,35 @@ Deno.test("OutgoingCall says nothing more after it was left", () => {
   ticker.tick(5);
   assertEquals(link.takeKinds(), ["call", "cancel"]);
 });
+
+Deno.test("OutgoingCall hands frames to onFrame as they come, and yields nothing before its end", async () => {
+  const bodies: unknown[] = [];
+  const { call, answer } = startCall({ onFrame: ({ body }) => bodies.push(body) });
+  answer({ kind: "frame", sequence: 0, data: encodePayload("a") });
+  answer({ kind: "frame", sequence: 1, data: encodePayload("b") });
+  assertEquals(bodies, ["a", "b"]);
+  answer({ kind: "end", sequence: 2 });
+  assertEquals(await call.next(), { done: true, value: undefined });
+});
+
+Deno.test("OutgoingCall fails and is cancelled when onFrame throws", async () => {
+  const { call, answer, link } = startCall({
+    onFrame: () => {
+      throw new TypeError("no such frame");
+    },
+  });
+  answer({ kind: "frame", sequence: 0, data: encodePayload("a") });
+  await assertRejects(() => call.next(), TypeError, "no such frame");
+  assertEquals(link.takeKinds().at(-1), "cancel");
+});
+
+Deno.test("OutgoingCall keeps a frame's headers for those after it that came bare", async () => {
+  const { call, answer } = startCall();
+  const data = encodePayload("a");
+  const headers = { traceparent: "00" };
+  answer({ kind: "frame", sequence: 0, data, headers });
+  answer({ kind: "frame", sequence: 1, data, isBare: true });
+  answer({ kind: "frame", sequence: 2, data, headers: {} });
+  const frames = [await call.next(), await call.next(), await call.next()];
+  assertEquals(frames.map(({ value }) => value?.headers), [headers, headers, {}]);
+});

@@ -3,12 +3,16 @@
  * absent and not `null`.
  */
 
-import { decode, encode } from "@msgpack/msgpack";
+import { Decoder, Encoder } from "@msgpack/msgpack";
 import { checkElementCounts } from "./payload_check.ts";
+
+/** Kept, since each would begin with buffers of its own. */
+const ENCODER = new Encoder({ ignoreUndefined: true });
+const DECODER = new Decoder();
 
 /** Returns the msgpack encoding of `value`; throws when it holds a function, a symbol or a bigint. */
 export function encodePayload(value: unknown): Uint8Array {
-  return encode(value, { ignoreUndefined: true });
+  return ENCODER.encode(value);
 }
 
 /**
@@ -19,7 +23,7 @@ export function decodePayload(data: Uint8Array): unknown {
   if (data.byteLength === 0) return undefined;
   try {
     checkElementCounts(data);
-    return decode(data.slice());
+    return DECODER.decode(data.slice());
   } catch (error) {
     throw new TypeError("Cannot decode the payload: it is not msgpack", { cause: error });
   }

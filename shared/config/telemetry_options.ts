@@ -2,11 +2,13 @@
 
 import { join } from "@std/path/mod.js";
 import type {
+  ExportTls,
   KeepOptions,
   ResourceAttributes,
   SpanLimits,
   TelemetryOptions,
 } from "../telemetry/telemetry.ts";
+import { ConfigError } from "./load.ts";
 import type { Settings } from "./variables.ts";
 import { VERSION } from "./version.ts";
 
@@ -32,6 +34,7 @@ export function telemetryOptions(
       settings.OTEL_EXPORTER_OTLP_PROTOCOL ?? "http/protobuf",
     exportCompression: settings.OTEL_EXPORTER_OTLP_TRACES_COMPRESSION ??
       settings.OTEL_EXPORTER_OTLP_COMPRESSION ?? "none",
+    exportTls: exportTls(settings),
     batchTimeoutMs: settings.OTEL_BSP_EXPORT_TIMEOUT,
     queueSize: settings.OTEL_BSP_MAX_QUEUE_SIZE,
     batchSize: settings.OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
@@ -69,6 +72,42 @@ function resourceAttributes(settings: Settings): ResourceAttributes {
     ...Object.fromEntries(Object.entries(found).filter(([, value]) => value !== "")),
     ...given,
   };
+}
+
+/** Throws a ConfigError for a file that cannot be read, or a certificate without its key. */
+function exportTls(settings: Settings): ExportTls {
+  const ca = readPem(settings, "CERTIFICATE");
+  const cert = readPem(settings, "CLIENT_CERTIFICATE");
+  const key = readPem(settings, "CLIENT_KEY");
+  if ((cert === undefined) !== (key === undefined)) {
+    const [given, missing] = cert === undefined
+      ? ["CLIENT_KEY", "CLIENT_CERTIFICATE"]
+      : ["CLIENT_CERTIFICATE", "CLIENT_KEY"];
+    throw new ConfigError(
+      `Cannot use OTEL_EXPORTER_OTLP_${given}: set OTEL_EXPORTER_OTLP_${missing} too`,
+    );
+  }
+  return {
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+  };
+}
+
+function readPem(
+  settings: Settings,
+  what: "CERTIFICATE" | "CLIENT_CERTIFICATE" | "CLIENT_KEY",
+): string | undefined {
+  const ofTraces = `OTEL_EXPORTER_OTLP_TRACES_${what}` as const;
+  const name = settings[ofTraces] === "" ? `OTEL_EXPORTER_OTLP_${what}` as const : ofTraces;
+  const path = settings[name];
+  if (path === "" || !settings.OTEL_EXPORT_ENABLED) return undefined;
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`Cannot use ${name}="${path}": ${reason}`);
+  }
 }
 
 function keepOptions(settings: Settings): KeepOptions | null {

@@ -144,6 +144,42 @@ export const TELEMETRY_VARIABLES = {
     "from the line above",
     "The same for traces",
   ),
+  OTEL_EXPORTER_OTLP_CERTIFICATE: variable(
+    PROCESSES,
+    text(""),
+    "the platform's authorities",
+    "PEM file of the authorities that the certificate of an `https://` collector may be signed by",
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE: variable(
+    PROCESSES,
+    text(""),
+    "from the line above",
+    "The same for traces",
+  ),
+  OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: variable(
+    PROCESSES,
+    text(""),
+    "none",
+    "PEM file of the certificate that is shown to the collector",
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE: variable(
+    PROCESSES,
+    text(""),
+    "from the line above",
+    "The same for traces",
+  ),
+  OTEL_EXPORTER_OTLP_CLIENT_KEY: variable(
+    PROCESSES,
+    text(""),
+    "none",
+    "PEM file of that certificate's private key",
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY: variable(
+    PROCESSES,
+    text(""),
+    "from the line above",
+    "The same for traces",
+  ),
   OTEL_BSP_SCHEDULE_DELAY: variable(
     PROCESSES,
     integer(1_000, 10, 600_000),

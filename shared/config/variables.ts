@@ -7,16 +7,8 @@
 
 import { SIMULATED_VARIABLES } from "./simulated_variables.ts";
 import { TELEMETRY_VARIABLES } from "./telemetry_variables.ts";
-import {
-  choice,
-  flag,
-  httpUrl,
-  integer,
-  logFilter,
-  optionalInteger,
-  pairs,
-  text,
-} from "./value_schemas.ts";
+import { TRACES_VARIABLES } from "./traces_variables.ts";
+import { choice, flag, integer, logFilter, optionalInteger, text } from "./value_schemas.ts";
 import { type Service, type Variable, variable } from "./variable.ts";
 
 export type { Service, Variable };
@@ -24,8 +16,6 @@ export type { Service, Variable };
 const ALL: readonly Service[] = ["frontend", "prefill", "decode", "traces", "start"];
 const PROCESSES: readonly Service[] = ["frontend", "prefill", "decode"];
 const WORKERS: readonly Service[] = ["prefill", "decode"];
-/** `task start` reads where they listen, to say so and to send the other services' spans there. */
-const TRACES_AND_START: readonly Service[] = ["traces", "start"];
 
 const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
 const TOKEN_HINT = 'use letters, digits, "_" and "-", at most 64';
@@ -63,6 +53,12 @@ export const VARIABLES = {
     "from `DYN_MODEL`",
     "Name under which clients ask for the model",
   ),
+  DYN_MODEL_DIGEST: variable(
+    WORKERS,
+    text("", /^[0-9a-f]{64}$/, "use the 64 small hexadecimal digits of a sha256"),
+    "computed; `task start` sets it",
+    "sha256 of the file that `DYN_MODEL` names, so that not every worker has to read it all",
+  ),
   DYN_CACHE_DIR: variable(
     ["prefill", "decode", "traces", "start", "trace"],
     text(""),
@@ -83,9 +79,10 @@ export const VARIABLES = {
   ),
   DYN_HTTP_BODY_LIMIT_MB: variable(
     ["frontend"],
-    integer(45, 1, 1024),
-    "`45`",
-    "Largest request body, MiB; a larger one gets 413",
+    integer(4, 1, 1024),
+    "`4`",
+    "Largest request body, MiB; a larger one gets 413 before it is parsed. Parsing holds up every " +
+      "other request: some 50 ms a MiB at worst",
   ),
   DYN_HTTP_SSE_KEEP_ALIVE_INTERVAL_MS: variable(
     ["frontend"],
@@ -217,80 +214,7 @@ export const VARIABLES = {
     "off",
     "Local time with offset instead of UTC in logs",
   ),
-  DYN_TRACES_HOST: variable(
-    TRACES_AND_START,
-    text("127.0.0.1"),
-    "`127.0.0.1`",
-    "Address the traces service listens on",
-  ),
-  DYN_TRACES_OTLP_PORT: variable(
-    TRACES_AND_START,
-    integer(4318, 0, 65535),
-    "`4318`",
-    "Port that takes spans over OTLP/HTTP; 0 takes a free one",
-  ),
-  DYN_TRACES_QUERY_PORT: variable(
-    TRACES_AND_START,
-    integer(3200, 0, 65535),
-    "`3200`",
-    "Port of the page and of Tempo's query API; 0 takes a free one",
-  ),
-  DYN_TRACES_FRONTEND_URL: variable(
-    ["traces"],
-    httpUrl("http://127.0.0.1:8000"),
-    "`http://127.0.0.1:8000`; `task start` sets it",
-    "Frontend that the page of the traces service talks to",
-  ),
-  DYN_TRACES_DB: variable(
-    ["traces"],
-    text(""),
-    "in `DYN_CACHE_DIR`, `/traces/traces.db`",
-    "Database file of the traces service",
-  ),
-  DYN_TRACES_RETENTION_HOURS: variable(
-    ["traces"],
-    integer(48, 1, 87_600),
-    "`48`",
-    "Age after which traces are forgotten, hours",
-  ),
-  DYN_TRACES_MAX_MB: variable(
-    ["traces"],
-    integer(2048, 16, 1_000_000),
-    "`2048`",
-    "Size of the database above which the oldest traces are forgotten, MiB",
-  ),
-  DYN_TRACES_BODY_LIMIT_MB: variable(
-    ["traces"],
-    integer(16, 1, 1024),
-    "`16`",
-    "Largest export request, unpacked, MiB; a larger one gets 413",
-  ),
-  DYN_TRACES_INFLIGHT_MB: variable(
-    ["traces"],
-    integer(64, 1, 65_536),
-    "`64`",
-    "Bytes of all export requests in work, MiB; one more gets 429 with Retry-After",
-  ),
-  DYN_TRACES_QUERY_TIMEOUT_MS: variable(
-    ["traces"],
-    integer(30_000, 100, 3_600_000),
-    "`30000`",
-    "Time a query may take, milliseconds; then 504",
-  ),
-  TEMPO_QUERY_URL: variable(
-    [...TRACES_AND_START, "trace"],
-    httpUrl(""),
-    "none: the traces service keeps spans itself",
-    "Tempo's query API, which the page and `deno task trace --tempo` then show; the traces service takes " +
-      "in no spans, and the page's own go to `OTEL_EXPORTER_OTLP_ENDPOINT`",
-  ),
-  TEMPO_QUERY_HEADERS: variable(
-    ["traces", "trace"],
-    pairs(),
-    "none",
-    "Headers of every query to Tempo, `key=value,…`, such as `Authorization=Basic%20…`",
-    true,
-  ),
+  ...TRACES_VARIABLES,
   ...TELEMETRY_VARIABLES,
 } as const;
 

@@ -45,7 +45,12 @@ export type SequenceEvent =
    * The cache ran out and an older sequence took the blocks: computed again later, from KV of its own.
    * Imports that are still under way are ignored.
    */
-  | { readonly type: "preempted"; readonly atMs: number }
+  | {
+    readonly type: "preempted";
+    readonly atMs: number;
+    /** The sequence that needed them; its own where it found none for its next token. */
+    readonly bySequenceId: string;
+  }
   /** A prefill chunk ran; after a preemption, one that computes earlier tokens again. */
   | {
     readonly type: "chunk";

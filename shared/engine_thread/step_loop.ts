@@ -177,8 +177,9 @@ export class StepLoop {
 
   #reportSchedule(batch: Batch): void {
     const atMs = this.#options.now();
-    for (const sequence of batch.preempted) {
-      this.#emit(this.#liveOf(sequence), { type: "preempted", atMs });
+    for (const { sequence, by } of batch.preempted) {
+      const bySequenceId = by.job.sequenceId;
+      this.#emit(this.#liveOf(sequence), { type: "preempted", atMs, bySequenceId });
     }
     for (const sequence of batch.admitted) {
       if (sequence.reservations > 1) continue;

@@ -39,6 +39,7 @@ export interface InstanceRecord {
   readonly pid: number;
   readonly startedAtMs: number;
   readonly sentAtMs: number;
+  /** It takes no new requests: it goes away, or a step of its engine does not end. */
   readonly isDraining: boolean;
   readonly model: InstanceModel;
   readonly device: InstanceDevice;

@@ -8,6 +8,7 @@
 import { z } from "zod";
 import {
   BOOKKEEPING_FIELDS,
+  limitMetadata,
   SAMPLING_FIELDS,
   type SamplingSettings,
   samplingSettings,
@@ -98,6 +99,7 @@ export interface ChatRequest extends SamplingSettings {
 /** Reads a request body. Throws an ApiError that names the parameter at fault. */
 export function parseChatRequest(body: Readonly<Record<string, unknown>>): ChatRequest {
   refuseUnsupported(body, { known: KNOWN, unsupported: UNSUPPORTED });
+  limitMetadata(body);
   const request = parseBody(chatRequestSchema, body);
   const maxTokens = request.max_completion_tokens ?? request.max_tokens ?? undefined;
   return {

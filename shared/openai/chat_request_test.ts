@@ -175,6 +175,7 @@ Deno.test("parseChatRequest() names the exact path of a wrong value", () => {
     [{ stream_options: { include_usage: true } }, "stream_options"],
     [{ model: "" }, "model"],
     [{ metadata: { a: 1 } }, "metadata.a"],
+    [{ metadata: Object.fromEntries("abcdefghijklmnopq".split("").entries()) }, "metadata"],
   ];
   for (const [body, param] of cases) {
     assertEquals(refusal(body), { code: "invalid_value", param }, JSON.stringify(body));

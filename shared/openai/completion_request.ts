@@ -4,6 +4,7 @@ import { z } from "zod";
 import { ApiError } from "./errors.ts";
 import {
   BOOKKEEPING_FIELDS,
+  limitMetadata,
   SAMPLING_FIELDS,
   type SamplingSettings,
   samplingSettings,
@@ -53,6 +54,7 @@ export function parseCompletionRequest(
   body: Readonly<Record<string, unknown>>,
 ): CompletionRequest {
   refuseUnsupported(body, { known: KNOWN, unsupported: UNSUPPORTED });
+  limitMetadata(body);
   refuseBatch(body.prompt);
   const request = parseBody(completionRequestSchema, body);
   return {

@@ -35,6 +35,21 @@ export const BOOKKEEPING_FIELDS = {
   prompt_cache_key: z.string().nullish(),
 } as const;
 
+/** OpenAI's limit; a schema would look at every entry before it counts them. */
+const MAX_METADATA = 16;
+
+/** Throws an ApiError when there are more than OpenAI takes. */
+export function limitMetadata({ metadata }: Readonly<Record<string, unknown>>): void {
+  if (typeof metadata !== "object" || metadata === null) return;
+  const count = Object.keys(metadata).length;
+  if (count <= MAX_METADATA) return;
+  throw new ApiError(
+    "invalid_value",
+    `Cannot use metadata: it has ${count} entries, at most ${MAX_METADATA} are allowed`,
+    { param: "metadata" },
+  );
+}
+
 /** Unsupported in both endpoints. */
 export const UNSUPPORTED_SAMPLING: UnsupportedParameters = {
   n: onlyValues(1),

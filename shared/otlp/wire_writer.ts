@@ -3,6 +3,10 @@
 import { FIXED32, FIXED64, LENGTH_DELIMITED, VARINT } from "./wire_reader.ts";
 
 const MAX_VARINT_BYTES = 10;
+/** Longer text is encoded faster by the platform. */
+const MAX_SHORT_TEXT = 64;
+const ZERO = 48;
+const LOWER_A = 97;
 const ENCODER = new TextEncoder();
 
 export class WireWriter {
@@ -17,6 +21,7 @@ export class WireWriter {
     return written;
   }
 
+  /** Also larger ones, up to 2^53. */
   uint32(field: number, value: number): void {
     this.#tag(field, VARINT);
     this.#varint(value);
@@ -51,6 +56,15 @@ export class WireWriter {
     this.#length += 8;
   }
 
+  /** The same from its two halves. */
+  fixed64Halves(field: number, low: number, high: number): void {
+    this.#tag(field, FIXED64);
+    this.#reserve(8);
+    this.#view.setUint32(this.#length, low, true);
+    this.#view.setUint32(this.#length + 4, high, true);
+    this.#length += 8;
+  }
+
   double(field: number, value: number): void {
     this.#tag(field, FIXED64);
     this.#reserve(8);
@@ -61,12 +75,29 @@ export class WireWriter {
   bytes(field: number, value: Uint8Array): void {
     this.#tag(field, LENGTH_DELIMITED);
     this.#varint(value.length);
+    this.raw(value);
+  }
+
+  /** Fields that are encoded already. */
+  raw(value: Uint8Array): void {
     this.#reserve(value.length);
     this.#bytes.set(value, this.#length);
     this.#length += value.length;
   }
 
+  /** Bytes from their lower-case hexadecimal digits. */
+  hex(field: number, digits: string): void {
+    const count = digits.length / 2;
+    this.#tag(field, LENGTH_DELIMITED);
+    this.#varint(count);
+    this.#reserve(count);
+    for (let at = 0; at < digits.length; at += 2) {
+      this.#bytes[this.#length++] = digitAt(digits, at) * 16 + digitAt(digits, at + 1);
+    }
+  }
+
   string(field: number, value: string): void {
+    if (value.length <= MAX_SHORT_TEXT && this.#ascii(field, value)) return;
     // A UTF-16 unit takes three bytes of UTF-8 at most.
     this.#reserve(value.length * 3);
     this.message(field, () => {
@@ -75,12 +106,22 @@ export class WireWriter {
     });
   }
 
-  /** An embedded message that `write` fills; its length is put in front of it afterwards. */
+  /** An embedded message that `write` fills. */
   message(field: number, write: () => void): void {
+    const start = this.begin(field);
+    write();
+    this.end(start);
+  }
+
+  /** Begins an embedded message, to which all belongs until `end` with what it returns. */
+  begin(field: number): number {
     this.#tag(field, LENGTH_DELIMITED);
     this.#reserve(1);
-    const lengthAt = this.#length++;
-    write();
+    return this.#length++;
+  }
+
+  /** Puts the length of the message in front of it. */
+  end(lengthAt: number): void {
     const length = this.#length - lengthAt - 1;
     const lengthBytes = varintBytes(length);
     // Growing copies what is before the position: not once it is back at the length.
@@ -91,6 +132,23 @@ export class WireWriter {
     this.#length = lengthAt;
     this.#varint(length);
     this.#length += length;
+  }
+
+  /** Text of one byte a character, without a call for it; false, and nothing written, for other text. */
+  #ascii(field: number, value: string): boolean {
+    const start = this.#length;
+    this.#tag(field, LENGTH_DELIMITED);
+    this.#varint(value.length);
+    this.#reserve(value.length);
+    for (let at = 0; at < value.length; at++) {
+      const code = value.charCodeAt(at);
+      if (code > 127) {
+        this.#length = start;
+        return false;
+      }
+      this.#bytes[this.#length++] = code;
+    }
+    return true;
   }
 
   #tag(field: number, wireType: number): void {
@@ -115,6 +173,11 @@ export class WireWriter {
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);
   }
+}
+
+function digitAt(digits: string, at: number): number {
+  const code = digits.charCodeAt(at);
+  return code >= LOWER_A ? code - LOWER_A + 10 : code - ZERO;
 }
 
 function varintBytes(value: number): number {

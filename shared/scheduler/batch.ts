@@ -11,12 +11,18 @@ export interface BatchSlice {
   readonly isDecode: boolean;
 }
 
+/** A sequence that lost its blocks. */
+export interface Preemption {
+  readonly sequence: Sequence;
+  /** The older one that needed them; itself where it found none for its own next token. */
+  readonly by: Sequence;
+}
+
 export class Batch {
   readonly slices: BatchSlice[] = [];
   /** Sequences that got their blocks for this step. */
   readonly admitted: Sequence[] = [];
-  /** Sequences that lost their blocks to an older one. */
-  readonly preempted: Sequence[] = [];
+  readonly preempted: Preemption[] = [];
   readonly #maxRows: number;
   #prefillRows = 0;
   #decodeRows = 0;

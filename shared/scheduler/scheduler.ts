@@ -24,7 +24,7 @@ import type { EngineLoad } from "../engine/engine.ts";
 import { Batch } from "./batch.ts";
 import { BlockManager } from "./block_manager.ts";
 import { type Capacity, checkStepRows, type Refusal, refuseTooLong } from "./limits.ts";
-import type { FinishReason, Sequence } from "./sequence.ts";
+import type { Sequence } from "./sequence.ts";
 
 export interface SchedulerOptions extends Capacity {
   /** Rows of one step. */
@@ -114,7 +114,7 @@ export class Scheduler {
             (isSampled ? "the backend sampled no token" : "no token was to be sampled"),
         );
       }
-      if (token !== null) appendToken(sequence, token);
+      if (token !== null) sequence.append(token);
     });
   }
 
@@ -158,7 +158,7 @@ export class Scheduler {
       sequence.computedTokens = sequence.promptLength;
       this.#cacheFullBlocks(sequence);
     }
-    appendToken(sequence, firstToken);
+    sequence.append(firstToken);
   }
 
   /** Forgets a sequence, whatever its phase, and gives up its blocks. */
@@ -238,7 +238,7 @@ export class Scheduler {
     while (!this.#appendBlock(sequence)) {
       const victim = this.#running.at(-1) ?? sequence;
       this.#preempt(victim);
-      batch.preempted.push(victim);
+      batch.preempted.push({ sequence: victim, by: sequence });
       if (victim === sequence) return false;
     }
     return true;
@@ -293,21 +293,6 @@ function requireNotBegun(sequence: Sequence, what: string): void {
     throw new SequenceStateError(`${what}: wait for its "scheduled" event`);
   }
   if (sequence.generatedTokens > 0) throw new SequenceStateError(`${what}: it has begun`);
-}
-
-function appendToken(sequence: Sequence, token: number): void {
-  sequence.tokens.push(token);
-  const reason = finishReason(sequence, token);
-  if (reason === null) return;
-  sequence.finishReason = reason;
-  sequence.phase = "finished";
-}
-
-function finishReason(sequence: Sequence, token: number): FinishReason | null {
-  const { kind, maxTokens, stopTokenIds } = sequence.job;
-  if (stopTokenIds.includes(token)) return "stop";
-  if (kind === "prefill" || sequence.generatedTokens >= maxTokens) return "length";
-  return null;
 }
 
 function removeFrom(list: Sequence[], sequence: Sequence): void {

@@ -360,7 +360,7 @@ Deno.test("Scheduler preempts the youngest when the cache runs out, and computes
   const before = Array.from({ length: 17 }, () => step(scheduler));
   assertEquals(before.flatMap(({ preempted }) => preempted), []);
   const batch = step(scheduler);
-  assertEquals(batch.preempted, [younger]);
+  assertEquals(batch.preempted, [{ sequence: younger, by: older }]);
   assertEquals(slicesOf(batch), [[older, 32, 1]]);
   assertEquals(younger.phase, "waiting");
   assertEquals(younger.generatedTokens, 17);

@@ -89,4 +89,20 @@ export class Sequence {
     if (end < this.tokens.length) end -= end % BLOCK_TOKENS;
     return Math.max(0, end - this.computedTokens);
   }
+
+  /** Takes in a generated token, which may be the last. */
+  append(token: number): void {
+    this.tokens.push(token);
+    const reason = this.#finishReason(token);
+    if (reason === null) return;
+    this.finishReason = reason;
+    this.phase = "finished";
+  }
+
+  #finishReason(token: number): FinishReason | null {
+    const { kind, maxTokens, stopTokenIds } = this.job;
+    if (stopTokenIds.includes(token)) return "stop";
+    if (kind === "prefill" || this.generatedTokens >= maxTokens) return "length";
+    return null;
+  }
 }

@@ -75,6 +75,15 @@ export type ResourceAttributes = Readonly<Record<string, string | number | boole
 
 export type ExportProtocol = "http/protobuf" | "http/json";
 
+/** For a collector behind https://, each in PEM; what is left out is the platform's, or none. */
+export interface ExportTls {
+  /** Authorities that may have signed the collector's certificate, in place of the known ones. */
+  readonly ca?: string;
+  /** What this process shows of itself. */
+  readonly cert?: string;
+  readonly key?: string;
+}
+
 export interface SamplerChoice {
   /** As `OTEL_TRACES_SAMPLER` names it. */
   readonly name:
@@ -128,6 +137,7 @@ export interface TelemetryOptions {
   readonly exportTimeoutMs: number;
   readonly exportProtocol: ExportProtocol;
   readonly exportCompression: "none" | "gzip";
+  readonly exportTls: ExportTls;
   /** Time in which a batch must arrive, tries again included. */
   readonly batchTimeoutMs: number;
   readonly queueSize: number;

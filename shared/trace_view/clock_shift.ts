@@ -2,12 +2,13 @@
  * How far apart the clocks of processes are, from the spans alone.
  *
  * A child in another process begins after its parent began, and ends about when the parent ends or
- * before. Both bound the offset between the two clocks. Where no offset at all fits the bounds, none is
+ * before; only one that was called off ends when it hears of it. Both bound the offset between the two
+ * clocks. Where no offset at all fits the bounds, none is
  * assumed; else the middle of what fits is taken. Clocks belong to processes and not to hosts: each
  * process counts from the time at which it started, so a clock that was set in between shows too.
  */
 
-import type { ViewSpan } from "./span.ts";
+import { textAttribute, type ViewSpan } from "./span.ts";
 
 export interface ClockShift {
   readonly service: string;
@@ -88,14 +89,19 @@ interface Edge {
 
 function boundChild(bounds: Bounds, { parent, child, knownUs }: Edge): void {
   bounds.highestUs = Math.min(bounds.highestUs, child.startUs - (parent.startUs - knownUs));
-  if (child.endUs === null || parent.endUs === null) return;
+  if (child.endUs === null || parent.endUs === null || isCalledOff(parent)) return;
   bounds.lowestUs = Math.max(bounds.lowestUs, child.endUs - (parent.endUs - knownUs));
 }
 
 function boundParent(bounds: Bounds, { parent, child, knownUs }: Edge): void {
   bounds.lowestUs = Math.max(bounds.lowestUs, parent.startUs - (child.startUs - knownUs));
-  if (child.endUs === null || parent.endUs === null) return;
+  if (child.endUs === null || parent.endUs === null || isCalledOff(parent)) return;
   bounds.highestUs = Math.min(bounds.highestUs, parent.endUs - (child.endUs - knownUs));
+}
+
+/** What works for it goes on until it hears of that. */
+function isCalledOff(parent: ViewSpan): boolean {
+  return textAttribute(parent, "cancellation.signal") !== undefined;
 }
 
 function chooseShift({ lowestUs, highestUs }: Bounds): { aheadUs: number; uncertaintyUs: number } {

@@ -150,6 +150,15 @@ Deno.test("buildTree says whose clock is off, by how much and on which host", ()
   ]);
 });
 
+Deno.test("buildTree does not take a cancel that was heard late for a clock", () => {
+  const attributes = { phase: "decode", "cancellation.signal": "client_disconnect" };
+  const tree = buildTree(sampleTrace((sample) => {
+    if (sample.id === "drr") return { ...sample, at: [10, 362], more: { attributes } };
+    return sample.id === "dh" ? { ...sample, at: [30, 376] } : sample;
+  }));
+  assertEquals(tree.clockShifts, []);
+});
+
 Deno.test("buildTree takes a late end on one clock for what it is", () => {
   // A cancelled worker notices late: its span outlives its parent's.
   const tree = buildTree(

@@ -9,7 +9,8 @@ export interface GapStatistics {
 /** Percentiles (nearest rank); null where there is no gap. */
 export function gapStatistics(gapsMs: readonly number[]): GapStatistics | null {
   if (gapsMs.length === 0) return null;
-  const sorted = gapsMs.toSorted((a, b) => a - b);
+  // Many answers may end at once: typed arrays sort numbers several times as fast.
+  const sorted = Float64Array.from(gapsMs).sort();
   const rank = (share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
   return { p50Ms: rank(0.5), p99Ms: rank(0.99), maxMs: rank(1) };
 }

@@ -222,7 +222,7 @@ export class GenerateRun {
           this.#stages.chunk(event);
           break;
         case "preempted":
-          this.#stages.preempted(event.atMs);
+          this.#stages.preempted(event);
           break;
         case "kv":
           listeners.kv?.(event);

@@ -24,7 +24,10 @@ export async function openModel(
   env: Readonly<Record<string, string>>,
 ): Promise<OpenModel> {
   if (settings.DYN_ENGINE === "simulated") return await openSimulated(settings);
-  const { path, name, digest } = await resolveModelFor(settings.DYN_MODEL, { env });
+  const { path, name, digest } = await resolveModelFor(settings.DYN_MODEL, {
+    env,
+    knownDigest: settings.DYN_MODEL_DIGEST || undefined,
+  });
   const { DYN_DEVICE: device, DYN_CPU_THREADS: cpuThreads } = settings;
   return {
     file: await openGguf(path),

@@ -15,6 +15,7 @@ import { type LateToken, TokenGaps } from "./token_gaps.ts";
 
 type ChunkEvent = Extract<SequenceEvent, { type: "chunk" }>;
 type TokenEvent = Extract<SequenceEvent, { type: "token" }>;
+type PreemptedEvent = Extract<SequenceEvent, { type: "preempted" }>;
 type StageSpan =
   | ActiveSpan<"engine_queue">
   | ActiveSpan<"engine_prefill">
@@ -111,8 +112,9 @@ export class StageSpans {
   }
 
   /** It lost its blocks, in whatever stage it is. */
-  preempted(atMs: number): void {
-    this.#gaps.preempted();
+  preempted({ atMs, bySequenceId }: PreemptedEvent): void {
+    const by = this.#options.steps.requestOf(bySequenceId);
+    this.#gaps.preempted(by?.span.spanId === this.#request.spanId ? null : by);
     if (this.#stage?.role !== "engine_queue") this.#stage?.event("preempted", {}, atMs);
   }
 

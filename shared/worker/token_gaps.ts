@@ -1,51 +1,23 @@
 /**
- * The gaps between the tokens of one sequence, and why the worst of them were so long.
+ * The gaps between the tokens of one sequence, of which the worst are told with their causes.
  *
  * A gap is told of when it is longer than LATE_FACTOR times the sequence's median gap and by more than
- * MIN_EXCESS_MS; of these at most MAX_TOLD, the longest. What a gap has beyond the median is shared out
- * over its causes, and the one with the largest share is named:
- *
- * - `preempted`: the sequence had lost its blocks; all of the excess is that.
- * - `kv_wait`: the first token was made by a prefill worker, and its KV had yet to come.
- * - `kv_export`, `kv_import`: KV of other sequences was read or written between the steps.
- * - `stall`: more time than usual in which no step ran and no KV was copied: the event loop or the
- *   garbage collector held one of the threads up, or no core was free for it.
- * - `prefill`, `batch_growth`: the step took longer and had prompt rows, or more answers than usual in
- *   it. Rows cost no more than in proportion to their number, and count up to there.
- * - `engine`: the step took longer, and nothing here says why.
+ * MIN_EXCESS_MS; of these at most MAX_TOLD, the longest.
  */
 
+import {
+  explainGap,
+  type Gap,
+  type GapExplanation,
+  gapParts,
+  type UsualGap,
+} from "./gap_causes.ts";
 import { type GapStatistics, gapStatistics } from "./gap_statistics.ts";
-import type { PastStep, StepHistory, StepRequest, StepWork } from "./step_history.ts";
+import type { StepHistory, StepRequest } from "./step_history.ts";
 
 const LATE_FACTOR = 1.5;
 const MIN_EXCESS_MS = 1;
 const MAX_TOLD = 8;
-
-export type GapCause =
-  | "prefill"
-  | "batch_growth"
-  | "kv_wait"
-  | "kv_import"
-  | "kv_export"
-  | "preempted"
-  | "stall"
-  | "engine";
-
-/** A gap that is worth telling. */
-export interface LateToken {
-  readonly index: number;
-  readonly step: number;
-  readonly atMs: number;
-  readonly gapMs: number;
-  readonly cause: GapCause;
-  /** The cause's share of the gap. */
-  readonly causeMs: number;
-  /** The other request that the cause comes from, where there is one. */
-  readonly other: StepRequest | null;
-  /** Rows of the other request's prompt in the step; 0 where the cause is another. */
-  readonly otherTokens: number;
-}
 
 export interface TokenTime {
   readonly index: number;
@@ -54,38 +26,22 @@ export interface TokenTime {
   readonly atMs: number;
 }
 
-interface Gap extends TokenTime {
+/** A token whose gap is worth telling. */
+export interface LateToken extends TokenTime, GapExplanation {
   readonly gapMs: number;
-  /** Of it, time in which the device did not run the step that made the token. */
-  readonly idleMs: number;
-  readonly past: PastStep | null;
-  readonly isPreempted: boolean;
-  /** Of it, time before the KV had come. */
-  readonly kvWaitMs: number;
-}
-
-interface Usual {
-  readonly gapMs: number;
-  readonly idleMs: number;
-  readonly rows: number;
-}
-
-interface Share {
-  readonly cause: GapCause;
-  readonly ms: number;
-  readonly works?: readonly StepWork[];
 }
 
 export class TokenGaps {
   readonly #steps: StepHistory;
   readonly #gapsMs: number[] = [];
-  readonly #idlesMs: number[] = [];
+  readonly #hostsMs: number[] = [];
+  readonly #outsidesMs: number[] = [];
   readonly #rows: number[] = [];
   /** Longest first. */
-  #longest: Gap[] = [];
+  readonly #longest: (TokenTime & Gap)[] = [];
   #lastMs: number | null = null;
-  #isPreempted = false;
-  #kvWaitMs = 0;
+  #preemption: Gap["preemption"] = null;
+  #isHandOver = false;
 
   constructor(steps: StepHistory) {
     this.#steps = steps;
@@ -97,18 +53,19 @@ export class TokenGaps {
    */
   handedOver(atMs: number, sinceFirstTokenMs: number): void {
     this.#lastMs = atMs - sinceFirstTokenMs;
-    this.#kvWaitMs = sinceFirstTokenMs;
+    this.#isHandOver = true;
   }
 
-  preempted(): void {
-    this.#isPreempted = true;
+  /** @param by the request that needed the blocks; null where none but its own did */
+  preempted(by: StepRequest | null): void {
+    this.#preemption = { by };
   }
 
   token(token: TokenTime): void {
-    if (this.#lastMs !== null) this.#add(token, token.atMs - this.#lastMs);
+    if (this.#lastMs !== null) this.#add(token, this.#lastMs);
     this.#lastMs = token.atMs;
-    this.#isPreempted = false;
-    this.#kvWaitMs = 0;
+    this.#preemption = null;
+    this.#isHandOver = false;
   }
 
   /** Of the gaps between tokens that were made here; null when there was none. */
@@ -118,97 +75,58 @@ export class TokenGaps {
 
   /** The worst gaps with their causes, in the order of the tokens. */
   lateTokens(): LateToken[] {
-    const gaps = this.statistics();
-    if (gaps === null) return [];
-    const usual: Usual = {
-      gapMs: gaps.p50Ms,
-      idleMs: gapStatistics(this.#idlesMs)?.p50Ms ?? 0,
-      rows: Math.max(1, gapStatistics(this.#rows)?.p50Ms ?? 1),
+    const gapMs = median(this.#gapsMs);
+    const late = this.#longest.filter((gap) =>
+      gapMs > 0 && gap.gapMs > LATE_FACTOR * gapMs && gap.gapMs - gapMs > MIN_EXCESS_MS
+    );
+    if (late.length === 0) return [];
+    const hostMs = median(this.#hostsMs);
+    const outsideMs = median(this.#outsidesMs);
+    const usual: UsualGap = {
+      gapMs,
+      hostMs,
+      outsideMs,
+      deviceMs: Math.max(0, gapMs - hostMs - outsideMs),
+      rows: Math.max(1, median(this.#rows)),
     };
-    return this.#longest
-      .filter(({ gapMs }) =>
-        gapMs > LATE_FACTOR * usual.gapMs && gapMs - usual.gapMs > MIN_EXCESS_MS
-      )
-      .map((gap) => explain(gap, usual))
+    return late
+      .map((gap) => ({
+        index: gap.index,
+        step: gap.step,
+        atMs: gap.atMs,
+        gapMs: gap.gapMs,
+        ...explainGap(gap, usual),
+      }))
       .toSorted((a, b) => a.index - b.index);
   }
 
-  #add(token: TokenTime, gapMs: number): void {
+  #add(token: TokenTime, lastMs: number): void {
+    const gapMs = token.atMs - lastMs;
     const past = this.#steps.at(token.step);
-    const idleMs = gapMs - (past === null ? gapMs : deviceMs(past));
-    if (this.#kvWaitMs === 0) {
+    if (!this.#isHandOver) {
       this.#gapsMs.push(gapMs);
-      this.#idlesMs.push(idleMs);
-      this.#rows.push(past?.report.decodeRows ?? 1);
+      if (past !== null) {
+        const { hostMs, outsideMs } = gapParts(gapMs, past);
+        this.#hostsMs.push(hostMs);
+        this.#outsidesMs.push(outsideMs);
+        this.#rows.push(past.report.decodeRows);
+      }
     }
-    const shortest = this.#longest.length < MAX_TOLD ? -1 : this.#longest.at(-1)?.gapMs ?? -1;
-    if (gapMs <= shortest) return;
+    const isFull = this.#longest.length === MAX_TOLD;
+    if (isFull && gapMs <= (this.#longest.at(-1)?.gapMs ?? 0)) return;
+    if (isFull) this.#longest.pop();
     const place = this.#longest.findLastIndex((each) => each.gapMs >= gapMs) + 1;
     this.#longest.splice(place, 0, {
       ...token,
       gapMs,
-      idleMs,
       past,
-      isPreempted: this.#isPreempted,
-      kvWaitMs: this.#kvWaitMs,
+      preemption: this.#preemption,
+      kvWaitMs: this.#isHandOver && past !== null ? past.report.startMs - lastMs : 0,
     });
-    this.#longest.length = Math.min(this.#longest.length, MAX_TOLD);
   }
 }
 
-function explain(gap: Gap, usual: Usual): LateToken {
-  const { index, step, atMs, gapMs } = gap;
-  const shares = sharesOf(gap, usual);
-  const largest = shares.reduce((best, share) => share.ms > best.ms ? share : best);
-  const work = largest.works?.reduce((best, each) => each.amount > best.amount ? each : best);
-  return {
-    index,
-    step,
-    atMs,
-    gapMs,
-    cause: largest.cause,
-    causeMs: largest.ms,
-    other: work?.request ?? null,
-    otherTokens: largest.cause === "prefill" ? work?.amount ?? 0 : 0,
-  };
-}
-
-/** The causes of what a gap has beyond the usual one; never empty. */
-function sharesOf(gap: Gap, usual: Usual): Share[] {
-  const excessMs = gap.gapMs - usual.gapMs;
-  if (gap.isPreempted) return [{ cause: "preempted", ms: excessMs }];
-  // Many steps went by before this thread got to the token.
-  if (gap.past === null) return [{ cause: "stall", ms: excessMs }];
-  const { report, prefills, kvExports, kvImports } = gap.past;
-  const exportMs = total(kvExports);
-  const importMs = total(kvImports);
-  const idleMs = gap.idleMs - exportMs - importMs - gap.kvWaitMs;
-  const stallMs = Math.max(0, idleMs - usual.idleMs);
-  const slowMs = Math.max(0, deviceMs(gap.past) - (usual.gapMs - usual.idleMs));
-  const grownRows = Math.max(0, report.decodeRows - usual.rows);
-  const moreRows = report.prefillRows + grownRows;
-  const rowsMs = Math.min(slowMs, moreRows * (usual.gapMs - usual.idleMs) / usual.rows);
-  const prefillMs = moreRows === 0 ? 0 : rowsMs * report.prefillRows / moreRows;
-  return [
-    { cause: "engine", ms: slowMs - rowsMs },
-    { cause: "stall", ms: stallMs },
-    { cause: "kv_wait", ms: gap.kvWaitMs },
-    { cause: "kv_export", ms: exportMs, works: some(kvExports) },
-    { cause: "kv_import", ms: importMs, works: some(kvImports) },
-    { cause: "batch_growth", ms: rowsMs - prefillMs },
-    { cause: "prefill", ms: prefillMs, works: some(prefills) },
-  ];
-}
-
-/** Time of the step on its device, or all of its time where the device tells none. */
-function deviceMs({ report }: PastStep): number {
-  return report.deviceMs ?? report.endMs - report.startMs;
-}
-
-function total(works: readonly StepWork[]): number {
-  return works.reduce((sum, { amount }) => sum + amount, 0);
-}
-
-function some(works: readonly StepWork[]): readonly StepWork[] | undefined {
-  return works.length === 0 ? undefined : works;
+/** 0 where there is nothing. */
+function median(values: readonly number[]): number {
+  return gapStatistics(values)?.p50Ms ?? 0;
 }

@@ -121,20 +121,24 @@ Deno.test("TokenGaps: reading and writing KV of others between the steps is told
   }
 });
 
-Deno.test("TokenGaps: time in which nothing ran is a stall, between steps, in a step and after it", () => {
-  const parts: StepPart[] = [
-    { idleMs: 50 },
-    { stepMs: 60, deviceMs: STEP_MS, prompts: { b: 1 } },
-    { lateMs: 50 },
-  ];
-  for (const part of parts) {
+Deno.test("TokenGaps: time in which nothing ran is a stall, before a step and after it", () => {
+  for (const part of [{ idleMs: 50 }, { lateMs: 50 }]) {
     const timeline = new Timeline();
     timeline.usual(6, { deviceMs: STEP_MS });
     timeline.step({ deviceMs: STEP_MS, ...part });
     const late = timeline.late();
     assertEquals(late.cause, "stall", JSON.stringify(part));
-    assertAlmostEquals(late.causeMs, part.idleMs ? 49.5 : 50);
+    assertAlmostEquals(late.causeMs, "idleMs" in part ? 49.5 : 50);
   }
+});
+
+Deno.test("TokenGaps: a step that took longer than its device did is readback, whatever was in it", () => {
+  const timeline = new Timeline();
+  timeline.usual(6, { deviceMs: STEP_MS - 1 });
+  timeline.step({ stepMs: 60, deviceMs: STEP_MS + 2, prompts: { b: 4 } });
+  const late = timeline.late();
+  assertEquals([late.cause, late.other], ["readback", null]);
+  assertAlmostEquals(late.causeMs, 47);
 });
 
 Deno.test("TokenGaps: a step that is slow for no visible reason is the engine's", () => {
@@ -148,22 +152,28 @@ Deno.test("TokenGaps: a step that is slow for no visible reason is the engine's"
 Deno.test("TokenGaps: lost blocks are the cause of the gap that they fall in", () => {
   const timeline = new Timeline();
   timeline.usual(6);
-  timeline.gaps.preempted();
+  timeline.gaps.preempted(timeline.history.requestOf("c"));
   timeline.nowMs += 100;
   timeline.step({ prompts: { b: 50 } });
   timeline.usual(2);
-  assertEquals(timeline.late().cause, "preempted");
+  assertEquals([timeline.late().cause, timeline.late().other?.requestId], [
+    "preempted",
+    "request-c",
+  ]);
   assertAlmostEquals(timeline.late().causeMs, 100);
 });
 
 Deno.test("TokenGaps: the wait for KV is the first gap after a hand-over, and in no statistics", () => {
   const timeline = new Timeline();
-  timeline.gaps.handedOver(timeline.nowMs, 80);
+  timeline.gaps.handedOver(timeline.nowMs, 30);
+  // A step of others is under way; the sequence's own KV is written after it.
+  const kvCopies = [{ sequenceId: "b", direction: "import", durationMs: 60 }] as const;
+  timeline.step({ idleMs: 20, kvCopies });
   timeline.usual(6);
   const late = timeline.late();
-  assertEquals([late.cause, late.index], ["kv_wait", 0]);
-  assertAlmostEquals(late.causeMs, 80);
-  assertAlmostEquals(late.gapMs, 90.5);
+  assertEquals([late.cause, late.index, late.other], ["kv_wait", 0, null]);
+  assertAlmostEquals(late.causeMs, 110);
+  assertAlmostEquals(late.gapMs, 120);
   assertAlmostEquals(timeline.gaps.statistics()?.maxMs ?? 0, 10.5);
 });
 

@@ -5,10 +5,8 @@
  * heartbeat comes last, so that nobody is routed here before all is up.
  */
 
-import { hostname } from "node:os";
 import type { Bus } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
-import { BLOCK_TOKENS } from "../engine/backend.ts";
 import type { Engine, EngineSource, StepReport } from "../engine/engine.ts";
 import { startEngine } from "../engine_thread/mod.ts";
 import type { InstanceRecord, Role } from "../messages/mod.ts";
@@ -20,8 +18,10 @@ import type { ActiveSpan } from "../telemetry/mod.ts";
 import { SIMULATED } from "../weights/model_file.ts";
 import { inOperatorsWords, kvCacheTokens } from "./engine_settings.ts";
 import { generateHandler } from "./generate_handler.ts";
+import { heartbeatOf } from "./heartbeat.ts";
 import { cardHandler, type EncodedCard, encodeModelCard } from "./model_card.ts";
 import { openModel } from "./model_source.ts";
+import { refuseRival } from "./rival.ts";
 import { statusApp, type WorkerStatus } from "./status_server.ts";
 import { StepHistory } from "./step_history.ts";
 import { recordStep } from "./step_spans.ts";
@@ -116,6 +116,7 @@ class WorkerProcess {
     this.#serveStatus();
     const model = await this.#readModel();
     const [{ bus, lost }, engine] = await this.#openBoth(span, model);
+    if (settings.DYN_INSTANCE_ID !== "") await refuseRival(bus, instanceId);
     const { device } = engine.info;
     telemetry.describe({
       "model.name": model.card.card.name,
@@ -124,7 +125,7 @@ class WorkerProcess {
       "engine.adapter": device.adapter,
     });
     const stopServing = this.#serve(bus, engine, model.card);
-    const heartbeat = bus.announce(() => this.#record(model, engine));
+    const heartbeat = bus.announce(() => this.#heartbeat(model, engine));
     const watchdog = this.#open.use(
       new StepWatchdog(engine, { limitMs: settings.DYN_STEP_TIMEOUT_MS, log: telemetry.log }),
     );
@@ -274,26 +275,16 @@ class WorkerProcess {
     return () => stops.forEach((stop) => stop());
   }
 
-  #record({ card, contextLength }: LoadedModel, engine: Engine): InstanceRecord {
+  #heartbeat({ card, contextLength }: LoadedModel, engine: Engine): InstanceRecord {
     const { settings, instanceId } = this.#context;
-    return {
+    return heartbeatOf(engine, {
       instanceId,
       namespace: settings.DYN_NAMESPACE,
       role: this.#role,
-      host: hostname(),
-      pid: Deno.pid,
       startedAtMs: this.#startedAtMs,
-      sentAtMs: epochMs(),
-      isDraining: this.#status.status === "draining",
-      model: {
-        name: card.card.name,
-        cardDigest: card.digest,
-        contextLength,
-        blockTokens: BLOCK_TOKENS,
-        blockBytes: engine.info.kv.blockBytes,
-      },
-      device: engine.info.device,
-      load: { ...engine.load, queueLimit: settings.DYN_QUEUE_LIMIT },
-    };
+      isDraining: ["draining", "stuck"].includes(this.#statusNow().status),
+      model: { name: card.card.name, cardDigest: card.digest, contextLength },
+      queueLimit: settings.DYN_QUEUE_LIMIT,
+    });
   }
 }

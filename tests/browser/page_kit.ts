@@ -1,7 +1,8 @@
 /// <reference lib="dom" />
 /** A stack with its traces service and a browser that watches it: what the tests of the page share. */
 
-import { join } from "@std/path/mod.js";
+import { fromFileUrl, join } from "@std/path/mod.js";
+import { TextLineStream } from "@std/streams/mod.js";
 import type { Browser, Page } from "playwright-core";
 import { launchChromium } from "../kit/browser.ts";
 import { Stack } from "../kit/stack.ts";
@@ -9,6 +10,7 @@ import { Stack } from "../kit/stack.ts";
 export const MODEL = "smollm2-135m-instruct";
 export const WIDTHS = [360, 1920] as const;
 export const THEMES = ["light", "dark"] as const;
+const TRACES_MAIN = fromFileUrl(new URL("../../services/traces/main.ts", import.meta.url));
 /** A software renderer shares the cores with the engine. */
 const TIMEOUT_MS = 60_000;
 
@@ -17,6 +19,8 @@ export interface PageOptions {
   readonly theme?: typeof THEMES[number];
   /** What the browser may say on the console: it tells of every refused request. */
   readonly expects?: RegExp;
+  /** Of another traces service than the stack's. */
+  readonly origin?: string;
 }
 
 export interface OpenPage extends AsyncDisposable {
@@ -44,6 +48,7 @@ export class PageKit implements AsyncDisposable {
       hasTraces: true,
       env: {
         DYN_TRACES_DB: join(folder, "traces.db"),
+        DYN_LOG_DIR: join(folder, "logs"),
         OTEL_EXPORT_ENABLED: "",
         OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "",
       },
@@ -56,7 +61,7 @@ export class PageKit implements AsyncDisposable {
   /** A tab at `path`; closing it fails on console errors and on requests to elsewhere. */
   async open(
     path: string,
-    { width = 1280, theme = "light", expects }: PageOptions = {},
+    { width = 1280, theme = "light", expects, origin = this.url }: PageOptions = {},
   ): Promise<OpenPage> {
     const page = await this.#browser.newPage({
       viewport: { width, height: width < 640 ? 740 : 1000 },
@@ -70,12 +75,13 @@ export class PageKit implements AsyncDisposable {
     });
     page.on("pageerror", (error) => problems.push(String(error)));
     page.on("request", (request) => {
-      const { origin, protocol } = new URL(request.url());
-      if (origin !== this.url && protocol !== "data:" && protocol !== "blob:") {
+      const { origin: asked, protocol } = new URL(request.url());
+      if (asked !== origin && protocol !== "data:" && protocol !== "blob:") {
         problems.push(`a request to ${request.url()}`);
       }
     });
-    await page.goto(`${this.url}/${path}`);
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.goto(`${origin}/${path}`);
     return {
       page,
       async [Symbol.asyncDispose]() {
@@ -90,6 +96,47 @@ export class PageKit implements AsyncDisposable {
     await this.stack[Symbol.asyncDispose]();
     await Deno.remove(this.#folder, { recursive: true });
   }
+}
+
+/** A traces service without a store of its own, over a Tempo; its frontend is the stack's. */
+export interface TempoPage extends AsyncDisposable {
+  readonly url: string;
+}
+
+export async function startTempoPage(
+  frontendUrl: string,
+  env: Readonly<Record<string, string>>,
+): Promise<TempoPage> {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", TRACES_MAIN],
+    env: {
+      DYN_TRACES_QUERY_PORT: "0",
+      DYN_TRACES_FRONTEND_URL: frontendUrl,
+      DYN_LOG_DIR: "off",
+      DYN_LOGGING_JSONL: "1",
+      ...env,
+    },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const text: ReadableStream<string> = process.stderr.pipeThrough(new TextDecoderStream())
+    .pipeThrough(new TextLineStream());
+  const lines = text.getReader();
+  let port: unknown;
+  while (port === undefined) {
+    const { value, done } = await lines.read();
+    if (done) throw new Error("The traces service ended before it was ready");
+    port = JSON.parse(value).query_port;
+  }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      process.kill("SIGTERM");
+      await lines.cancel();
+      await process.status;
+    },
+  };
 }
 
 export interface Question {

@@ -5,7 +5,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import type { Page } from "playwright-core";
 import { findChromium } from "../kit/browser.ts";
 import { eventually } from "../kit/stack.ts";
-import { answered, ask, MODEL, PageKit, THEMES, WIDTHS } from "./page_kit.ts";
+import { FAKE_TEMPO_TRACE, startFakeTempo } from "../../services/traces/testing/fake_tempo.ts";
+import { answered, ask, MODEL, PageKit, startTempoPage, THEMES, WIDTHS } from "./page_kit.ts";
 
 const BROWSER = findChromium(Deno.env.toObject());
 const SERVICES = ["baton-page", "baton-frontend", "baton-prefill", "baton-decode"];
@@ -57,6 +58,24 @@ test("chat streams an answer, and its waterfall fills in before the answer ends"
   assertMatch(await page.locator(".token").nth(1).getAttribute("title") ?? "", /^token 2 at .* ms/);
 });
 
+test("chat tells of each token its time and the step that made it, by pointer and by keys", async () => {
+  await using tab = await kit.open("");
+  const { page } = tab;
+  await ask(page, { text: "Count.", maxTokens: 12, isEndless: true });
+  await answered(page);
+  const info = page.locator(".token_info");
+  const told = (token: number, worker: string) =>
+    info.getByText(
+      new RegExp(`^token ${token} at .* after the last, step \\d+ of ${worker}.*; on this page at`),
+    ).waitFor();
+  await page.locator(".token").nth(3).hover();
+  await told(4, "decode");
+  await page.locator(".answer_text").focus();
+  await page.keyboard.press("ArrowRight");
+  await told(5, "decode");
+  assertMatch(await page.locator(".timings").innerText(), /At the services: .*prefill .* decode/);
+});
+
 test("chat's request is one trace, from the click over all services to the last token", async () => {
   await using tab = await kit.open(`#/trace/${longId}`);
   const { page } = tab;
@@ -66,7 +85,7 @@ test("chat's request is one trace, from the click over all services to the last 
     SERVICES,
   );
   const names = await rowNames(page);
-  assertEquals(names.slice(0, 2), ["chat", "http-request"]);
+  assertEquals(names.slice(0, 2), ["chat.request", "http-request"]);
   for (const name of ["kv.send", "kv.receive", "engine.prefill", "engine.decode"]) {
     assert(names.includes(name), `no ${name} in ${names}`);
   }
@@ -132,14 +151,91 @@ test("requests shows the columns of each, and leads to it by the keyboard", asyn
   await link.waitFor();
   const cells = await page.locator(".list tbody tr")
     .filter({ has: page.locator(`a[title="${longId}"]`) }).locator("td").allInnerTexts();
-  assertEquals([cells[2], cells[7]], ["success 200", MODEL]);
-  assertMatch(cells[6] ?? "", /^\d+ \+ \d+$/);
-  assertMatch(cells[8] ?? "", /→/);
+  assertEquals([cells[3], cells[8]], ["success 200", MODEL]);
+  for (const index of [2, 4, 5, 6]) assertMatch(cells[index] ?? "", /^[\d.]+ (µs|ms|s)/);
+  assertMatch(cells[7] ?? "", /^\d+ \+ \d+$/);
+  assertMatch(cells[9] ?? "", /→/);
   await link.focus();
   await page.keyboard.press("Enter");
   await page.locator(".waterfall summary").first().focus();
   await page.keyboard.press("Enter");
   await page.locator("details[open] .facts").waitFor();
+});
+
+test("requests draws how they went over time, and none for what is no list of spans", async () => {
+  await using tab = await kit.open("#/requests");
+  const { page } = tab;
+  await page.locator(".sparkline path").nth(3).waitFor({ state: "attached" });
+  const words = await page.locator(".sparkline figcaption").allInnerTexts();
+  assertEquals(words.map((text) => text.replace(/ [\d≈].*/, "")), [
+    "Requests",
+    "Errors",
+    "Duration p95",
+    "First token p95",
+  ]);
+  assertMatch(words[0] ?? "", /[1-9].*peak/);
+  await page.getByLabel("TraceQL").fill("{ } | count() > 2");
+  await page.keyboard.press("Enter");
+  await page.locator(".sparkline").first().waitFor({ state: "detached" });
+});
+
+test("a trace shows both ends of its KV transfer, its tokens over time and its logs", async () => {
+  await using tab = await kit.open(`#/trace/${longId}`);
+  const { page } = tab;
+  const transfer = page.locator("section", { hasText: "KV transfer" }).last();
+  await transfer.waitFor();
+  assertMatch(await transfer.innerText(), /sent by baton-prefill\s+received by baton-decode/);
+  const bytes = await transfer.locator("tr", { hasText: "bytes" }).locator("td").allInnerTexts();
+  assertEquals(bytes[1], bytes[2]);
+  assertMatch(bytes[1] ?? "", /^[\d,]+$/);
+  const timeline = page.locator(".timeline");
+  assertMatch(await timeline.innerText(), /59 tokens · between them median .* p99 /);
+  assertEquals(await timeline.locator(".token_track").count(), 1);
+  await page.locator(".log_lines li", { hasText: "request completed" }).first().waitFor();
+  const logs = await page.locator(".logs").innerText();
+  for (const service of ["frontend:", "prefill:", "decode:"]) assertStringIncludes(logs, service);
+});
+
+test("a trace names the requests that shared its steps", async () => {
+  const ids = ["c1", "c2"].map((byte) => byte.repeat(16));
+  await Promise.all(ids.map(async (traceId) => {
+    const answer = await fetch(`${kit.stack.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        traceparent: `00-${traceId}-${"1".repeat(16)}-01`,
+      },
+      body: JSON.stringify({
+        model: MODEL,
+        messages: [{ role: "user", content: "Count to one hundred." }],
+        max_tokens: 40,
+        ignore_eos: true,
+      }),
+    });
+    await answer.body?.cancel();
+    assertEquals(answer.status, 200);
+  }));
+  const [one = "", other = ""] = ids;
+  await eventually(async () =>
+    (await found(`{ name = "http-request" } && { name = "engine.decode" }`))
+      .filter((id) => ids.includes(id)).length === ids.length
+  );
+  await using tab = await kit.open(`#/trace/${one}`);
+  const row = tab.page.locator(".neighbours tr", { hasText: "of engine.decode" });
+  await row.locator(`a[title="${other}"]`).waitFor();
+  assertMatch(await row.first().innerText(), /[1-9]\d* of \d+ of engine\.decode.*success 200/s);
+});
+
+test("a trace is copied as a command that asks the same again, without its prompt", async () => {
+  await using tab = await kit.open(`#/trace/${shortId}`);
+  const { page } = tab;
+  await page.getByRole("button", { name: "Copy as curl" }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  const command = await page.evaluate(() => navigator.clipboard.readText());
+  assertStringIncludes(command, `curl -N ${kit.url}/frontend/v1/chat/completions`);
+  const body = JSON.parse(/-d '(.*)'$/s.exec(command)?.[1] ?? "");
+  assertEquals([body.model, body.max_tokens, body.stream], [MODEL, 2, true]);
+  assertEquals(body.messages, [{ role: "user", content: "(the prompt is in no trace)" }]);
 });
 
 test("a trace is downloaded as one file that needs nothing else", async () => {
@@ -174,6 +270,53 @@ test("system shows each worker with its model and device, and the exporter", asy
   for (const word of ["healthy", "prefill", "decode", MODEL, "exported"]) {
     assertStringIncludes(text, word);
   }
+});
+
+test("system draws who calls whom, with rates, and how each service does", async () => {
+  await using tab = await kit.open("#/system");
+  const { page } = tab;
+  await page.locator(".call_graph").waitFor();
+  const words = await page.locator(".call_graph").getAttribute("aria-label") ?? "";
+  for (
+    const [from, to] of [
+      ["page", "frontend"],
+      ["frontend", "prefill"],
+      ["frontend", "decode"],
+      ["prefill", "decode"],
+    ]
+  ) {
+    assertMatch(
+      words,
+      new RegExp(`baton-${from} calls baton-${to}: [\\d.]+/(s|min), p95 ≈ [\\d.]+ `),
+    );
+  }
+  const services = await page.locator(".calls .list tbody tr").allInnerTexts();
+  assertEquals(services.map((text) => text.split(/\s/)[0]), [...SERVICES].sort());
+});
+
+test("the page shows a Tempo's traces in the same views, and leaves out with a word what it lacks", async () => {
+  await using tempo = startFakeTempo();
+  const authorization = encodeURIComponent(tempo.headers.authorization);
+  await using service = await startTempoPage(kit.stack.url, {
+    TEMPO_QUERY_URL: tempo.url,
+    TEMPO_QUERY_HEADERS: `authorization=${authorization}`,
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: tempo.url.replace("/tempo", "/otlp/v1/traces"),
+    OTEL_EXPORTER_OTLP_HEADERS: `authorization=${authorization}`,
+  });
+  const expects = /status of 400/;
+  await using tab = await kit.open("#/requests", { origin: service.url, expects });
+  const { page } = tab;
+  await page.locator(`.list tbody a[title="${FAKE_TEMPO_TRACE}"]`).click();
+  await page.locator(".waterfall").waitFor();
+  assertStringIncludes(await page.locator(".waterfall").innerText(), "POST /v1/chat/completions");
+  await page.locator(".logs", { hasText: "DYN_LOG_DIR" }).waitFor();
+  await page.getByRole("link", { name: "System" }).click();
+  await page.getByText("cannot tell who calls whom").waitFor();
+  assertStringIncludes(await page.locator(".calls").innerText(), "prefill");
+  await page.getByRole("link", { name: "Chat" }).click();
+  await ask(page, { text: "Hello", maxTokens: 2 });
+  await eventually(() => Promise.resolve(tempo.spans.length > 0));
+  assertStringIncludes(JSON.stringify(tempo.spans), "chat.request");
 });
 
 test("what spans say is shown as text and never run", async () => {

@@ -33,14 +33,17 @@ function telemetry(options: Partial<TelemetryOptions> = {}) {
   return startTelemetry(telemetryTestOptions(url, { exportEnabled: false, ...options }));
 }
 
-/** A service that answers a call with the headers that its span passes on. */
-function serveSpans(bus: Bus, options: Partial<TelemetryOptions> = {}): void {
+/** A service that answers a call with the headers that its span passes on; resolves when it is up. */
+async function serveSpans(bus: Bus, options: Partial<TelemetryOptions> = {}): Promise<void> {
   const worker = telemetry(options);
   bus.serve("decode", "generate", "w", async (call) => {
     const span = worker.serverSpan("handle_payload", call.headers, IDS);
-    call.send({ headers: span.headers() } satisfies Hop);
+    const headers = span.headers();
+    // With headers of its own, as a plain NATS client can take it too.
+    call.send({ headers } satisfies Hop, headers);
     span.end();
   });
+  await bus.ping();
 }
 
 async function callWith(bus: Bus, headers: Headers): Promise<Headers> {
@@ -66,7 +69,7 @@ Deno.test("trace context of a client reaches the second service as W3C says", as
   await using server = await NatsServer.start();
   await using worker = await connectTestBus(server);
   await using caller = await connectTestBus(server);
-  serveSpans(worker);
+  await serveSpans(worker);
   const frontend = telemetry();
   for (const each of W3C_CASES) {
     const root = frontend.serverSpan("http_request", joinedHeaders(each), IDS);
@@ -80,7 +83,7 @@ Deno.test("trace context of a client reaches the second service as W3C says", as
 Deno.test("trace context in the header lines of a NATS message is read as W3C says", async () => {
   await using server = await NatsServer.start();
   await using worker = await connectTestBus(server);
-  serveSpans(worker);
+  await serveSpans(worker);
   await worker.ping();
   const client = await connectPlain(server);
   for (const [i, each] of W3C_CASES.entries()) {
@@ -100,7 +103,7 @@ Deno.test("trace context in the header lines of a NATS message is read as W3C sa
 Deno.test("NATS keys of any case count as the same header", async () => {
   await using server = await NatsServer.start();
   await using worker = await connectTestBus(server);
-  serveSpans(worker);
+  await serveSpans(worker);
   await worker.ping();
   const client = await connectPlain(server);
   const traceIdWith = async (...keys: string[]) => {
@@ -122,7 +125,7 @@ Deno.test("baggage, flags and the level that a request asks for survive the hop"
   await using server = await NatsServer.start();
   await using worker = await connectTestBus(server);
   await using caller = await connectTestBus(server);
-  serveSpans(worker, { propagators: [] });
+  await serveSpans(worker, { propagators: [] });
   const root = telemetry().serverSpan("http_request", {
     traceparent: `00-${TRACE}-${SPAN}-03`,
     tracestate: "baton=l:3,rojo=1",
@@ -138,7 +141,7 @@ Deno.test("a client that speaks B3 is in one trace over the hop", async () => {
   await using server = await NatsServer.start();
   await using worker = await connectTestBus(server);
   await using caller = await connectTestBus(server);
-  serveSpans(worker);
+  await serveSpans(worker);
   for (const [state, flags] of [["1", "01"], ["0", "00"]]) {
     const root = telemetry({ propagators: ["b3"] })
       .serverSpan("http_request", { b3: `${TRACE}-${SPAN}-${state}` }, IDS);

@@ -124,7 +124,7 @@ export async function collect(
   bus: Bus,
   role: Role,
   request: WorkRequest,
-  options: Pick<CallOptions, "headers" | "signal" | "cancelHeaders"> & {
+  { onFrame, ...options }: Pick<CallOptions, "headers" | "signal" | "cancelHeaders"> & {
     readonly onFrame?: (frame: WorkFrame) => void;
   } = {},
 ): Promise<WorkFrame[]> {
@@ -132,7 +132,7 @@ export async function collect(
   const subject = endpointSubject(NAMESPACE, role, "generate", role);
   for await (const { body } of bus.call<WorkFrame>(subject, request, options)) {
     frames.push(body);
-    options.onFrame?.(body);
+    onFrame?.(body);
   }
   return frames;
 }

@@ -153,6 +153,12 @@ Deno.test("generateHandler: a sequence that loses its blocks has the event on th
   const preempted = spans.filter((span) => span.events.some(({ name }) => name === "preempted"));
   assert(preempted.length > 0);
   assertEquals(new Set(preempted.map((span) => span.name)), new Set(["engine.decode"]));
+  const takers = preempted.flatMap((span) =>
+    span.events.filter(({ attributes }) => attributes.cause === "preempted")
+      .flatMap(({ attributes }) => attributes["other.request_id"] ?? [])
+  );
+  // The youngest takes nobody's blocks.
+  assert(!takers.includes("2"), `${takers}`);
 });
 
 Deno.test("generateHandler: a caller that leaves frees the sequence and is not an error", async () => {

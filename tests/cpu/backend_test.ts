@@ -1,13 +1,14 @@
 import process from "node:process";
 import {
   assert,
+  assertAlmostEquals,
   assertEquals,
   assertMatch,
   assertNotEquals,
   assertRejects,
   assertThrows,
 } from "@std/assert/mod.js";
-import { DeviceError, type SampleParameters } from "../../shared/engine/backend.ts";
+import { DeviceError, type PassTime, type SampleParameters } from "../../shared/engine/backend.ts";
 import {
   type CpuBackend,
   type CpuBackendOptions,
@@ -188,6 +189,47 @@ Deno.test("step() returns logits of more rows than a step has slices", async () 
   assertEquals(slices[0].logits, await logitsOf(backend, a));
   assertEquals(slices[1].logits, slices[0].logits?.slice(0, 7 * model.shape.vocab));
 });
+
+Deno.test("step() with timePasses times each pass and computes the same, bit for bit", async () => {
+  const model = tinyModel({ shape: { layers: 3 } });
+  const { vocab } = model.shape;
+  const sample = { temperature: 0.9, topK: 0, topP: 0.9, seed: 3 };
+  for (const threads of [1, 3]) {
+    await using backend = await open(model, { threads, maxSlices: 2 });
+    const slices = [
+      slice(tokensOf(3, 3, vocab), { sample, wantLogits: true }),
+      slice(tokensOf(1, 8, vocab), { blockTable: blocks(1), sample, wantLogits: true }),
+    ];
+    const untimed = await backend.step(slices);
+    const kv = await backend.readBlocks([blocks(0)[0], blocks(1)[0]]);
+    const timed = await backend.step(slices, { timePasses: true });
+    assertEquals(timed.slices, untimed.slices);
+    assertEquals(await backend.readBlocks([blocks(0)[0], blocks(1)[0]]), kv);
+    assertEquals(untimed.passes, undefined);
+    // Four rows of logits, two at a time.
+    assertPasses(timed.passes, ["embed", "layers", "output", "sample", "output"]);
+    const unsampled = await backend.step([slice([1, 2, 3])], { timePasses: true });
+    assertPasses(unsampled.passes, ["embed", "layers"]);
+  }
+});
+
+/** In order and without overlap; the layers' kinds make up the layers. */
+function assertPasses(passes: readonly PassTime[] | undefined, names: readonly string[]): void {
+  assertEquals(passes?.map(({ name }) => name), names);
+  let endMs = 0;
+  for (const { name, startMs, durationMs, kinds } of passes!) {
+    assert(startMs >= endMs - 1e-6 && durationMs >= 0, `${name} begins at ${startMs} ms`);
+    endMs = startMs + durationMs;
+    if (name !== "layers") {
+      assertEquals(kinds, {});
+      continue;
+    }
+    const { linear = 0, attention = 0, other = 0 } = kinds;
+    assert(linear > 0 && attention > 0 && other > 0, JSON.stringify(kinds));
+    assertAlmostEquals(linear + attention + other, durationMs, 1e-6);
+  }
+  assertEquals(passes![0].startMs, 0);
+}
 
 Deno.test("step() without sampling or logits still computes the KV that later steps read", async () => {
   const model = tinyModel();

@@ -1,6 +1,6 @@
 /** A GPU host feeds a CPU host and back: workers of both backends behind one frontend. */
 
-import { assert, assertEquals } from "@std/assert/mod.js";
+import { assert, assertEquals, assertMatch } from "@std/assert/mod.js";
 import { fromFileUrl } from "@std/path/mod.js";
 import { eventually, Stack } from "../kit/stack.ts";
 
@@ -8,6 +8,7 @@ const MODEL = "stories15m";
 const PREFILL = fromFileUrl(new URL("../../services/prefill/main.ts", import.meta.url));
 const STORY_START =
   ", there was a little girl named Lily. She loved to play outside in the sunshine.";
+const TIME_ATTRIBUTE = { webgpu: "gpu.time_ms", cpu: "cpu.time_ms" } as const;
 const LOAD_TIMEOUT_MS = 60_000;
 
 for (const [prefill, decode] of [["webgpu", "cpu"], ["cpu", "webgpu"]] as const) {
@@ -15,7 +16,7 @@ for (const [prefill, decode] of [["webgpu", "cpu"], ["cpu", "webgpu"]] as const)
     await using stack = await Stack.start({
       model: MODEL,
       prefillCount: 0,
-      env: { DYN_DEVICE: decode },
+      env: { DYN_DEVICE: decode, DYN_TRACE_LEVEL: "3" },
     });
     await using _worker = startPrefill(stack, prefill);
     await eventually(
@@ -24,8 +25,28 @@ for (const [prefill, decode] of [["webgpu", "cpu"], ["cpu", "webgpu"]] as const)
     );
     assertEquals(await backendsOf(stack), [`decode ${decode}`, `prefill ${prefill}`]);
     assertEquals(await continueStory(stack), STORY_START);
-    const spans = await stack.sink.waitFor((all) => all.some(({ name }) => name === "kv.receive"));
-    assert(spans.some(({ name }) => name === "engine.decode"));
+    const spans = await stack.sink.waitFor((all) =>
+      all.filter(({ name }) => name === "handle_payload").length === 2
+    );
+    assert(spans.some(({ name }) => name === "kv.receive"));
+    for (const [component, backend] of [["prefill", prefill], ["decode", decode]] as const) {
+      const request = spans.find(({ name, attributes }) =>
+        name === "handle_payload" && attributes.component === component
+      );
+      assertEquals(request?.attributes["engine.backend"], backend);
+      assert(Number(request?.attributes[TIME_ATTRIBUTE[backend]]) > 0, `${component} has no time`);
+    }
+    const steps = spans.filter(({ name }) => name === "engine.step");
+    const backends = new Set(steps.map(({ attributes }) => attributes["engine.backend"]));
+    assertEquals([...backends].sort(), ["cpu", "webgpu"]);
+    for (const { spanId, attributes } of steps) {
+      // Only some adapters have timestamps: those tell the step's time too.
+      if (attributes["engine.backend"] !== "webgpu" || attributes.device_ms === undefined) continue;
+      const passes = spans.filter(({ parentSpanId }) => parentSpanId === spanId);
+      assert(passes.some(({ name }) => name === "gpu.layers"), `${passes.length} passes`);
+    }
+    const page = await (await fetch(`${stack.workers[0]?.url}/metrics`)).text();
+    assertMatch(page, new RegExp(`^dynamo_component_engine_info{.*backend="${decode}".*} 1$`, "m"));
   });
 }
 
@@ -37,6 +58,7 @@ function startPrefill(stack: Stack, device: string): AsyncDisposable {
       NATS_URL: stack.natsUrl,
       DYN_MODEL: MODEL,
       DYN_DEVICE: device,
+      DYN_TRACE_LEVEL: "3",
       DYN_SYSTEM_PORT: "0",
       DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: "0",
       OTEL_EXPORT_ENABLED: "1",

@@ -1,6 +1,7 @@
 /** The whole of `start` on the simulated engine: many streams, and what its faults look like outside. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
+import { NatsServer } from "../bus/nats_server_kit.ts";
 import { eventually, Stack } from "../kit/stack.ts";
 
 const ENV = {
@@ -105,6 +106,33 @@ Deno.test("a simulated fault is an error that says what failed, and the worker c
   });
   const short = await complete(stack, "a", { stream: false, max_tokens: 2 });
   assertEquals(short.status, 200, short.text);
+});
+
+Deno.test("a NATS server that goes and comes back costs a request no text, with one worker alone", async () => {
+  await using nats = await NatsServer.start();
+  await using stack = await Stack.start({
+    prefillCount: 0,
+    env: { ...ENV, NATS_URL: nats.url, DYN_SIM_STEP_US: "20000" },
+  });
+  const whole = textOf(await complete(stack, "a", { max_tokens: 40 }));
+  const response = await fetch(`${stack.url}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      model: "simulated",
+      prompt: "a",
+      max_tokens: 40,
+      temperature: 0,
+      stream: true,
+    }),
+  });
+  await nats.kill();
+  const text = response.text();
+  await stack.waitForLog((line) => line.message === "bus disconnected");
+  const later = complete(stack, "a", { max_tokens: 40 });
+  await nats.restart();
+  assertEquals(textOf({ status: response.status, text: await text }), whole);
+  assertEquals(textOf(await later), whole);
 });
 
 Deno.test("start refuses a model beside the simulated engine", async () => {

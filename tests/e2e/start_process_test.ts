@@ -1,7 +1,7 @@
 /** `start` as a process: what it refuses, and what it leaves behind. */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
-import { fromFileUrl } from "@std/path/mod.js";
+import { fromFileUrl, join } from "@std/path/mod.js";
 
 const START = fromFileUrl(new URL("../../services/start.ts", import.meta.url));
 const IS_WINDOWS = Deno.build.os === "windows";
@@ -82,9 +82,9 @@ Deno.test("doctor ends with code 1 and the reasons when something would stop Bat
     { NATS_URL: `nats://127.0.0.1:${gone}` },
   );
   assertEquals(code, 1);
-  assertMatch(text, /^STOP {2}nats {6}no server answers at NATS_URL/m);
+  assertMatch(text, /^STOP {2}nats {6}Cannot connect to NATS at .*correct `NATS_URL`/m);
   assertMatch(text, /^STOP {2}model {5}Cannot open model/m);
-  assertMatch(text, /^STOP {2}port {6}.*is taken; choose another with --port/m);
+  assertMatch(text, /^STOP {2}ports {5}Another program listens at .*`--port` for the API/m);
   assertMatch(text, /^3 of these would stop Baton/m);
 });
 
@@ -191,3 +191,46 @@ async function untilGone(pid: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+Deno.test({
+  name: "start ends at the second Ctrl-C while a step of its preparation goes on",
+  ignore: IS_WINDOWS,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const started = join(folder, "started");
+    await new Deno.Command("mkfifo", { args: [started] }).output();
+    const program = join(folder, "nats-server");
+    await Deno.writeTextFile(program, `#!/bin/sh\necho $$ > ${started}\nexec sleep 600\n`);
+    await Deno.chmod(program, 0o755);
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", START, "--port", "0"],
+      env: {
+        NO_COLOR: "1",
+        NATS_URL: "",
+        PATH: `${folder}:${Deno.env.get("PATH")}`,
+        DYN_TRACES_OTLP_PORT: "0",
+        DYN_TRACES_QUERY_PORT: "0",
+      },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const stuckPid = Number(await Deno.readTextFile(started));
+    try {
+      child.kill("SIGINT");
+      const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      let text = "";
+      while (!text.includes("once more to stop at once")) {
+        const { value, done } = await output.read();
+        assertEquals(done, false, text);
+        text += value;
+      }
+      child.kill("SIGINT");
+      assertEquals((await child.status).code, 0);
+      await output.cancel();
+    } finally {
+      Deno.kill(stuckPid, "SIGKILL");
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});

@@ -2,6 +2,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert/mod.js";
 import { join } from "@std/path/mod.js";
+import { FAKE_TEMPO_TRACE, startFakeTempo } from "../../services/traces/testing/fake_tempo.ts";
 import { eventually, Stack } from "../kit/stack.ts";
 
 interface FoundTrace {
@@ -52,5 +53,29 @@ Deno.test({
     const warnings = stack.logs.filter(({ level }) => level === "WARN" || level === "ERROR");
     assertEquals(warnings.filter(({ target }) => String(target).includes("traces")), []);
     await Deno.remove(folder, { recursive: true });
+  },
+});
+
+Deno.test({
+  name:
+    "start with TEMPO_QUERY_URL shows that Tempo's traces, and exports to where the environment says",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using tempo = startFakeTempo();
+    await using stack = await Stack.start({
+      hasTraces: true,
+      env: {
+        DYN_ENGINE: "simulated",
+        TEMPO_QUERY_URL: tempo.url,
+        TEMPO_QUERY_HEADERS: `authorization=${encodeURIComponent(tempo.headers.authorization)}`,
+        OTEL_EXPORT_ENABLED: "",
+      },
+    });
+    const line = await stack.waitForOutput(/^ {2}traces +http:\S+ .*over the Tempo of \w+$/m);
+    const queryUrl = /http:\S+/.exec(line)?.[0] ?? "";
+    const answer = await fetch(`${queryUrl}/api/search?q=${encodeURIComponent("{ }")}`);
+    assertEquals((await answer.json()).traces[0].traceID, FAKE_TEMPO_TRACE);
+    await stack.sink.waitFor((spans) => spans.some(({ name }) => name === "worker.start"));
+    assertEquals(await stack.stop("SIGTERM"), 0);
   },
 });

@@ -1,6 +1,7 @@
 /** The switches of export as a collector sees them: encoding, compression, headers, limits, resource. */
 
 import { assertEquals, assertMatch, assertObjectMatch } from "@std/assert/mod.js";
+import { fromFileUrl } from "@std/path/mod.js";
 import { loadSettings, telemetryOptions } from "../../shared/config/mod.ts";
 import { startTelemetry, type Telemetry } from "../../shared/telemetry/mod.ts";
 import { type OtlpSink, startOtlpSink } from "../kit/otlp_sink.ts";
@@ -69,6 +70,25 @@ for (const protocol of ["http/protobuf", "http/json"]) {
       assertEquals(telemetry.exporter.failedBatches, 0);
     });
   }
+}
+
+for (const name of ["OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE"]) {
+  Deno.test(`spans go to a collector behind TLS whose authority ${name} names`, async () => {
+    const path = (file: string) => fromFileUrl(new URL(`../kit/tls/${file}`, import.meta.url));
+    const [cert, key] = await Promise.all(
+      ["server.pem", "server_key.pem"].map((file) => Deno.readTextFile(path(file))),
+    );
+    await using sink = startOtlpSink({ tls: { cert: cert!, key: key! } });
+    const trusting = telemetryIn({ [name]: path("ca.pem") }, sink);
+    makeRequest(trusting);
+    await trusting.shutdown("test", 5_000);
+    assertEquals(traceFaults(sink.spans()), []);
+    assertEquals(trusting.exporter.exportedSpans, 2);
+    const other = telemetryIn({}, sink);
+    makeRequest(other);
+    await other.shutdown("test", 5_000);
+    assertEquals([other.exporter.exportedSpans, other.exporter.droppedSpans], [0, 2]);
+  });
 }
 
 Deno.test("limits cut what a span holds, and no span is lost by them", async () => {

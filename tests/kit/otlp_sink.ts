@@ -42,6 +42,8 @@ export interface SinkExport {
 export interface OtlpSinkOptions {
   /** A free one when left out. */
   readonly port?: number;
+  /** In PEM, for `https://`; by default it speaks plain HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /**
    * Answers instead of 200 when it returns a response; its spans are then not kept. A promise that
    * stays pending is a collector that hangs.
@@ -84,6 +86,7 @@ export function startOtlpSink(options: OtlpSinkOptions = {}): OtlpSink {
     hostname: "127.0.0.1",
     port: options.port ?? 0,
     onListen: () => {},
+    ...options.tls,
   }, async (request) => {
     if (new URL(request.url).pathname !== "/v1/traces") return new Response(null, { status: 404 });
     const { headers } = request;
@@ -123,7 +126,9 @@ export function startOtlpSink(options: OtlpSinkOptions = {}): OtlpSink {
 
   return {
     port: server.addr.port,
-    tracesUrl: `http://127.0.0.1:${server.addr.port}/v1/traces`,
+    tracesUrl: `http${
+      options.tls === undefined ? "" : "s"
+    }://127.0.0.1:${server.addr.port}/v1/traces`,
     spans: () => [...spans],
     viewSpans: () => [...viewSpans],
     exports: () => [...exports],

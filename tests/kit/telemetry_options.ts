@@ -18,6 +18,7 @@ export function telemetryTestOptions(
     exportTimeoutMs: 5_000,
     exportProtocol: "http/json",
     exportCompression: "none",
+    exportTls: {},
     batchTimeoutMs: 300_000,
     queueSize: 2048,
     batchSize: 512,

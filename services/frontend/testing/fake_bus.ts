@@ -162,7 +162,8 @@ export class FakeBus implements Bus {
         const arrival = await arrivals.next();
         if ("isEnd" in arrival) return;
         if ("error" in arrival) throw arrival.error;
-        yield arrival.frame;
+        if (options.onFrame === undefined) yield arrival.frame;
+        else options.onFrame(arrival.frame);
       }
     } finally {
       clearTimeout(timer);

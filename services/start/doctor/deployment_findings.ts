@@ -96,7 +96,7 @@ function contextFindings(url: string, contexts: FrontendView["contexts"]): Findi
     return [good("context", `${continued} of ${total} requests continued their client's trace`)];
   }
   const facts =
-    `None of the ${total} requests at ${url} came with a traceparent, so each begins a trace`;
+    `No request at ${url} came with a traceparent (${total} so far), so each begins a trace`;
   return [trouble("note", "no-traceparent", facts)];
 }
 

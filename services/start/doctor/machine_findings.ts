@@ -33,15 +33,18 @@ export function denoFinding(version: string): Finding {
   );
 }
 
-/** The nats-server that a start would run. */
-export async function natsProgramFinding(machine: Machine): Promise<Finding> {
+/** The nats-server that a start would run; `run` is replaced in tests. */
+export async function natsProgramFinding(
+  machine: Machine,
+  run: RunCommand = runCommand,
+): Promise<Finding> {
   try {
-    const server = await ensureNatsServer({ ...machine, cacheOnly: true });
+    const server = await ensureNatsServer({ ...machine, run, cacheOnly: true });
     return good("nats", `nats-server ${server.version} at ${server.path}`);
   } catch (error) {
-    if (!(error instanceof ProvisionError)) throw error;
+    if (!(error instanceof ProvisionError || error instanceof DownloadError)) throw error;
     if (!isNotCached(error.cause)) return trouble("bad", "nats-not-fetched", error.message);
-    const own = await findNatsServer(runCommand);
+    const own = await findNatsServer(run);
     const why = own === undefined
       ? "No nats-server is on the PATH"
       : `The nats-server ${own.version} on the PATH is too old`;

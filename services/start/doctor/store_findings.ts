@@ -7,7 +7,7 @@ import { type Finding, good, trouble } from "./finding.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 3_000;
 const NAMES_PATH = "/api/v2/search/tag/resource.service.name/values";
 const ROLES = ["frontend", "prefill", "decode"];
 

@@ -32,6 +32,8 @@ export interface ServiceFigures extends Figures {
 export interface CallGraph {
   readonly services: readonly ServiceFigures[];
   readonly edges: readonly CallEdge[];
+  /** Why there are no edges, in the store's words; empty where they could be asked for. */
+  readonly edgesProblem: string;
   /** What each instance did, by its id. */
   readonly instances: ReadonlyMap<string, Figures>;
 }
@@ -41,7 +43,7 @@ export interface GraphOptions {
   readonly signal: AbortSignal;
 }
 
-/** Rejects with the service's own words. */
+/** Rejects with the store's own words. */
 export async function fetchCallGraph(options: GraphOptions): Promise<CallGraph> {
   const byService = `by (${SERVICE})`;
   const [spans, called, failed, callers, instances] = await Promise.all([
@@ -54,9 +56,12 @@ export async function fetchCallGraph(options: GraphOptions): Promise<CallGraph> 
       options,
     ),
   ]);
-  const edges = await Promise.all(
+  const calls = await Promise.all(
     [...counts(callers, SERVICE).keys()].map((from) => fetchEdges(from, options)),
-  );
+  ).catch((error) => {
+    options.signal.throwIfAborted();
+    return error instanceof Error ? error : new Error(String(error));
+  });
   const figures = histograms(called, SERVICE);
   const failures = counts(failed, SERVICE);
   return {
@@ -66,7 +71,8 @@ export async function fetchCallGraph(options: GraphOptions): Promise<CallGraph> 
       failed: failures.get(name) ?? 0,
       spans: count,
     })).sort((a, b) => a.name < b.name ? -1 : 1),
-    edges: edges.flat(),
+    edges: calls instanceof Error ? [] : calls.flat(),
+    edgesProblem: calls instanceof Error ? calls.message : "",
     instances: histograms(instances, "resource.service.instance.id"),
   };
 }

@@ -1,5 +1,3 @@
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
 /**
  * Elements of the page. Text only ever becomes text nodes and attributes: what a span says is never
  * read as markup.
@@ -7,6 +5,8 @@
 
 /** Deeper spans are set in no further. */
 const MAX_DEPTH = 8;
+/** So many times as long as a task took it rests. */
+const REST_FACTOR = 5;
 /** A frame takes no longer where there are frames. */
 const FRAME_LIMIT_MS = 100;
 
@@ -66,14 +66,18 @@ export function notice(error: unknown): HTMLElement {
   return h("p.notice", [text], { attributes: { role: "alert" } });
 }
 
-/** Runs `task` now and again `intervalMs` after each end, until `signal`; not while nobody looks. */
+/**
+ * Runs `task` now and again `intervalMs` after each end, until `signal`; not while nobody looks, and
+ * less often where it takes long.
+ */
 export async function repeat(
   task: () => Promise<void>,
   { intervalMs, signal }: { readonly intervalMs: number; readonly signal: AbortSignal },
 ): Promise<void> {
   while (!signal.aborted) {
+    const startMs = performance.now();
     if (!document.hidden) await task();
-    await pause(intervalMs, signal);
+    await pause(Math.max(intervalMs, (performance.now() - startMs) * REST_FACTOR), signal);
   }
 }
 

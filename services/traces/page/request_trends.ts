@@ -6,8 +6,40 @@ import { h } from "./dom.ts";
 import { sparkline, type SparklineOptions } from "./sparkline.ts";
 
 const STEPS = 60;
-const FAILED: ReadonlySet<unknown> = new Set(["error", "rejected"]);
 const SECOND_US = 1e6;
+
+interface Trend extends Pick<SparklineOptions, "label" | "format" | "isBad"> {
+  /** Narrows the spanset. */
+  readonly filter?: string;
+  /** What the query measures. */
+  readonly stage: string;
+  /** Where nothing happened it is not known, and not zero. */
+  readonly isQuantile?: boolean;
+}
+
+/** Quantiles come from buckets that double, so they are no more than near. */
+const TRENDS: readonly Trend[] = [
+  { label: "Requests", stage: "rate()", format: formatRate },
+  {
+    label: "Errors",
+    filter: "{ status = error }",
+    stage: "rate()",
+    format: formatRate,
+    isBad: true,
+  },
+  {
+    label: "Duration p95",
+    stage: "quantile_over_time(duration, .95)",
+    format: (seconds) => `≈ ${formatDuration(seconds * SECOND_US)}`,
+    isQuantile: true,
+  },
+  {
+    label: "First token p95",
+    stage: "quantile_over_time(span.ttft_ms, .95)",
+    format: (ms) => `≈ ${formatDuration(ms * 1000)}`,
+    isQuantile: true,
+  },
+];
 
 export interface RequestTrends {
   readonly element: HTMLElement;
@@ -21,63 +53,32 @@ export function requestTrends(signal: AbortSignal): RequestTrends {
     element,
     async show(spanset, { sinceSeconds }) {
       if (spanset === null) return element.replaceChildren();
-      const query = (stage: string) =>
-        queryMetrics(`${spanset} | ${stage}`, { sinceSeconds, steps: STEPS, signal });
-      try {
-        const [rates, durations, firstTokens] = await Promise.all([
-          query("rate() by (span.request.outcome)"),
-          query("quantile_over_time(duration, .95)"),
-          query("quantile_over_time(span.ttft_ms, .95)"),
-        ]);
-        const lines = trendLines({ rates, durations, firstTokens });
-        element.replaceChildren(...lines.map(sparkline));
-      } catch {
-        if (signal.aborted) return;
-        // The list says what is wrong with the query.
-        element.replaceChildren(h("p.hint", ["The trace store gives no figures over time."]));
-      }
+      const lines = await Promise.all(TRENDS.map(async (trend) => {
+        try {
+          const q = trendQuery(spanset, trend);
+          const series = await queryMetrics(q, { sinceSeconds, steps: STEPS, signal });
+          return sparkline({ ...trend, values: trendValues(series, trend) });
+        } catch {
+          // The list says what is wrong with a query; a store may know no such metric.
+          return h("p.hint", [`${trend.label}: the trace store does not tell`]);
+        }
+      }));
+      if (!signal.aborted) element.replaceChildren(...lines);
     },
   };
 }
 
-interface TrendSeries {
-  readonly rates: readonly MetricSeries[];
-  readonly durations: readonly MetricSeries[];
-  readonly firstTokens: readonly MetricSeries[];
+function trendQuery(spanset: string, { filter, stage }: Trend): string {
+  return `${spanset} | ${filter === undefined ? "" : `${filter} | `}${stage}`;
 }
 
-/** The lines to draw. Quantiles come from buckets that double, so they are no more than near. */
-export function trendLines(
-  { rates, durations, firstTokens }: TrendSeries,
-): SparklineOptions[] {
-  const failed = rates.filter(({ labels }) => FAILED.has(labels["span.request.outcome"]));
-  return [
-    { label: "Requests", values: sums(rates), format: formatRate },
-    { label: "Failed", values: sums(failed), format: formatRate, isBad: true },
-    {
-      label: "Duration p95",
-      values: quantiles(durations),
-      format: (seconds) => `≈ ${formatDuration(seconds * SECOND_US)}`,
-    },
-    {
-      label: "First token p95",
-      values: quantiles(firstTokens),
-      format: (ms) => `≈ ${formatDuration(ms * 1000)}`,
-    },
-  ];
-}
-
-/** A quantile of nothing is zero: a gap in the line. */
-function quantiles([series]: readonly MetricSeries[]): number[] {
-  return (series?.values ?? []).map((value) => value === 0 ? NaN : value);
-}
-
-/** By step; a series without a value adds nothing, and without any series all is zero. */
-function sums(series: readonly MetricSeries[]): number[] {
-  return Array.from(
-    { length: STEPS },
-    (_, step) => series.reduce((sum, { values }) => sum + (values[step] || 0), 0),
-  );
+/** By step. Without any series nothing happened. */
+export function trendValues(
+  series: readonly MetricSeries[],
+  { isQuantile = false }: Pick<Trend, "isQuantile">,
+): number[] {
+  const unknown = isQuantile ? NaN : 0;
+  return Array.from({ length: STEPS }, (_, step) => series[0]?.values[step] || unknown);
 }
 
 /** Of events by the second; slow ones by the minute. */

@@ -1,21 +1,13 @@
 import { assertEquals } from "@std/assert/mod.js";
-import type { MetricSeries } from "./trace_queries.ts";
-import { formatRate, trendLines } from "./request_trends.ts";
+import { formatRate, trendValues } from "./request_trends.ts";
 
-const series = (value: number, outcome?: string): MetricSeries => ({
-  labels: outcome === undefined ? {} : { "span.request.outcome": outcome },
-  values: Array.from({ length: 60 }, (_, step) => step === 59 ? value : NaN),
-});
-
-Deno.test("trendLines adds up the outcomes, and counts failures apart", () => {
-  const [all, failed, duration] = trendLines({
-    rates: [series(2, "success"), series(0.5, "error"), series(0.25, "rejected")],
-    durations: [series(0.25)],
-    firstTokens: [],
-  });
-  assertEquals([all?.values.at(-1), all?.values[0]], [2.75, 0]);
-  assertEquals(failed?.values.at(-1), 0.75);
-  assertEquals(duration?.format(0.25), "≈ 250.0 ms");
+Deno.test("trendValues knows that nothing happened, and no quantile of it", () => {
+  const values = Array.from({ length: 60 }, (_, step) => step === 59 ? 2.5 : step === 58 ? 0 : NaN);
+  const series = [{ labels: {}, values }];
+  assertEquals(trendValues(series, {}).slice(-3), [0, 0, 2.5]);
+  assertEquals(trendValues(series, { isQuantile: true }).slice(-3), [NaN, NaN, 2.5]);
+  assertEquals(trendValues([], {}).slice(-1), [0]);
+  assertEquals(trendValues([], { isQuantile: true }).length, 60);
 });
 
 Deno.test("formatRate takes the unit that a person can read", () => {

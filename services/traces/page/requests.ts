@@ -186,8 +186,8 @@ function requestTable(found: readonly FoundTrace[], marks: Marks): HTMLElement {
   const head = [
     "",
     "Time",
-    "Outcome",
     "Duration",
+    "Outcome",
     "First token",
     "Between",
     "Between p99",
@@ -230,11 +230,11 @@ function requestRow(trace: FoundTrace, options: RowOptions): HTMLElement {
   const cells: (Node | string)[] = [
     check,
     h("a", [time], { attributes: { href: traceHref(traceId), title: traceId } }),
-    h("span.outcome", [outcome]),
     h("span.size", [
       h("span", [duration(durationMs), isSlow ? h("strong.slow_mark", [" slow"]) : null]),
       bar,
     ]),
+    h("span.outcome", [outcome]),
     duration(attributes.ttft_ms),
     duration(attributes.avg_itl_ms),
     duration(itlP99Ms(trace)),

@@ -41,7 +41,7 @@ export function linePaths(values: readonly number[]): string[] {
   let points: string[] = [];
   const end = () => {
     const [first] = points;
-    if (first !== undefined) paths.push(`M${points.join("L")}${points.length === 1 ? "h2" : ""}`);
+    if (first !== undefined) paths.push(`M${points.join("L")}${points.length === 1 ? "h4" : ""}`);
     points = [];
   };
   values.forEach((value, index) => {

@@ -105,7 +105,9 @@ function graphParts(graph: CallGraph): HTMLElement[] {
     service.failed === 0 ? "0" : h("strong.bad", [count(service.failed)]),
     count(service.spans),
   ]);
+  const problem = graph.edgesProblem;
   return [
+    ...(problem === "" ? [] : [h("p.hint", [`The store cannot tell who calls whom: ${problem}`])]),
     h("div.calls", [
       callGraphDrawing(graph, { sinceSeconds: PERIOD_SECONDS }),
       h("div", [

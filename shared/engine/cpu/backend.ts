@@ -15,6 +15,7 @@ import {
   type DeviceInfo,
   type KvLayout,
   type SequenceSlice,
+  type StepOptions,
   type StepResult,
 } from "../backend.ts";
 import { checkBlockBytes, checkBlocks, kvLayout } from "../kv_layout.ts";
@@ -30,6 +31,7 @@ import { MemoryPlan } from "./memory_plan.ts";
 import { type Program, programBytes, writeProgram } from "./program.ts";
 import { type SampledRow, writeSampleRecords } from "./sample_records.ts";
 import { chunksOf, planStep, scratchBytes, type StepLayout } from "./step_layout.ts";
+import { passTimes, type Section, sectionsOf, type TimedRun } from "./step_times.ts";
 import { planPool, ThreadPool } from "./thread_pool.ts";
 import {
   fillMatrix,
@@ -71,6 +73,7 @@ export async function openCpuBackend(
   const operations = llamaProgram({ shape, weights, step, hasByteDot });
   const all = [...operations.layers, ...operations.output, ...operations.sample];
   const program = plan.reserve("activations", programBytes(all.length));
+  const times = plan.reserve("activations", all.length * Float64Array.BYTES_PER_ELEMENT);
   const piece = new Uint8Array(largestStaging(weights));
   const staging = plan.reserve("activations", piece.length);
   plan.check(model.path, availableMemoryBytes());
@@ -84,13 +87,18 @@ export async function openCpuBackend(
     await fillLlama(tensors, weights, fill);
     const angles = ropeTable(bounds.maxPositions, shape);
     new Float32Array(memory.buffer, step.angles, angles.length).set(angles);
-    const whole = writeProgram(memory, program, all);
+    const sections = sectionsOf(operations);
+    const whole = { ...writeProgram(memory, program, all), sections };
+    const first = operations.layers.length;
+    const count = operations.output.length;
     const output = {
-      address: program + programBytes(operations.layers.length),
-      count: operations.output.length,
+      address: program + programBytes(first),
+      count,
+      sections: sections.slice(first, first + count),
     };
     const kind = hasByteDot ? "byte" : "word";
-    const backend = new CpuBackend({ shape, bounds, step, pool, memory, whole, output, kind });
+    const parts = { shape, bounds, step, pool, memory, whole, output, times, kind } as const;
+    const backend = new CpuBackend(parts);
     await backend.warmUp();
     return backend;
   } catch (error) {
@@ -99,6 +107,9 @@ export async function openCpuBackend(
   }
 }
 
+/** A program, and what each of its operations is counted for. */
+type StepProgram = Program & { readonly sections: readonly Section[] };
+
 interface CpuBackendParts {
   readonly shape: ModelShape;
   readonly bounds: RowBounds;
@@ -106,9 +117,11 @@ interface CpuBackendParts {
   readonly pool: ThreadPool;
   readonly memory: WebAssembly.Memory;
   /** All operations of a step. */
-  readonly whole: Program;
+  readonly whole: StepProgram;
   /** Those that compute logits of output rows. */
-  readonly output: Program;
+  readonly output: StepProgram;
+  /** Address of a float64 for each operation, of timed steps. */
+  readonly times: number;
   /** What the dot products multiply. */
   readonly kind: "byte" | "word";
 }
@@ -141,8 +154,8 @@ export class CpuBackend implements Backend {
     this.#bytes = new Uint8Array(parts.memory.buffer as unknown as SharedArrayBuffer);
   }
 
-  step(slices: readonly SequenceSlice[]): Promise<StepResult> {
-    return Promise.try(() => this.#step(slices));
+  step(slices: readonly SequenceSlice[], options: StepOptions = {}): Promise<StepResult> {
+    return Promise.try(() => this.#step(slices, options));
   }
 
   readBlocks(blocks: readonly number[]): Promise<Uint8Array<ArrayBuffer>> {
@@ -168,9 +181,10 @@ export class CpuBackend implements Backend {
 
   /** Runs each kernel often enough that the engine has optimised it before the first request. */
   async warmUp(): Promise<void> {
-    const rows = Math.min(this.limits.maxRows, BLOCK_TOKENS);
+    // 15 rows are kernels for four, two and one.
+    const rows = Math.min(this.limits.maxRows, BLOCK_TOKENS - 1);
     const sample = { temperature: 1, topK: 1, topP: 0.5, seed: 0 };
-    for (const count of [rows, 1]) {
+    for (const count of [rows, 2, 1]) {
       const tokens = Array.from({ length: count }, () => 0);
       await this.step([{ blockTable: [0], startPosition: 0, tokens, sample }]);
     }
@@ -183,28 +197,48 @@ export class CpuBackend implements Backend {
     await this.#parts.pool.close();
   }
 
-  #step(slices: readonly SequenceSlice[]): StepResult {
+  #step(slices: readonly SequenceSlice[], { timePasses = false }: StepOptions): StepResult {
     this.#assertOpen();
-    const { bounds, pool, whole, output } = this.#parts;
+    const { bounds, whole, output } = this.#parts;
     const { vocab } = this.shape;
     const packed = packRows(slices, bounds);
     const { sampledRows, logitRows } = packed;
     const outputRows = [...new Set([...sampledRows, ...logitRows])];
     const wanted = new Set(logitRows);
     const logits = new Map<number, Float32Array>();
+    const runs: TimedRun[] = [];
     this.#write(packed);
     writeSampleRecords(this.#parts.memory, this.#parts.step.sampleRecords, sampledRowsOf(slices));
     for (let at = 0; at === 0 || at < outputRows.length; at += bounds.maxSlices) {
       const rows = outputRows.slice(at, at + bounds.maxSlices);
       this.#words(this.#parts.step.outputRows, rows.length).set(rows);
       this.#words(this.#parts.step.header, 2)[1] = rows.length;
-      pool.run(at === 0 ? whole : output);
+      const program = at === 0 ? whole : output;
+      if (timePasses) runs.push(this.#timedRun(program));
+      else this.#parts.pool.run(program);
       for (const [i, row] of rows.entries()) {
         if (wanted.has(row)) logits.set(row, this.#floats(i * vocab, vocab).slice());
       }
     }
     const tokens = this.#words(this.#parts.step.tokens, sampledRows.length).slice();
-    return { slices: sliceResults(slices, tokens, logits) };
+    const results = sliceResults(slices, tokens, logits);
+    if (!timePasses) return { slices: results };
+    const counts = { output: outputRows.length, sample: sampledRows.length };
+    const isDone = (name: keyof typeof counts | "embed" | "layers") =>
+      name === "embed" || name === "layers" || counts[name] > 0;
+    return { slices: results, passes: passTimes(runs, isDone) };
+  }
+
+  #timedRun(program: StepProgram): TimedRun {
+    const { pool, times, memory } = this.#parts;
+    const startMs = performance.now();
+    pool.run(program, times);
+    const { sections } = program;
+    return {
+      sections,
+      startMs,
+      endsMs: new Float64Array(memory.buffer, times, sections.length).slice(),
+    };
   }
 
   #write({ rows, records, blockTables, sampledRows }: PackedRows): void {

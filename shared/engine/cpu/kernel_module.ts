@@ -34,7 +34,8 @@ export function instantiateKernels(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
 ): Kernels {
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  const now = () => performance.now();
+  const { exports } = new WebAssembly.Instance(module, { env: { memory, now } });
   return exports as unknown as Kernels;
 }
 

@@ -11,9 +11,12 @@ import { encodeHex } from "@std/encoding/hex.js";
 /** The compiler, as npm has it. */
 export const COMPILER = "assemblyscript@0.28.20";
 
-/** Options of the compiler. One module serves memories of any size. */
+/**
+ * Options of the compiler. One module serves memories of any size. Level 3 would give each value a
+ * variable of its own and move it to its use, so that the inner loops run out of registers.
+ */
 export const COMPILER_OPTIONS: readonly string[] = [
-  "-O3",
+  "-O2",
   "--noAssert",
   "--runtime",
   "stub",

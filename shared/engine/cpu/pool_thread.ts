@@ -3,7 +3,7 @@
 import { instantiateKernels } from "./kernel_module.ts";
 import {
   CONTROL,
-  CONTROL_BYTES,
+  controlWords,
   failPool,
   type PoolThreadMessage,
   type PoolThreadStart,
@@ -19,7 +19,7 @@ const scope = self as unknown as ThreadScope;
 
 scope.onmessage = ({ data: { module, memory, control, thread } }) => {
   scope.onmessage = null;
-  const words = new Uint32Array(memory.buffer, control, CONTROL_BYTES / 4);
+  const words = controlWords(memory, control);
   const kernels = instantiateKernels(module, memory);
   let seen = Atomics.load(words, CONTROL.launches);
   scope.postMessage({ type: "ready" });

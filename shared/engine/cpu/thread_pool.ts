@@ -2,9 +2,8 @@
  * The threads that run programs: the calling one, and Web Workers on the same memory.
  *
  * A launch wakes the workers; every thread then walks the whole program, meeting the others where an
- * operation needs the results of the last (`kernels/barrier.as`). Who waits spins for a few
- * microseconds and then sleeps, so an idle pool uses no CPU and pools of several processes share
- * cores. The calling thread must be one that may block: not a browser's main thread.
+ * operation needs the results of the last (`kernels/barrier.as`). Who waits spins while that pays and
+ * then sleeps, so an idle pool uses no CPU and pools of several processes share cores. The calling thread must be one that may block: not a browser's main thread.
  */
 
 import { DeviceError } from "../backend.ts";
@@ -37,14 +36,17 @@ export const CONTROL = {
   program: 6,
   operations: 7,
   isClosing: 8,
+  times: 9,
   arrived: 16,
   meetings: 32,
   sleepers: 48,
 } as const;
 
-export const CONTROL_BYTES = 256;
-/** Some ten microseconds: longer than threads wait for each other when each has a core. */
-const SPINS_BEFORE_SLEEP = 4_000;
+/** Of the words above; behind them lies a line for each thread. */
+const CONTROL_BYTES = 256;
+const THREAD_LINE_BYTES = 64;
+/** Least spins of a wait, some ten microseconds. `kernels/barrier.as` says when a wait is longer. */
+const LEAST_SPINS = 4_000;
 
 export interface PoolLayout {
   readonly threads: number;
@@ -62,7 +64,7 @@ export function planPool(
   const rounded = Math.ceil((scratchBytes + 64) / 4096) * 4096;
   return {
     threads,
-    control: memory.reserve("activations", CONTROL_BYTES),
+    control: memory.reserve("activations", CONTROL_BYTES + threads * THREAD_LINE_BYTES),
     scratch: memory.reserve("activations", threads * rounded),
     scratchBytes: rounded,
   };
@@ -112,9 +114,9 @@ export class ThreadPool {
     layout: PoolLayout,
   ): Promise<ThreadPool> {
     const { control, threads, scratch, scratchBytes } = layout;
-    const words = new Uint32Array(memory.buffer, control, CONTROL_BYTES / 4);
+    const words = controlWords(memory, control);
     words[CONTROL.threads] = threads;
-    words[CONTROL.spins] = SPINS_BEFORE_SLEEP;
+    words[CONTROL.spins] = LEAST_SPINS;
     words[CONTROL.scratch] = scratch;
     words[CONTROL.scratchBytes] = scratchBytes;
     const workers: Worker[] = [];
@@ -135,10 +137,15 @@ export class ThreadPool {
     return new ThreadPool(layout, { kernels, words, workers });
   }
 
-  /** Runs a program on all threads, this one included. Throws a DeviceError when a thread failed. */
-  run({ address, count }: Program): void {
+  /**
+   * Runs a program on all threads, this one included. Throws a DeviceError when a thread failed.
+   *
+   * @param times address of a float64 for each operation: set to the time at which it was done
+   */
+  run({ address, count }: Program, times = 0): void {
     const words = this.#words;
     this.kernels.rewind(address, count);
+    words[CONTROL.times] = times;
     if (this.threads > 1) {
       words[CONTROL.program] = address;
       words[CONTROL.operations] = count;
@@ -164,6 +171,11 @@ export class ThreadPool {
     await Promise.all(this.#exits);
     for (const worker of this.#workers) worker.terminate();
   }
+}
+
+/** The words that `CONTROL` names, of the control block at `address`. */
+export function controlWords(memory: WebAssembly.Memory, address: number): Uint32Array {
+  return new Uint32Array(memory.buffer, address, CONTROL_BYTES / 4);
 }
 
 /** Ends a meeting to which the calling thread will not come. @param words of the control block */

@@ -3,7 +3,6 @@
 import {
   type Context,
   type Link,
-  ROOT_CONTEXT,
   type Span,
   type SpanContext,
   SpanKind,
@@ -12,16 +11,11 @@ import {
   TraceFlags,
   type Tracer,
 } from "@opentelemetry/api";
+import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { epochMs } from "../../clock/epoch_clock.ts";
-import { type LineLogger, type LogIds, redactFields, redactText } from "../log/mod.ts";
+import { type LineLogger, type LogIds, redactFields, redactText, redactValue } from "../log/mod.ts";
 import { formatTraceparent } from "../propagate/mod.ts";
-import {
-  attributeSpec,
-  type AttributeValues,
-  type SpanKindName,
-  type SpanRole,
-  SPANS,
-} from "../registry/mod.ts";
+import { type AttributeValues, type SpanKindName, type SpanRole, SPANS } from "../registry/mod.ts";
 import type {
   ActiveSpan,
   Headers,
@@ -32,9 +26,8 @@ import type {
 } from "../telemetry.ts";
 import type { AcceptedAttributes, AttributeGuard } from "./attribute_guard.ts";
 import type { KeepPolicy } from "./keep_policy.ts";
-import { type RequestSpans, type SpanGroup, withGroup } from "./request_spans.ts";
+import type { RequestSpans, SpanGroup } from "./request_spans.ts";
 import type { Interval } from "./own_time.ts";
-import { askedFor } from "./samplers.ts";
 import type { SpanLineFormats } from "./span_line_format.ts";
 import { SpanLog } from "./span_log.ts";
 import { UnrecordedSpan } from "./unrecorded_span.ts";
@@ -70,8 +63,8 @@ export interface RequestScope {
   readonly isRandom: boolean;
   /** Detail level of its spans. */
   readonly level: number;
-  /** Not a request's own spans, and asked for by one that is sampled. */
-  readonly isAskedFor?: boolean;
+  /** The SDK's, for spans without a parent (`samplers.ts`). */
+  readonly context: Context;
 }
 
 interface OpenSpanParts {
@@ -114,6 +107,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   /** Null when the log has no lines of spans. */
   readonly #spanLog: SpanLog | null;
   #log: LineLogger | null = null;
+  #context: Context | null = null;
   #isEnded = false;
   #hasFailed = false;
   #outcome: unknown;
@@ -190,6 +184,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
     if (this.role === REQUEST_ROLE) this.#judge(interval);
     this.#isEnded = true;
     sdkSpan.end(interval.endMs);
+    if (isRecorded(sdkSpan)) runtime.requests.ended(scope.group, sdkSpan);
     runtime.openSpans.delete(this);
     if (parent !== undefined) parent.#spanLog?.childEnded(interval);
     this.#spanLog?.close(interval);
@@ -211,7 +206,8 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
 
   /** The SDK's context in which a child is made. */
   get context(): Context {
-    return trace.setSpan(ROOT_CONTEXT, this.#parts.sdkSpan);
+    const { scope, sdkSpan } = this.#parts;
+    return this.#context ??= trace.setSpan(scope.context, sdkSpan);
   }
 
   #openSpanLog({ traceFlags, traceState }: SpanContext): SpanLog | null {
@@ -271,18 +267,16 @@ export function openSpan<R extends SpanRole>(role: R, options: OpenOptions<R>): 
   const { name, kind } = SPANS[role];
   const startMs = usableMs(span.startMs);
   const links = span.links ?? [];
-  const attributes = runtime.guard.accept(role, {
-    ...span.attributes,
-    ...idAttributes(role, scope.ids),
-  }, scope.level);
-  const base = parent?.context ??
-    (remote === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, remote));
+  const attributes = runtime.guard.accept(role, span.attributes ?? {}, scope.level);
+  if (scope.ids !== null) setIds(attributes, role, scope.ids);
+  const context = parent?.context ??
+    (remote === undefined ? scope.context : trace.setSpanContext(scope.context, remote));
   const sdkSpan = runtime.tracer.startSpan(name, {
     kind: KINDS[kind],
     startTime: startMs,
-    attributes: { ...attributes },
+    attributes,
     links: links.map(toLink),
-  }, withGroup(scope.isAskedFor ? askedFor(base) : base, scope.group));
+  }, context);
   const { spanId } = sdkSpan.spanContext();
   const parentSpanId = parent?.spanId ?? remote?.spanId;
   return new OpenSpan(role, {
@@ -303,12 +297,17 @@ function usableMs(timeMs: number | undefined): number {
 }
 
 /** The request's ids, where the role declares them. */
-function idAttributes(role: SpanRole, ids: RequestIds | null): Record<string, string> {
-  if (ids === null) return {};
-  const values = { x_request_id: ids.xRequestId, request_id: ids.requestId };
-  return Object.fromEntries(
-    Object.entries(values).filter(([name]) => attributeSpec(role, name) !== null),
-  );
+function setIds(attributes: AcceptedAttributes, role: SpanRole, ids: RequestIds): void {
+  const declared = SPANS[role].attributes;
+  if (Object.hasOwn(declared, "x_request_id")) {
+    attributes.x_request_id = redactValue("x_request_id", ids.xRequestId);
+  }
+  if (Object.hasOwn(declared, "request_id")) attributes.request_id = ids.requestId;
+}
+
+/** What the SDK records it can also export. */
+function isRecorded(span: Span): span is Span & ReadableSpan {
+  return "attributes" in span;
 }
 
 function toLink({ traceId, spanId }: SpanReference): Link {

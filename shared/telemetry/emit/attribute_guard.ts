@@ -26,7 +26,8 @@ export class AttributeGuard {
     level: number,
   ): AcceptedAttributes {
     const accepted: AcceptedAttributes = {};
-    for (const [name, value] of Object.entries(attributes)) {
+    for (const name in attributes) {
+      const value = attributes[name];
       if (value === undefined) continue;
       const spec = attributeSpec(role, name);
       if (spec === null || !isOfType(spec, value)) {

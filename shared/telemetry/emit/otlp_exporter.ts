@@ -15,13 +15,17 @@ import {
 } from "@opentelemetry/otlp-transformer";
 import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 import type { ExportProtocol, TelemetryOptions } from "../telemetry.ts";
+import { encodeSpans } from "./span_protobuf.ts";
 
 /** Batches come one at a time (`exporter.ts`). */
 const CONCURRENCY = 1;
 
 const ENCODINGS = {
   "http/protobuf": {
-    serializer: ProtobufTraceSerializer,
+    serializer: {
+      serializeRequest: (spans: ReadableSpan[]) => encodeSpans(spans),
+      deserializeResponse: (data: Uint8Array) => ProtobufTraceSerializer.deserializeResponse(data),
+    },
     contentType: "application/x-protobuf",
     component: "otlp_http_span_exporter",
   },
@@ -35,7 +39,12 @@ const ENCODINGS = {
 export function createOtlpExporter(
   options: Pick<
     TelemetryOptions,
-    "tracesUrl" | "exportHeaders" | "exportTimeoutMs" | "exportProtocol" | "exportCompression"
+    | "tracesUrl"
+    | "exportHeaders"
+    | "exportTimeoutMs"
+    | "exportProtocol"
+    | "exportCompression"
+    | "exportTls"
   >,
 ): SpanExporter {
   const { serializer, contentType, component } = ENCODINGS[options.exportProtocol];
@@ -46,7 +55,7 @@ export function createOtlpExporter(
       timeoutMillis: options.exportTimeoutMs,
       concurrencyLimit: CONCURRENCY,
       compression: options.exportCompression,
-      agentFactory: httpAgentFactoryFromOptions({ keepAlive: true }),
+      agentFactory: httpAgentFactoryFromOptions({ keepAlive: true, ...options.exportTls }),
     },
     serializer,
     component,

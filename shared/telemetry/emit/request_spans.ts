@@ -13,19 +13,16 @@
  * spans go the way of sampled ones.
  */
 
-import { type Context, createContextKey, type SpanContext, TraceFlags } from "@opentelemetry/api";
-import type { ReadableSpan, Span, SpanProcessor } from "@opentelemetry/sdk-trace";
+import { type SpanContext, TraceFlags } from "@opentelemetry/api";
+import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
 import type { ExportStats } from "./export_stats.ts";
 import type { UnsampledSpans } from "./unsampled_spans.ts";
 
-const GROUP = createContextKey("spans of one request");
 const MAX_HELD_PER_REQUEST = 1000;
 
 /** The spans of one request in this process. */
 export interface SpanGroup {
   readonly key: string;
-  /** What belongs to no request is never kept. */
-  readonly isRequest: boolean;
   /** Of an unsampled request: it was let go. */
   isLost: boolean;
   openRoots: number;
@@ -35,7 +32,8 @@ export interface SpanGroup {
 
 /** Where spans wait that may leave. */
 export interface SpanQueue {
-  readonly processor: SpanProcessor;
+  /** Null where nothing is exported. */
+  readonly processor: SpanProcessor | null;
   readonly stats: ExportStats;
   /** Most spans that may wait for the collector. */
   readonly queueSize: number;
@@ -43,10 +41,9 @@ export interface SpanQueue {
   readonly unsampled: UnsampledSpans | null;
 }
 
-export class RequestSpans implements SpanProcessor {
+export class RequestSpans {
   readonly #queue: SpanQueue;
   readonly #groups = new Map<string, SpanGroup>();
-  readonly #groupOf = new WeakMap<ReadableSpan, SpanGroup>();
   #heldSpans = 0;
   #isShutDown = false;
 
@@ -55,10 +52,10 @@ export class RequestSpans implements SpanProcessor {
   }
 
   /** Takes the request's group for one more local root. */
-  open(key: string, isRequest: boolean): SpanGroup {
+  open(key: string): SpanGroup {
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = { key, isRequest, isLost: false, openRoots: 0, isHeld: true, held: [] };
+      group = { key, isLost: false, openRoots: 0, isHeld: true, held: [] };
       this.#groups.set(key, group);
     }
     group.openRoots += 1;
@@ -82,14 +79,9 @@ export class RequestSpans implements SpanProcessor {
     else for (const span of spans) this.#hold(group, span);
   }
 
-  onStart(span: Span, parentContext: Context): void {
-    const group = parentContext.getValue(GROUP);
-    if (isGroup(group)) this.#groupOf.set(span, group);
-  }
-
-  onEnd(span: ReadableSpan): void {
-    const group = this.#groupOf.get(span);
-    if (group === undefined) return this.#enqueue([span]);
+  /** A span of the group has ended. */
+  ended(group: SpanGroup, span: ReadableSpan): void {
+    if (this.#queue.processor === null) return;
     if (!isSampled(span) && this.#queue.unsampled?.takes(group, span)) return;
     this.#hold(group, span);
   }
@@ -103,15 +95,11 @@ export class RequestSpans implements SpanProcessor {
     if (isFull) this.#letGo(group);
   }
 
-  async forceFlush(): Promise<void> {
-    await this.#queue.processor.forceFlush();
-  }
-
   async shutdown(): Promise<void> {
     for (const group of this.#groups.values()) this.#letGo(group);
     this.#queue.unsampled?.expire(Infinity);
     this.#isShutDown = true;
-    await this.#queue.processor.shutdown();
+    await this.#queue.processor?.shutdown();
   }
 
   #letGo(group: SpanGroup): void {
@@ -124,6 +112,7 @@ export class RequestSpans implements SpanProcessor {
 
   #enqueue(spans: readonly ReadableSpan[]): void {
     const { processor, stats, queueSize } = this.#queue;
+    if (processor === null) return;
     if (this.#isShutDown || stats.queuedSpans + spans.length > queueSize) {
       stats.droppedSpans += spans.length;
       return;
@@ -147,19 +136,4 @@ function isSampled(span: ReadableSpan): boolean {
 function asSampled(span: ReadableSpan): ReadableSpan {
   const context: SpanContext = { ...span.spanContext(), traceFlags: TraceFlags.SAMPLED };
   return Object.create(span, { spanContext: { value: () => context } });
-}
-
-/** A context whose spans belong to the group. */
-export function withGroup(context: Context, group: SpanGroup): Context {
-  return context.setValue(GROUP, group);
-}
-
-/** Whether spans of the context belong to a request. */
-export function isOfRequest(context: Context): boolean {
-  const group = context.getValue(GROUP);
-  return isGroup(group) && group.isRequest;
-}
-
-function isGroup(value: unknown): value is SpanGroup {
-  return typeof value === "object" && value !== null && "openRoots" in value;
 }

@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert/mod.js";
-import { ROOT_CONTEXT, type Span, trace } from "@opentelemetry/api";
 import {
   InMemorySpanExporter,
+  type ReadableSpan,
   SimpleSpanProcessor,
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import { ExportStats } from "./export_stats.ts";
-import { RequestSpans, type SpanGroup, withGroup } from "./request_spans.ts";
+import { RequestSpans, type SpanGroup } from "./request_spans.ts";
 
 /** Spans that were let go, by name, and the processor that held them. */
 function createRequests(queueSize = 10_000) {
@@ -14,23 +14,28 @@ function createRequests(queueSize = 10_000) {
   const stats = new ExportStats();
   const processor = new SimpleSpanProcessor({ exporter });
   const requests = new RequestSpans({ processor, stats, queueSize, unsampled: null });
-  const tracer = new TracerProvider({ spanProcessors: [requests] }).getTracer("test");
+  const tracer = new TracerProvider().getTracer("test");
   return {
     requests,
     stats,
     left: () => exporter.getFinishedSpans().map((span) => span.name),
-    start(name: string, group: SpanGroup, parent?: Span): Span {
-      const context = parent === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, parent);
-      return tracer.startSpan(name, {}, withGroup(context, group));
+    start(name: string, group: SpanGroup): { end(): void } {
+      const span = tracer.startSpan(name);
+      return {
+        end() {
+          span.end();
+          requests.ended(group, span as unknown as ReadableSpan);
+        },
+      };
     },
   };
 }
 
 Deno.test("RequestSpans holds ended children until their root has ended", () => {
   const { requests, start, left, stats } = createRequests();
-  const group = requests.open("r1", true);
+  const group = requests.open("r1");
   const root = start("root", group);
-  start("child", group, root).end();
+  start("child", group).end();
   assertEquals(left(), []);
   root.end();
   requests.close(group);
@@ -40,8 +45,8 @@ Deno.test("RequestSpans holds ended children until their root has ended", () => 
 
 Deno.test("RequestSpans keeps requests apart", () => {
   const { requests, start, left } = createRequests();
-  const first = requests.open("r1", true);
-  const second = requests.open("r2", true);
+  const first = requests.open("r1");
+  const second = requests.open("r2");
   start("of first", first).end();
   start("of second", second).end();
   requests.close(second);
@@ -50,8 +55,8 @@ Deno.test("RequestSpans keeps requests apart", () => {
 
 Deno.test("RequestSpans waits for the last of several local roots of a request", () => {
   const { requests, start, left } = createRequests();
-  const payload = requests.open("r1", true);
-  const receive = requests.open("r1", true);
+  const payload = requests.open("r1");
+  const receive = requests.open("r1");
   start("kv.receive", receive).end();
   requests.close(receive);
   assertEquals(left(), []);
@@ -62,7 +67,7 @@ Deno.test("RequestSpans waits for the last of several local roots of a request",
 
 Deno.test("RequestSpans lets a span that outlives its root go at once", () => {
   const { requests, start, left } = createRequests();
-  const group = requests.open("r1", true);
+  const group = requests.open("r1");
   const late = start("late", group);
   requests.close(group);
   assertEquals(left(), []);
@@ -73,7 +78,7 @@ Deno.test("RequestSpans lets a span that outlives its root go at once", () => {
 Deno.test("RequestSpans drops a request as a whole when the queue has no room for it", () => {
   const { requests, start, left, stats } = createRequests(3);
   for (const key of ["r1", "r2"]) {
-    const group = requests.open(key, true);
+    const group = requests.open(key);
     start(`${key} a`, group).end();
     start(`${key} b`, group).end();
     requests.close(group);
@@ -84,7 +89,7 @@ Deno.test("RequestSpans drops a request as a whole when the queue has no room fo
 
 Deno.test("RequestSpans stops holding a request whose spans are very many", () => {
   const { requests, start, left } = createRequests();
-  const group = requests.open("r1", true);
+  const group = requests.open("r1");
   for (let i = 0; i < 1000; i++) start("chunk", group).end();
   assertEquals(left().length, 1000);
   start("one more", group).end();
@@ -93,7 +98,7 @@ Deno.test("RequestSpans stops holding a request whose spans are very many", () =
 
 Deno.test("RequestSpans stops holding when held spans of all requests would not fit the queue", () => {
   const { requests, start, left } = createRequests(4);
-  const groups = ["r1", "r2", "r3"].map((key) => requests.open(key, true));
+  const groups = ["r1", "r2", "r3"].map((key) => requests.open(key));
   for (const group of groups.slice(0, 2)) {
     start("held", group).end();
     start("held", group).end();
@@ -105,7 +110,7 @@ Deno.test("RequestSpans stops holding when held spans of all requests would not 
 
 Deno.test("RequestSpans lets everything go at shutdown and counts what comes later as dropped", async () => {
   const { requests, start, stats } = createRequests();
-  const group = requests.open("r1", true);
+  const group = requests.open("r1");
   start("held", group).end();
   const open = start("open", group);
   await requests.shutdown();

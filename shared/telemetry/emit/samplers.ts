@@ -11,15 +11,16 @@ import {
   TraceIdRatioBasedSampler,
 } from "@opentelemetry/sdk-trace";
 import type { SamplerChoice } from "../telemetry.ts";
-import { isOfRequest } from "./request_spans.ts";
 
 const PARENT_BASED = "parentbased_";
 const ASKED_FOR = createContextKey("a sampled request asked for these spans");
+const OF_REQUEST = createContextKey("the spans are of a request");
 
-/** A context whose spans are sampled whatever the sampler thinks of their own trace. */
-export function askedFor(context: Context): Context {
-  return context.setValue(ASKED_FOR, true);
-}
+/** The context of spans that are sampled whatever the sampler thinks of their own trace. */
+export const ASKED_FOR_CONTEXT: Context = ROOT_CONTEXT.setValue(ASKED_FOR, true);
+
+/** The context of spans that may be kept although they are not sampled. */
+export const REQUEST_CONTEXT: Context = ROOT_CONTEXT.setValue(OF_REQUEST, true);
 
 export interface Samplers {
   /** Decides for every span. */
@@ -75,7 +76,7 @@ class RecordingSampler implements Sampler {
   shouldSample(...args: Parameters<Sampler["shouldSample"]>): SamplingResult {
     const result = this.#below.shouldSample(...args);
     const [context] = args;
-    return result.decision === SamplingDecision.NOT_RECORD && isOfRequest(context)
+    return result.decision === SamplingDecision.NOT_RECORD && context.getValue(OF_REQUEST) === true
       ? { ...result, decision: SamplingDecision.RECORD }
       : result;
   }

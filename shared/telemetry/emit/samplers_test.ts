@@ -62,3 +62,12 @@ Deno.test("an unsampled request still has ids of its own, and they go on", () =>
   assertEquals(child.traceId, span.traceId);
   assertEquals(child.headers().traceparent, `00-${span.traceId}-${child.spanId}-00`);
 });
+
+Deno.test("what a sampled request asked for is sampled whatever the sampler says of its own trace", () => {
+  for (const name of ["always_off", "traceidratio", "parentbased_traceidratio"] as const) {
+    const telemetry = telemetryWith(name, 0);
+    const step = telemetry.rootSpan("engine_step", { askedForLevel: 3 });
+    assertEquals([step.isSampled, step.child("cpu_embed").isSampled, step.level], [true, true, 3]);
+    assertEquals(telemetry.rootSpan("worker_start").isSampled, false);
+  }
+});

@@ -90,7 +90,7 @@ export class SpanLineFormat {
     }
     for (const key of FACT_KEYS) columns.set(key, column(key, (span) => span[key]));
     for (const key of LINE_KEYS) columns.set(key, column(key, (_, line) => line[key]));
-    for (const key of ID_KEYS) columns.set(key, column(key, ({ ids }) => ids[key]));
+    for (const key of ID_KEYS) columns.set(key, idColumn(key));
     this.#columns = [...columns.values()].sort((a, b) => a.key < b.key ? -1 : 1);
   }
 
@@ -117,6 +117,22 @@ function column(
     text(span, line) {
       const value = read(span, line);
       return value === undefined ? "" : start + encoded(value);
+    },
+  };
+}
+
+/** Spans of one request often follow each other: the last id is remembered. */
+function idColumn(key: (typeof ID_KEYS)[number]): Column {
+  const start = memberStart(key);
+  let last: string | undefined;
+  let lastMember = "";
+  return {
+    key,
+    text({ ids }) {
+      const id = ids[key];
+      if (id === last) return lastMember;
+      last = id;
+      return lastMember = id === undefined ? "" : start + jsonText(id);
     },
   };
 }

@@ -1,7 +1,7 @@
 /** Starts telemetry for one process: provider, queue, exporter and loggers behind `Telemetry`. */
 
-import { type SpanContext, TraceFlags } from "@opentelemetry/api";
-import { BatchSpanProcessor, NoopSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { ROOT_CONTEXT, type SpanContext, TraceFlags } from "@opentelemetry/api";
+import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { deadline } from "@std/async/deadline.js";
 import { delay } from "@std/async/delay.js";
 import type { LineLogger } from "../log/mod.ts";
@@ -36,7 +36,7 @@ import { createOtlpExporter } from "./otlp_exporter.ts";
 import { createPassThroughTracer } from "./pass_through_tracer.ts";
 import { RequestSpans } from "./request_spans.ts";
 import { processFields, ProcessResource } from "./resource.ts";
-import { createSamplers, type Samplers } from "./samplers.ts";
+import { ASKED_FOR_CONTEXT, createSamplers, REQUEST_CONTEXT, type Samplers } from "./samplers.ts";
 import { SpanLineFormats } from "./span_line_format.ts";
 import { ForwardedTraceState } from "./trace_state.ts";
 import { UnsampledSpans } from "./unsampled_spans.ts";
@@ -85,9 +85,7 @@ class ProcessTelemetry implements Telemetry {
     const unsampled = keep === null ? null : new UnsampledSpans(keep, this.exporter);
     if (unsampled !== null) this.#stopExpiry = expireRegularly(unsampled);
     const requests = new RequestSpans({
-      processor: this.#delivery === null
-        ? new NoopSpanProcessor()
-        : createBatches(options, this.#delivery),
+      processor: this.#delivery === null ? null : createBatches(options, this.#delivery),
       stats: this.exporter,
       queueSize: options.queueSize,
       unsampled,
@@ -98,7 +96,7 @@ class ProcessTelemetry implements Telemetry {
       resource: this.#resource,
       sampler: this.#samplers.sampler,
       spanLimits: sdkLimits(options.spanLimits),
-      spanProcessors: isExporting ? [requests] : [],
+      spanProcessors: [],
     });
     this.#runtime = {
       tracer: level > 0
@@ -132,7 +130,8 @@ class ProcessTelemetry implements Telemetry {
     return openSpan(role, {
       runtime: this.#runtime,
       scope: {
-        group: this.#runtime.requests.open(ids?.requestId ?? crypto.randomUUID(), ids !== null),
+        group: this.#runtime.requests.open(ids?.requestId ?? crypto.randomUUID()),
+        context: ids === null ? ROOT_CONTEXT : REQUEST_CONTEXT,
         ids,
         baggage,
         isRandom: parent?.isRandom ?? false,
@@ -148,11 +147,11 @@ class ProcessTelemetry implements Telemetry {
     { askedForLevel, ...span }: RootSpanOptions<R> = {},
   ): ActiveSpan<R> {
     const level = askedForLevel ?? this.#options.level;
-    const isAskedFor = askedForLevel !== undefined;
-    const group = this.#runtime.requests.open(crypto.randomUUID(), false);
+    const context = askedForLevel === undefined ? ROOT_CONTEXT : ASKED_FOR_CONTEXT;
+    const group = this.#runtime.requests.open(crypto.randomUUID());
     return openSpan(role, {
       runtime: this.#runtime,
-      scope: { group, ids: null, baggage: "", isRandom: false, level, isAskedFor },
+      scope: { group, ids: null, baggage: "", isRandom: false, level, context },
       span,
     });
   }

@@ -50,9 +50,6 @@ export interface PreparedFields {
   fields(): LogRecord["fields"];
 }
 
-/** What every line begins with. */
-export type LineHead = Pick<LogRecord, "timeMs" | "level" | "target" | "message">;
-
 export interface LineOptions {
   readonly isJsonl: boolean;
   readonly useLocalTz: boolean;
@@ -75,13 +72,23 @@ const RESERVED: ReadonlySet<string> = new Set([
 
 /** The record's line, with its line feed. */
 export function formatLine(record: LogRecord, options: LineOptions): string {
-  const time = formatTime(record.timeMs, options.useLocalTz);
-  return options.isJsonl ? formatJsonl(record, time) : formatReadable(record, time);
+  const message = redactText(record.message);
+  return options.isJsonl
+    ? formatJsonl({ ...record, message }, options)
+    : formatReadable({ ...record, message }, options);
 }
 
-/** The JSON line of members that are made already. */
-export function formatPrepared(head: LineHead, members: string, useLocalTz: boolean): string {
-  return `${jsonHead(head, formatTime(head.timeMs, useLocalTz))}${members}}\n`;
+/** The JSON line of the members behind its time, which are made already. */
+export function formatPrepared(timeMs: number, members: string, useLocalTz: boolean): string {
+  return `{"time":"${formatTime(timeMs, useLocalTz)}"${members}}\n`;
+}
+
+/** The members behind the time of every JSON line: the message is shown as it is. */
+export function lineStart(
+  { level, target, message }: Pick<LogRecord, "level" | "target" | "message">,
+): string {
+  return `,"level":"${level.toUpperCase()}","target":${jsonText(target)}` +
+    `,"message":${jsonText(message)}`;
 }
 
 /** JSON that stays on one line for every reader: some also break lines where Unicode does. */
@@ -114,31 +121,25 @@ function formatOffset(offsetMinutes: number): string {
   return `${offsetMinutes < 0 ? "-" : "+"}${hours}:${String(minutes % 60).padStart(2, "0")}`;
 }
 
-function jsonHead({ level, target, message }: LineHead, time: string): string {
-  return `{"time":"${time}","level":"${level.toUpperCase()}","target":${jsonText(target)}` +
-    `,"message":${jsonText(message)}`;
-}
-
-function formatJsonl(record: LogRecord, time: string): string {
-  const message = redactText(record.message);
+function formatJsonl(record: LogRecord, { useLocalTz }: LineOptions): string {
   const rest = new Map(visibleFields(record.fields));
   for (const [key, value] of Object.entries(record.ids ?? {})) rest.set(key, value);
-  let line = jsonHead({ ...record, message }, time);
+  let members = lineStart(record);
   for (const key of [...rest.keys()].sort()) {
     const value = rest.get(key);
-    if (value !== undefined) line += `,${jsonText(key)}:${jsonText(value)}`;
+    if (value !== undefined) members += `,${jsonText(key)}:${jsonText(value)}`;
   }
-  return `${line}}\n`;
+  return formatPrepared(record.timeMs, members, useLocalTz);
 }
 
-function formatReadable(record: LogRecord, time: string): string {
-  const { level, target, ids } = record;
-  const message = redactText(record.message);
+function formatReadable(record: LogRecord, { useLocalTz }: LineOptions): string {
+  const { level, target, message, ids } = record;
   const fields = visibleFields(record.fields).map(([key, value]) =>
     ` ${quoted(key)}=${typeof value === "string" ? quoted(value) : oneLine(JSON.stringify(value))}`
   );
   const span = ids === undefined ? "" : ` [${ids.span_name} ${ids.trace_id.slice(0, 8)}]`;
   const name = level.toUpperCase().padStart(5);
+  const time = formatTime(record.timeMs, useLocalTz);
   return `${time} ${name} ${target}: ${oneLine(message)}${fields.join("")}${span}\n`;
 }
 

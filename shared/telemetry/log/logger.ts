@@ -12,6 +12,7 @@ import {
   formatLine,
   formatPrepared,
   type LineOptions,
+  lineStart,
   type LogIds,
   type LogRecord,
   type PreparedFields,
@@ -50,6 +51,7 @@ export function writeToStderr(lines: string): void {
 export class LineLogger implements Logger {
   readonly #options: LoggerOptions;
   readonly #rank: number;
+  readonly #starts = new Map<string, string>();
 
   constructor(options: LoggerOptions) {
     this.#options = options;
@@ -84,20 +86,33 @@ export class LineLogger implements Logger {
     for (const { line, sink } of outputs) sink(formatLine(record, line));
   }
 
-  /** Writes one record that is made only where the level lets it through. */
+  /**
+   * Writes one record that is made only where the level lets it through. `message` is one of few: how
+   * its line starts is remembered.
+   */
   writePrepared(level: LogLevel, message: string, prepared: PreparedFields): void {
     if (LEVEL_RANK[level] > this.#rank) return;
     const { target, outputs } = this.#options;
-    const head = { timeMs: epochMs(), level, target, message };
+    const timeMs = epochMs();
     let json: string | null = null;
     for (const { line, sink } of outputs) {
       if (line.isJsonl) {
         json ??= prepared.json();
-        sink(formatPrepared(head, json, line.useLocalTz));
+        sink(formatPrepared(timeMs, this.#start(level, message) + json, line.useLocalTz));
       } else {
-        sink(formatLine({ ...head, fields: prepared.fields(), ids: prepared.ids }, line));
+        const { ids } = prepared;
+        sink(formatLine({ timeMs, level, target, message, ids, fields: prepared.fields() }, line));
       }
     }
+  }
+
+  #start(level: LogLevel, message: string): string {
+    let start = this.#starts.get(message);
+    if (start === undefined) {
+      start = lineStart({ level, target: this.#options.target, message });
+      this.#starts.set(message, start);
+    }
+    return start;
   }
 
   /** The same logger under another target. */

@@ -132,7 +132,7 @@ function isOpaque(word: string): boolean {
 /** Whether it is Base64 of `user:password`. */
 function isUserAndPassword(word: string): boolean {
   try {
-    return /^[^\x00-\x1f]*:[^\x00-\x1f]*$/.test(
+    return /^\P{Cc}*:\P{Cc}*$/u.test(
       atob(word.replaceAll("-", "+").replaceAll("_", "/")),
     );
   } catch {

@@ -12,7 +12,7 @@ const TOKENS: readonly string[] = [
   String.raw`eyJ[\w-]{6,}(?:\.[\w-]*){2,4}`,
   String.raw`eyJ[\w-]{6,}\.eyJ[\w-]{6,}`,
   // AWS, Google Cloud, Azure.
-  String.raw`A[KS]IA[A-Z0-9]{16}(?![A-Z0-9])`,
+  String.raw`(?:A[BKS]IA|ACCA)[A-Z0-9]{16}(?![A-Z0-9])`,
   String.raw`AIza[\w-]{30,}`,
   String.raw`ya29\.[\w-]{20,}`,
   String.raw`GOCSPX-[\w-]{20,}`,

@@ -1,4 +1,6 @@
 import { assert, assertEquals } from "@std/assert/mod.js";
+import { SPANS } from "../registry/mod.ts";
+import type { SpanSpec } from "../registry/spec.ts";
 import { hideAssignments } from "./redact_assignments.ts";
 import {
   isSecretName,
@@ -10,7 +12,7 @@ import {
 } from "./redact.ts";
 import { mayHoldSecret } from "./redact_scan.ts";
 import { hideShapes } from "./redact_shapes.ts";
-import { makeSecret, readCorpus } from "./testing/redact_corpus.ts";
+import { makeSecret, randomSource, readCorpus } from "./testing/redact_corpus.ts";
 
 const SECRETS = readCorpus("secrets.txt");
 const LOOK_ALIKES = readCorpus("look_alikes.txt");
@@ -95,6 +97,15 @@ Deno.test("redactValue shows what a look-alike of a secret's name names", () => 
   }
 });
 
+Deno.test("isSecretName takes no attribute of the registry for a secret", () => {
+  for (const { attributes, events } of Object.values<SpanSpec>(SPANS)) {
+    const ofEvents = Object.values(events ?? {}).map((event) => event.attributes ?? {});
+    for (const name of [attributes, ...ofEvents].flatMap((specs) => Object.keys(specs))) {
+      assertEquals(isSecretName(name), false, name);
+    }
+  }
+});
+
 Deno.test("mayHoldSecret overlooks nothing that a rule would hide", () => {
   const places = [...Object.values(PLACES), IN_A_QUERY];
   for (const template of [...SECRETS.get("tokens") ?? [], ...SECRETS.get("text") ?? []]) {
@@ -102,6 +113,25 @@ Deno.test("mayHoldSecret overlooks nothing that a rule would hide", () => {
       const { text } = makeSecret(template, seed);
       for (const wrap of places) assert(mayHoldSecret(wrap(text)), wrap(text));
     }
+  }
+});
+
+Deno.test("mayHoldSecret overlooks nothing in mixtures of secrets, look-alikes and cuts of them", () => {
+  const next = randomSource(1);
+  const templates = [...SECRETS.get("tokens") ?? [], ...SECRETS.get("text") ?? []];
+  const pieces = [
+    ...templates.map((template) => makeSecret(template, 1).text),
+    ...LOOK_ALIKES.get("text") ?? [],
+  ];
+  const pick = () => {
+    const piece = pieces[next() % pieces.length] ?? "";
+    const start = next() % 3 === 0 ? next() % piece.length : 0;
+    return piece.slice(start, next() % 3 === 0 ? start + next() % 30 : undefined);
+  };
+  for (let round = 0; round < 5_000; round++) {
+    const glue = [" ", "", ", ", "=", ": ", "/", "\n", '"'][next() % 8] ?? "";
+    const text = Array.from({ length: 1 + next() % 3 }, pick).join(glue);
+    if (!mayHoldSecret(text)) assertEquals(hideAssignments(hideShapes(text)), text);
   }
 });
 

@@ -53,6 +53,14 @@ function createRequestCounters(registry: MetricsRegistry) {
       labelNames: ["model", "migration_type"],
       registers,
     }),
+    traceContexts: new Counter({
+      name: `${FRONTEND_PREFIX}trace_context_total`,
+      help:
+        "Requests by what came of their client's trace: continued, ignored (not valid, or not in " +
+        "OTEL_PROPAGATORS), absent",
+      labelNames: ["context"],
+      registers,
+    }),
     outputTokensTotal: new Counter({
       name: `${FRONTEND_PREFIX}output_tokens_total`,
       help: "Tokens generated",

@@ -20,10 +20,14 @@ export interface ObservedFrontend {
   readonly fleet: Fleet;
 }
 
+export type TraceContext = "continued" | "ignored" | "absent";
+
 export interface FrontendMetrics {
   /** The models that are served now: the values that the label `model` may have. */
   setModels(names: readonly string[]): void;
   requestStarted(labels: RequestLabels): RequestMeter;
+  /** What a request brought along of its client's trace. */
+  contextReceived(context: TraceContext): void;
   /** The place of a request among those in progress. */
   stagePlace(): StagePlace;
   /** A request of this worker ended. */
@@ -56,6 +60,9 @@ export function createFrontendMetrics(): FrontendMetrics {
     requestStarted(labels) {
       const model = models.has(labels.model) ? labels.model : UNKNOWN_MODEL;
       return new RequestMeter(instruments, { ...labels, model });
+    },
+    contextReceived(context) {
+      instruments.traceContexts.inc({ context });
     },
     stagePlace: () => stages.place(),
     workerServed: (workerId, last) => fleet.served(workerId, last),

@@ -52,17 +52,21 @@ export function roleOfName(name: string): SpanRole | null {
   return ROLE_BY_NAME.get(name) ?? null;
 }
 
+const ATTRIBUTES: ReadonlyMap<SpanRole, ReadonlyMap<string, AttributeSpec>> = new Map(
+  (Object.keys(DECLARED) as SpanRole[]).map((role) => [
+    role,
+    new Map(Object.entries({ ...ANY_ROLE, ...SPANS[role].attributes })),
+  ]),
+);
+
 /** What the registry says of an attribute on a role; null when it may not be there. */
 export function attributeSpec(role: SpanRole, attribute: string): AttributeSpec | null {
-  const declared = SPANS[role].attributes;
-  if (Object.hasOwn(declared, attribute)) return declared[attribute] ?? null;
-  const anyRole: Readonly<Record<string, AttributeSpec>> = ANY_ROLE;
-  return Object.hasOwn(anyRole, attribute) ? anyRole[attribute] ?? null : null;
+  return ATTRIBUTES.get(role)?.get(attribute) ?? null;
 }
 
 /** Every attribute that a span of the role may have. */
 export function attributeNames(role: SpanRole): string[] {
-  return [...Object.keys(SPANS[role].attributes), ...Object.keys(ANY_ROLE)];
+  return [...ATTRIBUTES.get(role)?.keys() ?? []];
 }
 
 /** Whether `value` is of the attribute's declared type. */

@@ -184,12 +184,14 @@ export const WORKER_SPANS = {
           cause: {
             type: "string",
             description: "What took most of the excess: prefill, batch_growth, kv_wait, " +
-              "kv_import, kv_export, preempted, stall or engine",
+              "kv_import, kv_export, preempted, stall, readback or engine",
           },
           cause_ms: { type: "double", unit: "ms", description: "The cause's part of the gap" },
           "other.request_id": {
             type: "string",
-            description: "Request whose prompt or KV was worked on; the span links to it",
+            description:
+              "Request whose prompt or KV was worked on, or that needed the blocks; the span " +
+              "links to it",
           },
           "other.trace_id": { type: "string", description: "That request's trace" },
           "other.tokens": {

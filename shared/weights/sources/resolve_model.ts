@@ -33,7 +33,11 @@ export interface ResolvedModel {
 }
 
 /** `sha256` pins the file itself and belongs to the catalogue. */
-export type ResolveModelOptions = Omit<PackageFileOptions, "sha256" | "mode" | "maxBytes">;
+export interface ResolveModelOptions
+  extends Omit<PackageFileOptions, "sha256" | "mode" | "maxBytes"> {
+  /** sha256 of the file that will be found, from somebody who has computed it already. */
+  readonly knownDigest?: string;
+}
 
 /**
  * Finds or fetches the model that `spec` names (see `model_spec.ts`; aliases are CATALOGUE's keys).
@@ -47,7 +51,8 @@ export async function resolveModel(
   if (entry !== undefined) return await resolveAlias(spec, { entry, options });
   const parsed = parseModelSpec(spec);
   const path = await fetchModel(parsed, { ...options, item: `model ${spec}` });
-  return { path, name: modelName(path), digest: await fileSha256(path) };
+  const digest = options.knownDigest ?? await fileSha256(path);
+  return { path, name: modelName(path), digest };
 }
 
 function modelName(path: string): string {

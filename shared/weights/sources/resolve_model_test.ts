@@ -75,6 +75,14 @@ Deno.test("resolveModel of a local path is that file, its name and its digest", 
   assertEquals(isAbsolute(model.path), true);
 });
 
+Deno.test("resolveModel reads no file for a digest that is known", async () => {
+  await using test = await scene();
+  const path = join(test.options.cacheDir, "Tiny-Q4.gguf");
+  await Deno.writeTextFile(path, WEIGHTS);
+  const model = await resolveModel(path, { ...test.options, knownDigest: "known" });
+  assertEquals(model, { path, name: "Tiny-Q4", digest: "known" });
+});
+
 Deno.test("resolveModel of a path that is not there names the other ways", async () => {
   await using test = await scene();
   const message = await refusal("smollm", test.options);

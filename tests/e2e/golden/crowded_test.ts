@@ -31,18 +31,10 @@ function completion(prompt: string, more: Readonly<Record<string, unknown>> = {}
 
 /** Takes the one place of `on` until the answer is left. */
 async function takePlace(on: GoldenStack): Promise<AsyncDisposable> {
-  const abort = new AbortController();
-  const { signal } = abort;
   const endless = completion("all day long", { stream: true, max_tokens: 7000 });
-  const response = await on.ask("completions", endless, { signal });
-  const reader = response.body!.getReader();
+  const reader = (await on.ask("completions", endless)).body!.getReader();
   await reader.read();
-  return {
-    async [Symbol.asyncDispose]() {
-      abort.abort();
-      await reader.closed.catch(() => {});
-    },
-  };
+  return { [Symbol.asyncDispose]: () => reader.cancel() };
 }
 
 /** Until the frontend routes by a heartbeat that tells of a request in the queue. */

@@ -19,7 +19,7 @@ const LONG_PROMPT_WORDS = 80;
 let golden: GoldenStack;
 
 Deno.test.beforeAll(async () => {
-  golden = await GoldenStack.start({ decodeCount: 2, env: SLOW_PREFILL });
+  golden = await GoldenStack.start({ env: SLOW_PREFILL });
 });
 
 Deno.test.afterAll(() => golden[Symbol.asyncDispose]());
@@ -79,15 +79,10 @@ Deno.test("golden: cancelled_prefilling", async () => {
 
 Deno.test("golden: cancelled_decoding", async () => {
   const client = newClient();
-  const abort = new AbortController();
-  const response = await golden.ask("completions", completion("dog", { max_tokens: 2000 }), {
-    ...client,
-    signal: abort.signal,
-  });
-  const reader = readerOf(response);
+  const endless = completion("dog", { max_tokens: 2000 });
+  const reader = readerOf(await golden.ask("completions", endless, client));
   await readEvents(reader, 3);
-  abort.abort();
-  await reader.closed.catch(() => {});
+  await reader.cancel();
   await golden.assertTrace("cancelled_decoding", {
     about: "The client leaves a stream",
     traceId: client.traceId,
@@ -99,33 +94,39 @@ Deno.test("golden: cancelled_decoding", async () => {
 Deno.test("golden: killed_in_prefill", async () => {
   const body = completion(longPrompt("owl"));
   const client = newClient();
+  const [prefill, decode] = await Promise.all(
+    golden.stack.workers.map((it) => golden.processOf(it)),
+  );
   const answer = answerOf(golden.ask("completions", body, client));
   await golden.running(2);
-  const killed = [await golden.kill(await golden.busy("prefill"))];
+  await golden.killPrefill(prefill!.pid, decode!.pid, client);
   const { text } = await answer;
   await golden.assertTrace("killed_in_prefill", {
     about:
       "The prefill worker is killed while it computes the prompt; the decode worker does it all",
     traceId: client.traceId,
     client,
-    killed,
+    killed: [prefill!.instance],
+    varying: ["queue.running"],
   });
   const undisturbed = await answerOf(golden.ask("completions", body));
   assertEquals(streamedText(text), streamedText(undisturbed.text));
 });
 
 Deno.test("golden: killed_in_decode", async () => {
+  await using pair = await GoldenStack.start({ decodeCount: 2, env: SLOW_PREFILL });
   const body = completion("fox", { max_tokens: 200 });
   const client = newClient();
-  const reader = readerOf(await golden.ask("completions", body, client));
+  const reader = readerOf(await pair.ask("completions", body, client));
   const begun = await readEvents(reader, 4);
-  const killed = [await golden.kill(await golden.busy("decode"))];
+  const decode = await pair.processOf(await pair.busy("decode"));
+  Deno.kill(decode.pid, "SIGKILL");
   const text = begun + await readRest(reader);
-  await golden.assertTrace("killed_in_decode", {
+  await pair.assertTrace("killed_in_decode", {
     about: "The decode worker is killed in mid-stream; the other one goes on where it was",
     traceId: client.traceId,
     client,
-    killed,
+    killed: [decode.instance],
     varying: [
       "gen_ai.usage.input_tokens",
       "gen_ai.usage.output_tokens",
@@ -134,7 +135,7 @@ Deno.test("golden: killed_in_decode", async () => {
       "prompt.tokens",
     ],
   });
-  const undisturbed = await answerOf(golden.ask("completions", body));
+  const undisturbed = await answerOf(pair.ask("completions", body));
   assertEquals(streamedText(text), streamedText(undisturbed.text));
 });
 
@@ -154,16 +155,17 @@ Deno.test("golden: killed_in_kv_transfer", async () => {
   });
   const body = completion("ant ".repeat(350));
   const client = newClient();
+  const [prefill, decode] = await Promise.all(wide.stack.workers.map((it) => wide.processOf(it)));
   const reader = readerOf(await wide.ask("completions", body, client));
   const begun = await readEvents(reader, 1);
-  const killed = [await wide.kill(await wide.busy("prefill"))];
+  await wide.killPrefill(prefill!.pid, decode!.pid, client);
   const text = begun + await readRest(reader);
   await wide.assertTrace("killed_in_kv_transfer", {
     about: "The prefill worker is killed after the first token, while its KV is on its way",
     traceId: client.traceId,
     client,
-    killed,
-    varying: ["kv.blocks", "kv.bytes", "kv.chunks"],
+    killed: [prefill!.instance],
+    varying: ["kv.blocks", "kv.bytes", "kv.chunks", "kv.tokens", "queue.running"],
   });
   const undisturbed = await answerOf(wide.ask("completions", body));
   assertEquals(streamedText(text), streamedText(undisturbed.text));

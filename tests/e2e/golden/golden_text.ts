@@ -31,9 +31,14 @@ const IN_TREE = {
   "error.type": "error",
 } as const;
 
-/** Counts of messages and bytes that hang on how the processes take turns. */
+/** What hangs on how the processes take turns, and on what was served before. */
 const VARYING: ReadonlySet<string> = new Set([
+  "engine.first_step",
+  "engine.last_step",
+  "engine.step",
   "http.response.body.size",
+  "router.candidate_costs",
+  "router.candidate_ids",
   "stream.chunks",
   "stream.frames",
 ]);
@@ -149,7 +154,8 @@ class TraceWriter {
       text = text.replaceAll(id, this.#nameOf(id, "id"));
     }
     for (const [id, name] of this.#names) text = text.replaceAll(id, name);
-    return text.replaceAll(/Deno\/[\d.]+/g, "Deno/<version>");
+    return text.replaceAll(/\b[0-9a-f]{16}\b/g, "<a span that died with its process>")
+      .replaceAll(/Deno\/[\d.]+/g, "Deno/<version>");
   }
 
   #instanceName(id: string): string {

@@ -11,13 +11,24 @@ const MODEL = "stories15m";
 let golden: GoldenStack;
 
 Deno.test.beforeAll(async () => {
-  golden = await GoldenStack.start({ model: MODEL, env: { DYN_DEVICE: "cpu" } });
+  golden = await GoldenStack.start({
+    model: MODEL,
+    env: { DYN_DEVICE: "cpu", DYN_CPU_THREADS: "1" },
+  });
 });
 
 Deno.test.afterAll(() => golden[Symbol.asyncDispose]());
 
 function completion(prompt: string, isStream: boolean) {
-  return { model: MODEL, prompt, temperature: 0, seed: 7, max_tokens: 12, stream: isStream };
+  return {
+    model: MODEL,
+    prompt,
+    temperature: 0,
+    seed: 7,
+    max_tokens: 120,
+    ignore_eos: true,
+    stream: isStream,
+  };
 }
 
 Deno.test("golden: real_stream", async () => {

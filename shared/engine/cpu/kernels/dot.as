@@ -9,9 +9,15 @@
 // An activation is spread to all rows by a shuffle: Deno's V8 checks the bounds of every load, so
 // that a load costs four instructions and a shuffle one.
 
+// sum + the products of four bytes of each lane, unsigned w by signed x.
 @inline
-export function dot16(
-  isBytes: bool,
+export function multiplyBytes(sum: v128, w: v128, x: v128): v128 {
+  return i32x4.relaxed_dot_i8x16_i7x16_add_s(x, w, sum);
+}
+
+// 16 columns by words.
+@inline
+export function words16(
   w0: v128,
   w1: v128,
   w2: v128,
@@ -20,24 +26,7 @@ export function dot16(
   xb: v128,
   lowByte: v128,
 ): v128 {
-  if (isBytes) {
-    const high = bytes16(w0, w1, w2, w3, xa);
-    return i32x4.add(i32x4.shl(high, 8), bytes16(w0, w1, w2, w3, xb));
-  }
   return i32x4.add(words8(w0, w1, xa, lowByte), words8(w2, w3, xb, lowByte));
-}
-
-@inline
-export function multiplyBytes(sum: v128, w: v128, x: v128): v128 {
-  return i32x4.relaxed_dot_i8x16_i7x16_add_s(x, w, sum);
-}
-
-@inline
-function bytes16(w0: v128, w1: v128, w2: v128, w3: v128, x: v128): v128 {
-  let sum = multiplyBytes(i32x4.splat(0), w0, v128.shuffle<i32>(x, x, 0, 0, 0, 0));
-  sum = multiplyBytes(sum, w1, v128.shuffle<i32>(x, x, 1, 1, 1, 1));
-  sum = multiplyBytes(sum, w2, v128.shuffle<i32>(x, x, 2, 2, 2, 2));
-  return multiplyBytes(sum, w3, v128.shuffle<i32>(x, x, 3, 3, 3, 3));
 }
 
 // Eight columns: the low and high bytes of a vector's words belong to different columns.

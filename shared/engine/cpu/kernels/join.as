@@ -1,6 +1,6 @@
 // How a block's integers become floats and join a row's result: one definition for all kernels.
 
-import { biasOf, Q4_1, Q6_K, Q8_0 } from "./weights";
+import { biasOf, Q4_1, Q6_K } from "./weights";
 
 // sum += scale * (integer * d + total * m); without minimum, the bias leaves the integer instead.
 // `facts` are the activations' sums of both halves and of all, and their scale.
@@ -23,12 +23,10 @@ function scaled(sum: v128, integer: v128, total: v128, bias: i32, d: v128, scale
   return f32x4.add(sum, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(shifted), d), scale));
 }
 
-// Joins both halves of a block: at once, or each with its own scale (Q6_K), from row `row` on in
-// `small`.
+// Joins both halves of a block of Q6_K, each with its own scale, from row `row` on in `small`.
 @inline
 export function joinedHalves(
   sum: v128,
-  format: u32,
   firstHalf: v128,
   secondHalf: v128,
   d: v128,
@@ -36,7 +34,6 @@ export function joinedHalves(
   row: u32,
   facts: v128,
 ): v128 {
-  if (format == Q8_0) return joined(sum, Q8_0, i32x4.add(firstHalf, secondHalf), d, d, facts);
   const scale = v128.shuffle<i32>(facts, facts, 3, 3, 3, 3);
   const words = row == 0
     ? v128.shuffle<i32>(small, small, 0, 2, 0, 2)

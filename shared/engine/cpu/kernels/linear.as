@@ -9,7 +9,7 @@
 import { scratchOf, take } from "./barrier";
 import { multiplyFloats, unpackFloats } from "./linear_floats";
 import { multiplyRow } from "./linear_row";
-import { multiplyRowsByBytes } from "./linear_rows_bytes";
+import { multiplyByBytes } from "./linear_bytes";
 import { multiplyRowsByWords } from "./linear_rows_words";
 import { BF16, F32, Q6_K } from "./weights";
 
@@ -24,8 +24,9 @@ export function linear(op: usize, control: usize, thread: u32): void {
   const columns = load<u32>(op, 28);
   const outputs = load<u32>(op, 32);
   const panels = (outputs + 7) >> 3;
-  // Some shares for each thread: few enough to take cheaply, small enough to end together.
-  const share = max<u32>(1, panels / (load<u32>(control, 4) * 6));
+  // Some shares for each thread: few enough to take cheaply, small enough to end together. A panel by
+  // many rows is much work already.
+  const share = max<u32>(1, panels / (load<u32>(control, 4) * 6 * min<u32>(rows, 8)));
   const scratch = scratchOf(control, thread);
   for (let first = take(op, share); first < panels; first = take(op, share)) {
     const end = min(first + share, panels);
@@ -41,7 +42,7 @@ export function linear(op: usize, control: usize, thread: u32): void {
   }
 }
 
-// Most rows several at a time, the rest one by one.
+// By the dot product of bytes, or by that of words: most rows four at a time, the rest one by one.
 function multiplyQuantised(
   op: usize,
   format: u32,
@@ -50,15 +51,14 @@ function multiplyQuantised(
   rows: u32,
   first: u32,
 ): void {
+  if (load<u32>(op, 48) != 0) {
+    multiplyByBytes(op, format, panel, rows, first);
+    return;
+  }
   let row: u32 = 0;
   if (format != Q6_K) {
-    if (load<u32>(op, 48) != 0) {
-      row = rows & ~1;
-      if (row != 0) multiplyRowsByBytes(op, format, panel, scratch, row, first);
-    } else {
-      row = rows & ~3;
-      if (row != 0) multiplyRowsByWords(op, format, panel, scratch, row, first);
-    }
+    row = rows & ~3;
+    if (row != 0) multiplyRowsByWords(op, format, panel, scratch, row, first);
   }
   for (; row < rows; row++) multiplyRow(op, format, panel, row, first);
 }

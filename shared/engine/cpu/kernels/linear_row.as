@@ -1,9 +1,10 @@
-// Quantised panels by one quantised row, block after block, nothing unpacked to memory.
+// Quantised panels by one quantised row with the dot product of words (see dot.as), block after
+// block, nothing unpacked to memory.
 //
-// Format and kind of dot product are constant in each kernel. Masks are read from the operation's
-// record: V8 would make a constant anew at every use.
+// The format is constant in each kernel. Masks are read from the operation's record: V8 would make a
+// constant anew at every use.
 
-import { dot16 } from "./dot";
+import { words16 } from "./dot";
 import { joined, joinedHalves } from "./join";
 import { put } from "./linear_output";
 import { BLOCK_BYTES, INFO_BYTES } from "./quantise";
@@ -12,56 +13,32 @@ import { halves, Q4_0, Q4_1, Q6_K, Q8_0 } from "./weights";
 // Multiplies a stored panel by row `row`. A function for each kernel: arms of one `if` would be
 // folded into one kernel that decides at run time.
 export function multiplyRow(op: usize, format: u32, panel: usize, row: u32, first: u32): void {
-  if (load<u32>(op, 48) != 0) {
-    if (format == Q8_0) q8ByBytes(op, panel, row, first);
-    else if (format == Q4_0) q4ByBytes(op, panel, row, first);
-    else if (format == Q4_1) q4OffsetByBytes(op, panel, row, first);
-    else q6ByBytes(op, panel, row, first);
-  } else {
-    if (format == Q8_0) q8ByWords(op, panel, row, first);
-    else if (format == Q4_0) q4ByWords(op, panel, row, first);
-    else if (format == Q4_1) q4OffsetByWords(op, panel, row, first);
-    else q6ByWords(op, panel, row, first);
-  }
+  if (format == Q8_0) q8(op, panel, row, first);
+  else if (format == Q4_0) q4(op, panel, row, first);
+  else if (format == Q4_1) q4Offset(op, panel, row, first);
+  else q6(op, panel, row, first);
 }
 
-function q8ByBytes(op: usize, panel: usize, row: u32, first: u32): void {
-  oneByBytes(op, Q8_0, true, panel, row, first);
+function q8(op: usize, panel: usize, row: u32, first: u32): void {
+  oneByBytes(op, Q8_0, panel, row, first);
 }
 
-function q8ByWords(op: usize, panel: usize, row: u32, first: u32): void {
-  oneByBytes(op, Q8_0, false, panel, row, first);
+function q4(op: usize, panel: usize, row: u32, first: u32): void {
+  oneByNibbles(op, Q4_0, panel, row, first);
 }
 
-function q4ByBytes(op: usize, panel: usize, row: u32, first: u32): void {
-  oneByNibbles(op, Q4_0, true, panel, row, first);
+function q4Offset(op: usize, panel: usize, row: u32, first: u32): void {
+  oneByNibbles(op, Q4_1, panel, row, first);
 }
 
-function q4ByWords(op: usize, panel: usize, row: u32, first: u32): void {
-  oneByNibbles(op, Q4_0, false, panel, row, first);
-}
-
-function q4OffsetByBytes(op: usize, panel: usize, row: u32, first: u32): void {
-  oneByNibbles(op, Q4_1, true, panel, row, first);
-}
-
-function q4OffsetByWords(op: usize, panel: usize, row: u32, first: u32): void {
-  oneByNibbles(op, Q4_1, false, panel, row, first);
-}
-
-function q6ByBytes(op: usize, panel: usize, row: u32, first: u32): void {
-  oneByBytes(op, Q6_K, true, panel, row, first);
-}
-
-function q6ByWords(op: usize, panel: usize, row: u32, first: u32): void {
-  oneByBytes(op, Q6_K, false, panel, row, first);
+function q6(op: usize, panel: usize, row: u32, first: u32): void {
+  oneByBytes(op, Q6_K, panel, row, first);
 }
 
 @inline
 function oneByNibbles(
   op: usize,
   format: u32,
-  isBytes: bool,
   panel: usize,
   row: u32,
   first: u32,
@@ -73,9 +50,7 @@ function oneByNibbles(
   const halfBits = v128.load32_splat(op, 88), halfFactor = v128.load32_splat(op, 92);
   let a = f32x4.splat(0), b = f32x4.splat(0);
   for (const end = info + blocks * INFO_BYTES; info < end; info += INFO_BYTES) {
-    // Columns 0 to 15, then 16 to 31; of each high and low bytes, or pairs.
-    const x0 = v128.load(q), x1 = isBytes ? v128.load(q, 32) : v128.load(q, 16);
-    const x2 = isBytes ? v128.load(q, 16) : v128.load(q, 32), x3 = v128.load(q, 48);
+    const x0 = v128.load(q), x1 = v128.load(q, 16), x2 = v128.load(q, 32), x3 = v128.load(q, 48);
     const facts = v128.load(info);
     const d = v128.load(panel, 128);
     const m = format == Q4_1 ? v128.load(panel, 144) : d;
@@ -83,7 +58,6 @@ function oneByNibbles(
       a,
       format,
       nibbles(
-        isBytes,
         v128.load(panel),
         v128.load(panel, 32),
         v128.load(panel, 64),
@@ -103,7 +77,6 @@ function oneByNibbles(
       b,
       format,
       nibbles(
-        isBytes,
         v128.load(panel, 16),
         v128.load(panel, 48),
         v128.load(panel, 80),
@@ -128,7 +101,6 @@ function oneByNibbles(
 // The products of 32 columns of nibbles: low ones are columns 0 to 15, high ones 16 to 31.
 @inline
 function nibbles(
-  isBytes: bool,
   w0: v128,
   w1: v128,
   w2: v128,
@@ -141,8 +113,7 @@ function nibbles(
   lowByte: v128,
 ): v128 {
   return i32x4.add(
-    dot16(
-      isBytes,
+    words16(
       v128.and(w0, low),
       v128.and(w1, low),
       v128.and(w2, low),
@@ -151,8 +122,7 @@ function nibbles(
       x1,
       lowByte,
     ),
-    dot16(
-      isBytes,
+    words16(
       v128.and(i16x8.shr_u(w0, 4), low),
       v128.and(i16x8.shr_u(w1, 4), low),
       v128.and(i16x8.shr_u(w2, 4), low),
@@ -168,7 +138,6 @@ function nibbles(
 function oneByBytes(
   op: usize,
   format: u32,
-  isBytes: bool,
   panel: usize,
   row: u32,
   first: u32,
@@ -181,20 +150,23 @@ function oneByBytes(
   const halfBits = v128.load32_splat(op, 88), halfFactor = v128.load32_splat(op, 92);
   let a = f32x4.splat(0), b = f32x4.splat(0);
   for (let block: u32 = 0; block < blocks; block++) {
-    // Columns 0 to 15, then 16 to 31; of each high and low bytes, or pairs.
-    const x0 = v128.load(q), x1 = isBytes ? v128.load(q, 32) : v128.load(q, 16);
-    const x2 = isBytes ? v128.load(q, 16) : v128.load(q, 32), x3 = v128.load(q, 48);
+    const x0 = v128.load(q), x1 = v128.load(q, 16), x2 = v128.load(q, 32), x3 = v128.load(q, 48);
     const facts = v128.load(info);
     const small = v128.load(panel, 256);
     const d = format == Q6_K ? v128.load(superScales + (block >> 3) * 16) : small;
-    const firstA = bytes16Columns(isBytes, panel, x0, x1, lowByte);
-    const secondA = bytes16Columns(isBytes, panel + 128, x2, x3, lowByte);
-    const firstB = bytes16Columns(isBytes, panel + 16, x0, x1, lowByte);
-    const secondB = bytes16Columns(isBytes, panel + 144, x2, x3, lowByte);
+    const firstA = bytes16Columns(panel, x0, x1, lowByte);
+    const secondA = bytes16Columns(panel + 128, x2, x3, lowByte);
+    const firstB = bytes16Columns(panel + 16, x0, x1, lowByte);
+    const secondB = bytes16Columns(panel + 144, x2, x3, lowByte);
     const dA = halves(i32x4.extend_low_i16x8_s(d), halfBits, halfFactor);
     const dB = halves(i32x4.extend_high_i16x8_s(d), halfBits, halfFactor);
-    a = joinedHalves(a, format, firstA, secondA, dA, small, 0, facts);
-    b = joinedHalves(b, format, firstB, secondB, dB, small, 4, facts);
+    if (format == Q6_K) {
+      a = joinedHalves(a, firstA, secondA, dA, small, 0, facts);
+      b = joinedHalves(b, firstB, secondB, dB, small, 4, facts);
+    } else {
+      a = joined(a, Q8_0, i32x4.add(firstA, secondA), dA, dA, facts);
+      b = joined(b, Q8_0, i32x4.add(firstB, secondB), dB, dB, facts);
+    }
     panel += 272;
     q += BLOCK_BYTES;
     info += INFO_BYTES;
@@ -204,9 +176,8 @@ function oneByBytes(
 
 // 16 columns of bytes.
 @inline
-function bytes16Columns(isBytes: bool, panel: usize, x0: v128, x1: v128, lowByte: v128): v128 {
-  return dot16(
-    isBytes,
+function bytes16Columns(panel: usize, x0: v128, x1: v128, lowByte: v128): v128 {
+  return words16(
     v128.load(panel),
     v128.load(panel, 32),
     v128.load(panel, 64),

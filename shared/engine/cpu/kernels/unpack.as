@@ -1,29 +1,12 @@
 // A panel unpacked into a thread's scratch, once for many rows.
 //
-// Scales of a block take 64 bytes: 8 scales, and 8 minima with Q4_1.
-//   bytes: 8 groups of 4 columns x 8 rows, as bytes are stored: 256 bytes a block
-//   words: 16 pairs of columns x 8 rows of i16: 512 bytes a block. Pair 2g + h is columns
-//          (4g + h, 4g + h + 2), which the low and high bytes of a stored i16 give
+// Scales of a block take 64 bytes: 8 scales, and 8 minima with Q4_1. Quants take 512: 16 pairs of
+// columns x 8 rows of i16. Pair 2g + h is columns (4g + h, 4g + h + 2), which the low and high bytes
+// of a stored i16 give.
 
 import { blockBytes, halves, Q4_1, Q8_0 } from "./weights";
 
 export const SCALES_BLOCK: u32 = 64;
-
-// Quants of a format with nibbles.
-export function unpackBytes(op: usize, format: u32, panel: usize, to: usize, columns: u32): void {
-  const step = blockBytes(format);
-  const low = v128.load32_splat(op, 80);
-  for (let k: u32 = 0; k < columns; k += 32) {
-    for (const end = panel + 128; panel < end; panel += 16) {
-      const pairs = v128.load(panel);
-      v128.store(to, v128.and(pairs, low));
-      v128.store(to, v128.and(i16x8.shr_u(pairs, 4), low), 128);
-      to += 16;
-    }
-    panel += step - 128;
-    to += 128;
-  }
-}
 
 // Quants of Q8_0 or a format with nibbles.
 export function unpackWords(op: usize, format: u32, panel: usize, to: usize, columns: u32): void {

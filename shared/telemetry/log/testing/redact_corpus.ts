@@ -48,7 +48,8 @@ export function makeSecret(template: string, seed: number): MadeSecret {
   return { text, parts: marked.length === 0 ? [text] : marked };
 }
 
-function randomSource(seed: number): () => number {
+/** Whole numbers, the same for the same seed. */
+export function randomSource(seed: number): () => number {
   let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0;
   return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -1,0 +1,56 @@
+import { createServer as createHttp2Server } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { assertEquals, assertStringIncludes } from "@std/assert/mod.js";
+import { startOtlpSink } from "../../../tests/kit/otlp_sink.ts";
+import { askCollector, type CollectorTarget } from "./collector_probe.ts";
+
+function target(port: number, overrides: Partial<CollectorTarget> = {}): CollectorTarget {
+  return {
+    tracesUrl: `http://127.0.0.1:${port}/v1/traces`,
+    exportHeaders: {},
+    exportProtocol: "http/protobuf",
+    ...overrides,
+  };
+}
+
+Deno.test("askCollector sends an export without spans, in either encoding and with the headers", async () => {
+  await using sink = startOtlpSink();
+  for (const exportProtocol of ["http/protobuf", "http/json"] as const) {
+    const exportHeaders = { "x-key": "k" };
+    const answer = await askCollector(target(sink.port, { exportProtocol, exportHeaders }));
+    assertEquals(answer, { kind: "takes" });
+  }
+  assertEquals(sink.exports().map(({ headers }) => headers.get("x-key")), ["k", "k"]);
+  assertEquals(sink.spans(), []);
+});
+
+Deno.test("askCollector tells a refusal with its status and words", async () => {
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response("no such path\n", { status: 404 }),
+  );
+  const answer = await askCollector(target(server.addr.port));
+  assertEquals(answer, { kind: "refuses", status: 404, words: "no such path" });
+});
+
+Deno.test("askCollector tells HTTP/2 alone, as on a gRPC port, from HTTP/1.1 and from silence", async () => {
+  const server = createHttp2Server();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  assertEquals(await askCollector(target(port)), { kind: "speaks_grpc" });
+  await new Promise((resolve) => server.close(resolve));
+  const gone = await askCollector(target(port));
+  assertEquals(gone.kind, "unreachable");
+  assertStringIncludes(gone.kind === "unreachable" ? gone.reason : "", "refused");
+});
+
+Deno.test("askCollector takes a server that closes at once for one that does not answer", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const closing = (async () => {
+    for await (const connection of listener) connection.close();
+  })();
+  const answer = await askCollector(target(listener.addr.port));
+  assertEquals(answer.kind, "unreachable");
+  listener.close();
+  await closing;
+});

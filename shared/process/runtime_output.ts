@@ -1,0 +1,37 @@
+/**
+ * What libraries and the runtime say comes out as the service's own log lines, and an error that nobody
+ * caught ends the process with its spans and lines delivered.
+ */
+
+import { format } from "node:util";
+import type { Logger, Telemetry } from "../telemetry/mod.ts";
+
+const LEVELS = {
+  debug: "debug",
+  log: "info",
+  info: "info",
+  warn: "warn",
+  error: "error",
+  trace: "debug",
+} as const satisfies Record<string, keyof Logger>;
+
+/** Takes over the console. Errors that nobody caught are logged, and end the process with code 1. */
+export function logRuntimeOutput(telemetry: Telemetry, exitTimeoutMs: number): void {
+  const log = telemetry.logger("console");
+  for (const [method, level] of Object.entries(LEVELS)) {
+    const write = (...values: unknown[]) => log[level](format(...values));
+    Object.defineProperty(globalThis.console, method, { value: write, writable: true });
+  }
+  let isEnding = false;
+  const end = async (event: Event, error: unknown) => {
+    event.preventDefault();
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    telemetry.log.error("uncaught error", { error: message, stack });
+    if (isEnding) return;
+    isEnding = true;
+    await telemetry.shutdown("uncaught error", exitTimeoutMs);
+    Deno.exit(1);
+  };
+  addEventListener("error", (event) => void end(event, event.error));
+  addEventListener("unhandledrejection", (event) => void end(event, event.reason));
+}

@@ -1,0 +1,130 @@
+/**
+ * Why the gap before a token was longer than the sequence's usual one. What it has beyond that is shared
+ * out over its causes, and the one with the largest share is named:
+ *
+ * - `preempted`: the sequence had lost its blocks; all of the excess is that.
+ * - `kv_wait`: the first token was made by a prefill worker; its KV had yet to come, and to be taken in
+ *   between two steps.
+ * - `kv_export`, `kv_import`: KV of other sequences was read or written between the steps.
+ * - `stall`: outside the step, more time than usual in which nothing was done: the event loop or the
+ *   garbage collector held one of the threads up, or no core was free for it.
+ * - `readback`: within the step, more time than usual beside what the device says it took: handing it
+ *   the work and getting the result back.
+ * - `prefill`, `batch_growth`: the step took longer and had prompt rows, or more answers than usual in
+ *   it. Rows cost no more than in proportion to their number, and count up to there.
+ * - `engine`: the step took longer, and nothing here says why.
+ */
+
+import type { PastStep, StepRequest, StepWork } from "./step_history.ts";
+
+export type GapCause =
+  | "prefill"
+  | "batch_growth"
+  | "kv_wait"
+  | "kv_import"
+  | "kv_export"
+  | "preempted"
+  | "stall"
+  | "readback"
+  | "engine";
+
+export interface Gap {
+  readonly gapMs: number;
+  /** The step that made the token; null when it is not known any more. */
+  readonly past: PastStep | null;
+  /** The sequence lost its blocks in it, to this request; null where it found none for itself. */
+  readonly preemption: { readonly by: StepRequest | null } | null;
+  /** Of it, time before the first step that had the prefill worker's KV; 0 for gaps after that. */
+  readonly kvWaitMs: number;
+}
+
+/** Where the time of a gap goes: within its step, on the device and beside it, and outside. */
+export interface GapParts {
+  /** All of the step's time where the device tells none. */
+  readonly deviceMs: number;
+  readonly hostMs: number;
+  readonly outsideMs: number;
+}
+
+/** Medians of the sequence. */
+export interface UsualGap extends GapParts {
+  readonly gapMs: number;
+  /** Rows of answers in a step, at least 1. */
+  readonly rows: number;
+}
+
+/** The cause with the largest share of a gap's excess. */
+export interface GapExplanation {
+  readonly cause: GapCause;
+  readonly causeMs: number;
+  /** The other request that it comes from, where there is one. */
+  readonly other: StepRequest | null;
+  /** Rows of the other request's prompt in the step; 0 where the cause is another. */
+  readonly otherTokens: number;
+}
+
+interface Share {
+  readonly cause: GapCause;
+  readonly ms: number;
+  readonly works?: readonly StepWork[];
+}
+
+export function gapParts(gapMs: number, { report }: PastStep): GapParts {
+  const stepMs = report.endMs - report.startMs;
+  const deviceMs = Math.min(report.deviceMs ?? stepMs, stepMs);
+  return { deviceMs, hostMs: stepMs - deviceMs, outsideMs: gapMs - stepMs };
+}
+
+/** Names the cause of a gap that is longer than the usual one. */
+export function explainGap(gap: Gap, usual: UsualGap): GapExplanation {
+  const excessMs = gap.gapMs - usual.gapMs;
+  if (gap.preemption !== null) {
+    const { by } = gap.preemption;
+    return { cause: "preempted", causeMs: excessMs, other: by, otherTokens: 0 };
+  }
+  // Very many steps went by before this thread got to the token.
+  if (gap.past === null) return { cause: "stall", causeMs: excessMs, other: null, otherTokens: 0 };
+  const shares = [...sharesOutside(gap, gap.past, usual), ...sharesWithin(gap.past, usual)];
+  const { cause, ms, works = [] } = shares.reduce((best, each) => each.ms > best.ms ? each : best);
+  const [work] = works.toSorted((a, b) => b.amount - a.amount);
+  return {
+    cause,
+    causeMs: ms,
+    other: work?.request ?? null,
+    otherTokens: cause === "prefill" ? work?.amount ?? 0 : 0,
+  };
+}
+
+function sharesOutside(gap: Gap, past: PastStep, usual: UsualGap): Share[] {
+  const { outsideMs } = gapParts(gap.gapMs, past);
+  // KV that is copied before the first step is the sequence's own.
+  const isHandOver = gap.kvWaitMs > 0;
+  const exportMs = isHandOver ? 0 : total(past.kvExports);
+  const importMs = isHandOver ? 0 : total(past.kvImports);
+  const idleMs = outsideMs - gap.kvWaitMs - exportMs - importMs;
+  return [
+    { cause: "stall", ms: Math.max(0, idleMs - usual.outsideMs) },
+    { cause: "kv_wait", ms: gap.kvWaitMs },
+    { cause: "kv_export", ms: exportMs, works: past.kvExports },
+    { cause: "kv_import", ms: importMs, works: past.kvImports },
+  ];
+}
+
+function sharesWithin(past: PastStep, usual: UsualGap): Share[] {
+  const { prefillRows, decodeRows } = past.report;
+  const { deviceMs, hostMs } = gapParts(0, past);
+  const slowMs = Math.max(0, deviceMs - usual.deviceMs);
+  const moreRows = prefillRows + Math.max(0, decodeRows - usual.rows);
+  const rowsMs = Math.min(slowMs, moreRows * usual.deviceMs / usual.rows);
+  const prefillMs = moreRows === 0 ? 0 : rowsMs * prefillRows / moreRows;
+  return [
+    { cause: "readback", ms: Math.max(0, hostMs - usual.hostMs) },
+    { cause: "prefill", ms: prefillMs, works: past.prefills },
+    { cause: "batch_growth", ms: rowsMs - prefillMs },
+    { cause: "engine", ms: slowMs - rowsMs },
+  ];
+}
+
+function total(works: readonly StepWork[]): number {
+  return works.reduce((sum, { amount }) => sum + amount, 0);
+}

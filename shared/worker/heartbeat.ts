@@ -1,0 +1,29 @@
+/** What a worker says of itself in each heartbeat. */
+
+import { hostname } from "node:os";
+import { epochMs } from "../clock/epoch_clock.ts";
+import { BLOCK_TOKENS } from "../engine/backend.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { InstanceModel, InstanceRecord } from "../messages/mod.ts";
+
+export type WorkerIdentity =
+  & Pick<InstanceRecord, "instanceId" | "namespace" | "role" | "startedAtMs" | "isDraining">
+  & { readonly model: Pick<InstanceModel, "name" | "cardDigest" | "contextLength"> }
+  & { readonly queueLimit: number };
+
+/** The heartbeat of now. */
+export function heartbeatOf(
+  engine: Engine,
+  { model, queueLimit, ...identity }: WorkerIdentity,
+): InstanceRecord {
+  const { device, kv } = engine.info;
+  return {
+    ...identity,
+    host: hostname(),
+    pid: Deno.pid,
+    sentAtMs: epochMs(),
+    model: { ...model, blockTokens: BLOCK_TOKENS, blockBytes: kv.blockBytes },
+    device,
+    load: { ...engine.load, queueLimit },
+  };
+}
