@@ -6,7 +6,7 @@ import { PAGES, writePage } from "./page.ts";
 import { benchPlane } from "./plane.ts";
 import { benchStart } from "./start.ts";
 import { benchTraces } from "./traces.ts";
-import { benchTracingOverhead } from "./tracing_overhead.ts";
+import { benchTracingOverhead } from "./overhead/tracing_overhead.ts";
 
 const HELP = `Usage: deno task bench [PART…] [--models A,B] [--rounds N] [--out FILE]
 
@@ -19,7 +19,7 @@ Parts (all when none is named):
   plane    everything around the engine: streams on a simulated one, tracing off and fully on
 
   --models   aliases or paths, default stories15m,smollm2-135m-instruct
-  --rounds   interleaved rounds, default 3; 16 of tracing_overhead
+  --rounds   interleaved rounds, default 3; 5 of engine, 16 of tracing_overhead
   --devices  cpu, adapter or both for engine, the default
   --decode   the most tokens that engine decodes after a prompt, default 64
   --connections  concurrent streams of plane, default 1,16,64,256
@@ -68,7 +68,7 @@ const PARTS: Readonly<Record<string, { title: string; run: () => Promise<string>
       benchEngine({
         models,
         devices: (["cpu", "adapter"] as const).filter((name) => devices.includes(name)),
-        rounds: rounds(3),
+        rounds: rounds(5),
         decodeTokens: Number(args.decode),
         other: args.other,
       }),

@@ -53,7 +53,7 @@ export async function benchEngine(options: EngineBenchOptions): Promise<string> 
     adapter: adapter === null ? NaN : await copyBandwidth(adapter),
   };
   const parts = [engineHead({
-    adapter: adapter === null ? "none" : adapterName(adapter),
+    adapter: adapter === null ? null : adapterName(adapter),
     bandwidths,
     rounds: options.rounds,
     decodeTokens: options.decodeTokens,

@@ -32,17 +32,20 @@ export class LlamaBench implements RunningPeer {
       ],
       stdin: "null",
       stdout: "piped",
-      stderr: "null",
+      stderr: "piped",
     }).spawn();
     const poll = setInterval(async () => {
       const { peakBytes } = await memoryOf(child.pid);
       if (peakBytes > this.#peakBytes) this.#peakBytes = peakBytes;
     }, MEMORY_POLL_MS);
     try {
-      const { success, stdout } = await child.output();
+      const { success, stdout, stderr } = await child.output();
       const lines = new TextDecoder().decode(stdout).split("\n").filter((it) => it.startsWith("{"));
       const last = lines.at(-1);
-      if (!success || last === undefined) throw new Error(`Cannot measure ${name}: it failed`);
+      if (!success || last === undefined) {
+        const reason = new TextDecoder().decode(stderr).trim().split("\n").at(-1);
+        throw new Error(`Cannot measure ${name}: ${reason}`);
+      }
       const { speed_pp, speed_tg }: BenchLine = JSON.parse(last);
       return { prefillTokensPerSecond: speed_pp, decodeTokensPerSecond: speed_tg, tokens: [] };
     } finally {

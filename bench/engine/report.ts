@@ -23,7 +23,8 @@ export interface PeerFigures {
 export type Bandwidths = Readonly<Record<PeerDevice, number>>;
 
 export interface HeadOptions {
-  readonly adapter: string;
+  /** Null where none is measured. */
+  readonly adapter: string | null;
   readonly bandwidths: Bandwidths;
   readonly rounds: number;
   readonly decodeTokens: number;
@@ -33,16 +34,19 @@ export interface HeadOptions {
 export function engineHead({ adapter, bandwidths, rounds, decodeTokens }: HeadOptions): string {
   const cores = navigator.hardwareConcurrency;
   return [
-    `Devices: the CPU with ${cores} threads, and the adapter ${adapter}. Every engine is loaded once, ` +
-    "in a process of its own (llama.cpp's own bench program loads for each run), and decodes " +
-    `greedily: up to ${decodeTokens} tokens after each prompt, slow engines fewer. Runs take turns; ` +
-    `medians of up to ${rounds}, of fewer where a run takes seconds; “–” where one would take over a ` +
-    "minute, or the engine cannot.",
+    `On the CPU with ${cores} threads${
+      adapter === null ? "" : `, and on the adapter ${adapter}`
+    }. ` +
+    "Every engine is loaded once, in a process of its own (llama.cpp's own bench program loads for " +
+    `each run), and decodes greedily: up to ${decodeTokens} tokens after each prompt, slow engines ` +
+    `fewer. Runs take turns; medians of up to ${rounds}, of fewer where a run takes seconds; “–” ` +
+    "where one would take over a minute, or the engine cannot.",
     "“Baton / it” is Baton's speed on the same device as a multiple of that engine's. “Of the floor” is " +
     "decode beside what memory allows when each token reads every weight once, in the file's own types: " +
-    "the CPU reads " +
-    `${figure(bandwidths.cpu / 1e9)} GB/s, the adapter copies ` +
-    `${figure(bandwidths.adapter / 1e9)} GB/s (read + write).`,
+    `the CPU reads ${figure(bandwidths.cpu / 1e9)} GB/s` +
+    (adapter === null
+      ? "."
+      : `, the adapter copies ${figure(bandwidths.adapter / 1e9)} GB/s (read + write).`),
   ].join("\n\n");
 }
 
@@ -65,8 +69,7 @@ export function engineSection(
   return [
     `### ${model}`,
     `${figure(weightBytes / 1e6)} MB of weights a token: memory allows ` +
-    `${figure(bandwidths.cpu / weightBytes)} tokens/s on the CPU and ` +
-    `${figure(bandwidths.adapter / weightBytes)} on the adapter. ${deviceRatio(figures, options)}`,
+    `${figure(bandwidths.cpu / weightBytes)} tokens/s on the CPU${onAdapter(figures, options)}`,
     "**One sequence**, tokens/s:",
     shortTable(figures, options),
     "**Several sequences**, tokens/s of all together, and as a multiple of what one alone gets:",
@@ -79,15 +82,19 @@ export function engineSection(
   ].join("\n\n");
 }
 
-/** How much the CPU brings over the adapter at hand. */
-function deviceRatio(figures: readonly PeerFigures[], { cases }: SectionOptions): string {
-  const of = (device: PeerDevice) => {
-    const baton = figures.find(({ peer }) => peer.device === device);
-    return baton === undefined ? NaN : speedAt(baton, cases.short).decode;
-  };
-  const ratio = of("cpu") / of("adapter");
-  if (Number.isNaN(ratio)) return "";
-  return `Baton decodes ${figure(ratio)} times as fast on the CPU as on this adapter.`;
+/** The rest of that sentence, and how much the CPU brings over the adapter. */
+function onAdapter(
+  figures: readonly PeerFigures[],
+  { cases, weightBytes, bandwidths }: SectionOptions,
+): string {
+  const [cpu, adapter] = (["cpu", "adapter"] as const).map((device) =>
+    figures.find(({ peer }) => peer.device === device)
+  );
+  if (adapter === undefined) return ".";
+  const allowed = ` and ${figure(bandwidths.adapter / weightBytes)} on the adapter.`;
+  if (cpu === undefined) return allowed;
+  const ratio = speedAt(cpu, cases.short).decode / speedAt(adapter, cases.short).decode;
+  return `${allowed} Baton decodes ${figure(ratio)} times as fast on the CPU as on this adapter.`;
 }
 
 function shortTable(

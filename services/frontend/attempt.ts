@@ -38,7 +38,7 @@ export type GenerationEvent =
 
 export type CallSource = "prefill" | "decode";
 
-/** A frame as it arrived at this process, by epochMs. */
+/** A frame as it arrived at this process, by epochMs; frames that came at once have one time. */
 export interface FrameArrival {
   readonly source: CallSource;
   readonly frame: WorkFrame;
@@ -82,6 +82,7 @@ export class Attempt {
   #isPrefillOver: boolean;
   #decodeEnd: Extract<WorkFrame, { kind: "end" }> | null = null;
   #hasDecoded = false;
+  #nowMs: number | null = null;
   #transferFailure: AttemptFailure | null = null;
   #verdictTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -132,10 +133,19 @@ export class Attempt {
 
   async #pump(source: CallSource, call: WorkerCall): Promise<void> {
     try {
-      await call.run((frame) => this.#arrivals.push({ source, frame, atMs: epochMs() }));
+      await call.run((frame) => this.#arrivals.push({ source, frame, atMs: this.#now() }));
     } catch (error) {
       this.#arrivals.push({ source, error });
     }
+  }
+
+  /** One time for what the network brought at once. */
+  #now(): number {
+    if (this.#nowMs === null) {
+      this.#nowMs = epochMs();
+      queueMicrotask(() => this.#nowMs = null);
+    }
+    return this.#nowMs;
   }
 
   /** Takes an arrival and those that wait behind it, up to an end or a failure: under load a burst. */

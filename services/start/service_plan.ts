@@ -1,6 +1,7 @@
 /** Which processes one machine runs: commands, environment, and how to see that each is ready. */
 
 import { fromFileUrl, join } from "@std/path/mod.js";
+import type { Settings } from "../../shared/config/mod.ts";
 import { PARENT_WATCH_FLAG } from "../../shared/provision/mod.ts";
 import type { ResolvedModel } from "../../shared/weights/sources/mod.ts";
 import { choosePort } from "./ports.ts";
@@ -159,6 +160,14 @@ export function planTraces(address: TracesAddress): TracesPlan {
     otlpUrl: otlpPort === null ? null : httpUrl({ hostname, port: otlpPort }),
     isReady: () => answersOk(`${url}/ready`),
   };
+}
+
+/** Where the traces service takes spans; null where TEMPO_QUERY_URL says that it takes none. */
+export function ownOtlpUrl(
+  settings: Pick<Settings, "TEMPO_QUERY_URL" | "DYN_TRACES_HOST" | "DYN_TRACES_OTLP_PORT">,
+): string | null {
+  const { TEMPO_QUERY_URL, DYN_TRACES_HOST: hostname, DYN_TRACES_OTLP_PORT: port } = settings;
+  return TEMPO_QUERY_URL === "" ? httpUrl({ hostname, port }) : null;
 }
 
 /**

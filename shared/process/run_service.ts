@@ -8,6 +8,7 @@ import type { Service, Settings } from "../config/variables.ts";
 import { exitWithParent } from "../provision/parent_watch.ts";
 import { formatLine, redactText, writeToStderr } from "../telemetry/log/mod.ts";
 import { startTelemetry, type Telemetry } from "../telemetry/mod.ts";
+import { logRuntimeOutput } from "./runtime_output.ts";
 import { onShutdown } from "./shutdown.ts";
 
 /** Time after the drain for the last export and the end of threads. */
@@ -38,6 +39,7 @@ export async function runService(
     const stopping = onShutdown();
     const instanceId = settings.DYN_INSTANCE_ID || crypto.randomUUID();
     const telemetry = startTelemetry(telemetryOptions(settings, name, instanceId));
+    logRuntimeOutput(telemetry, EXIT_MARGIN_MS);
     for (const variable of unknownVariables(env)) {
       telemetry.log.warn(`${variable} is set and no Baton service reads it`);
     }

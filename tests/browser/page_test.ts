@@ -177,6 +177,8 @@ test("requests draws how they went over time, and none for what is no list of sp
   await page.getByLabel("TraceQL").fill("{ } | count() > 2");
   await page.keyboard.press("Enter");
   await page.locator(".sparkline").first().waitFor({ state: "detached" });
+  await page.reload();
+  assertEquals(await page.getByLabel("TraceQL").inputValue(), "{ } | count() > 2");
 });
 
 test("a trace shows both ends of its KV transfer, its tokens over time and its logs", async () => {
@@ -221,9 +223,9 @@ test("a trace names the requests that shared its steps", async () => {
       .filter((id) => ids.includes(id)).length === ids.length
   );
   await using tab = await kit.open(`#/trace/${one}`);
-  const row = tab.page.locator(".neighbours tr", { hasText: "of engine.decode" });
+  const row = tab.page.locator(".neighbours tr", { hasText: "in engine.decode" });
   await row.locator(`a[title="${other}"]`).waitFor();
-  assertMatch(await row.first().innerText(), /[1-9]\d* of \d+ of engine\.decode.*success 200/s);
+  assertMatch(await row.first().innerText(), /[1-9]\d* of \d+ in engine\.decode.*success 200/s);
 });
 
 test("a trace is copied as a command that asks the same again, without its prompt", async () => {
@@ -324,23 +326,40 @@ test("what spans say is shown as text and never run", async () => {
   const traceId = "ee".repeat(16);
   const startTimeUnixNano = `${Date.now() - 5000}000000`;
   const attribute = (key: string) => ({ key, value: { stringValue: evil } });
+  const number = (key: string, intValue: number) => ({ key, value: { intValue } });
+  const span = (spanId: string, name: string) => ({
+    traceId,
+    spanId: spanId.repeat(8),
+    name,
+    kind: 2,
+    startTimeUnixNano,
+    endTimeUnixNano: startTimeUnixNano,
+    status: { code: 2, message: evil },
+  });
   const answer = await fetch(`${kit.url}/v1/traces`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({
       resourceSpans: [{
-        resource: { attributes: [attribute("service.name")] },
+        resource: { attributes: [attribute("service.name"), attribute("service.instance.id")] },
         scopeSpans: [{
-          spans: [{
-            traceId,
-            spanId: "ab".repeat(8),
-            name: evil,
-            startTimeUnixNano,
-            endTimeUnixNano: startTimeUnixNano,
-            attributes: [attribute("a"), attribute(evil)],
-            events: [{ name: evil, timeUnixNano: startTimeUnixNano }],
-            status: { code: 2, message: evil },
-          }],
+          spans: [
+            {
+              ...span("ab", evil),
+              attributes: [attribute("a"), attribute(evil)],
+              events: [{ name: evil, timeUnixNano: startTimeUnixNano }],
+            },
+            {
+              ...span("cd", "engine.decode"),
+              parentSpanId: "ab".repeat(8),
+              attributes: [number("engine.first_step", 1), number("engine.last_step", 2)],
+              events: [{
+                name: "itl.gap",
+                timeUnixNano: startTimeUnixNano,
+                attributes: [attribute("cause"), attribute("other.trace_id"), number("gap_ms", 1)],
+              }],
+            },
+          ],
         }],
       }],
     }),
@@ -349,10 +368,15 @@ test("what spans say is shown as text and never run", async () => {
   assertEquals(answer.status, 200);
   await using tab = await kit.open(`#/trace/${traceId}`);
   const { page } = tab;
-  await page.locator(".waterfall summary").click();
-  assertStringIncludes(await page.locator(".facts").innerText(), evil);
+  await page.locator(".waterfall summary").first().click();
+  assertStringIncludes(await page.locator(".facts").first().innerText(), evil);
+  assertStringIncludes(await page.locator(".timeline .list").innerText(), evil);
+  await page.getByText("It had all its steps to itself").waitFor();
   await page.evaluate((id) => location.hash = `#/compare/${id}/${id}`, traceId);
   await page.locator(".diff").waitFor();
+  await page.evaluate(() => location.hash = "#/system");
+  await page.locator(".call_graph").waitFor();
+  assertStringIncludes(await page.locator(".calls").innerText(), evil);
   assertEquals(await page.locator("main img, main script").count(), 0);
   assertMatch(await page.title(), /Baton$/);
 });

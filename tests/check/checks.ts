@@ -71,7 +71,10 @@ async function generatedProblems(root: string): Promise<string[]> {
   for (const path of PAGES_WITH_TABLES) {
     const text = await Deno.readTextFile(join(root, path)).catch(() => "");
     if (text === withVariableTables(text)) continue;
-    problems.push(`${path} has tables that the code prints otherwise: see shared/config/table.ts`);
+    problems.push(
+      `${path} has tables that the code prints otherwise: ` +
+        `deno run -A shared/config/print_table.ts ${path}`,
+    );
   }
   return problems;
 }

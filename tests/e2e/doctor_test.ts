@@ -2,10 +2,13 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert/mod.js";
 import { fromFileUrl, join } from "@std/path/mod.js";
+import { TextLineStream } from "@std/streams/mod.js";
 import { viewStore } from "../../services/start/doctor/store_findings.ts";
+import { NatsServer } from "../bus/nats_server_kit.ts";
 import { eventually, Stack } from "../kit/stack.ts";
 
 const START = fromFileUrl(new URL("../../services/start.ts", import.meta.url));
+const FRONTEND = fromFileUrl(new URL("../../services/frontend/main.ts", import.meta.url));
 const SIMULATED = {
   DYN_ENGINE: "simulated",
   DYN_SIM_SPEEDUP: "100",
@@ -110,6 +113,51 @@ Deno.test("the doctor says of a running deployment what its requests, its bus an
   await Deno.remove(folder, { recursive: true });
 });
 
+/** A frontend by itself; resolves with its URL. */
+async function startFrontend(natsUrl: string): Promise<{ url: string; child: Deno.ChildProcess }> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", FRONTEND],
+    env: { NATS_URL: natsUrl, DYN_HTTP_PORT: "0", DYN_LOGGING_JSONL: "1" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const lines: ReadableStream<string> = child.stderr.pipeThrough(new TextDecoderStream())
+    .pipeThrough(new TextLineStream());
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  (async () => {
+    for await (const line of lines) {
+      const { message, port } = JSON.parse(line);
+      if (message === "frontend ready") resolve(`http://127.0.0.1:${port}`);
+    }
+    reject(new Error("the frontend ended before it was ready"));
+  })();
+  return { url: await promise, child };
+}
+
+Deno.test("the doctor finds a frontend without workers, and one that has lost its NATS server", async () => {
+  await using nats = await NatsServer.start();
+  const { url, child } = await startFrontend(nats.url);
+  try {
+    const args = ["--json", "--frontend", url];
+    const env = { DYN_LOGGING_JSONL: "1", OTEL_SDK_DISABLED: "true" };
+    const alone = await runDoctor(args, env);
+    assertEquals(troubles(alone), ["no-workers", "export-off"]);
+    assertStringIncludes(alone.output, "has heard of no worker");
+    await nats.kill();
+    await eventually(async () => {
+      const health = await (await fetch(`${url}/health`)).json();
+      return !health.bus.is_connected;
+    });
+    const cut = await runDoctor(args, env);
+    assertEquals(troubles(cut), ["nats-unreachable", "export-off"]);
+    assertStringIncludes(cut.output, "has lost its NATS server");
+  } finally {
+    child.kill("SIGKILL");
+    await child.status;
+  }
+});
+
 Deno.test("the doctor finds the ports of the traces taken, as start would", async () => {
   using otlp = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   using query = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -125,6 +173,30 @@ Deno.test("the doctor finds the ports of the traces taken, as start would", asyn
     assert(taken.some(({ text }) => text.includes(`127.0.0.1:${addr.port}`)));
   }
   assertEquals(report.code, 1);
+});
+
+Deno.test("the doctor knows what start adds to the environment of its services", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const nobody = `http://127.0.0.1:${listener.addr.port}`;
+  listener.close();
+  const ports = { DYN_HTTP_PORT: "0", DYN_TRACES_OTLP_PORT: "0", DYN_TRACES_QUERY_PORT: "0" };
+  const env = { DYN_ENGINE: "simulated", ...ports };
+  const onExport = async (more: Readonly<Record<string, string>>) => {
+    const lines = linesOf(await runDoctor(["--json"], { ...env, ...more }));
+    return lines.filter(({ subject }) => ["export", "collector", "store"].includes(subject))
+      .map(({ subject, symptom }) => symptom ?? subject);
+  };
+  assertEquals(await onExport({}), ["collector"]);
+  assertEquals(await onExport({ OTEL_EXPORT_ENABLED: "0" }), ["export-off"]);
+  assertEquals(await onExport({ OTEL_EXPORTER_OTLP_ENDPOINT: nobody }), ["export-off"]);
+  assertEquals(
+    await onExport({ OTEL_EXPORTER_OTLP_ENDPOINT: nobody, OTEL_EXPORT_ENABLED: "1" }),
+    ["collector-unreachable"],
+  );
+  assertEquals(
+    await onExport({ OTEL_EXPORTER_OTLP_ENDPOINT: nobody, TEMPO_QUERY_URL: nobody }),
+    ["collector-unreachable", "store-unreachable"],
+  );
 });
 
 Deno.test("the doctor's dump has every setting with its source, and no secret", async () => {

@@ -40,10 +40,12 @@ for (const [prefill, decode] of [["webgpu", "cpu"], ["cpu", "webgpu"]] as const)
     const backends = new Set(steps.map(({ attributes }) => attributes["engine.backend"]));
     assertEquals([...backends].sort(), ["cpu", "webgpu"]);
     for (const { spanId, attributes } of steps) {
+      const isGpu = attributes["engine.backend"] === "webgpu";
       // Only some adapters have timestamps: those tell the step's time too.
-      if (attributes["engine.backend"] !== "webgpu" || attributes.device_ms === undefined) continue;
+      if (isGpu && attributes.device_ms === undefined) continue;
       const passes = spans.filter(({ parentSpanId }) => parentSpanId === spanId);
-      assert(passes.some(({ name }) => name === "gpu.layers"), `${passes.length} passes`);
+      const layers = isGpu ? "gpu.layers" : "cpu.layers";
+      assert(passes.some(({ name }) => name === layers), `${passes.length} passes`);
     }
     const page = await (await fetch(`${stack.workers[0]?.url}/metrics`)).text();
     assertMatch(page, new RegExp(`^dynamo_component_engine_info{.*backend="${decode}".*} 1$`, "m"));

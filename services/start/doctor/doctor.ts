@@ -3,10 +3,15 @@
  * deployment that runs, in plain words and with what to do about it.
  */
 
-import { givenServiceName, type Settings, VERSION } from "../../../shared/config/mod.ts";
+import {
+  givenServiceName,
+  loadSettings,
+  type Settings,
+  VERSION,
+} from "../../../shared/config/mod.ts";
 import { type Machine, readMachine } from "../machine.ts";
 import type { StartOptions } from "../options.ts";
-import { httpUrl } from "../service_plan.ts";
+import { exportTo, httpUrl, ownOtlpUrl } from "../service_plan.ts";
 import type { Terminal } from "../terminal.ts";
 import { viewBus } from "./bus_view.ts";
 import { askCollector } from "./collector_probe.ts";
@@ -17,7 +22,7 @@ import {
   frontendFindings,
   hasExported,
 } from "./deployment_findings.ts";
-import { exportFindings } from "./export_findings.ts";
+import { type ExportContext, exportFindings } from "./export_findings.ts";
 import { type Finding, messageOf, trouble } from "./finding.ts";
 import { type FrontendAnswer, viewFrontend } from "./frontend_view.ts";
 import {
@@ -66,7 +71,7 @@ export async function examine(
   env: Environment,
   options: Omit<DoctorOptions, "terminal" | "isJson">,
 ): Promise<Finding[]> {
-  const { findings, settings } = readSettings(env);
+  const { findings, settings, env: usableEnv } = readSettings(env);
   const first = [denoFinding(Deno.version.deno), ...findings];
   if (settings === null) return first;
   let machine: Machine;
@@ -80,7 +85,7 @@ export async function examine(
     viewFrontend(place.frontend.url),
     viewStore(place.store.url, settings.TEMPO_QUERY_HEADERS),
   ]);
-  const view = { settings, machine, env, place, frontend, store };
+  const view = { settings, machine, env: usableEnv, place, frontend, store };
   const ofMachine = place.isOwnStart ? await machineFindings(view, options) : [];
   return [...first, ...ofMachine, ...await deploymentFindings(view)];
 }
@@ -143,7 +148,7 @@ async function machineFindings(
 }
 
 async function deploymentFindings(view: View): Promise<Finding[]> {
-  const { settings, machine, env, place, frontend, store } = view;
+  const { settings, machine, place, frontend, store } = view;
   const hasFrontend = frontend.kind === "baton";
   const { DYN_NAMESPACE: namespace } = settings;
   const bus = { url: settings.NATS_URL || DEFAULT_NATS_URL, isGiven: settings.NATS_URL !== "" };
@@ -154,13 +159,7 @@ async function deploymentFindings(view: View): Promise<Finding[]> {
     ...(isBusAsked
       ? busFindings(bus, await viewBus({ url: bus.url, namespace }), { namespace, hasFrontend })
       : []),
-    ...await exportFindings({
-      settings,
-      env,
-      isOwnStart: place.isOwnStart,
-      ownTracesUrl: ownTracesUrl(view),
-      ask: askCollector,
-    }),
+    ...await exportFindings(exportContext(view)),
     ...storeFindings(place.store, store, {
       serviceName: givenServiceName(settings),
       hasFrontend,
@@ -169,10 +168,21 @@ async function deploymentFindings(view: View): Promise<Finding[]> {
   ];
 }
 
-/** Where the traces service of `task start` takes spans; null unless it or one that exports runs. */
-function ownTracesUrl({ settings, place, frontend, store }: View): string | null {
+/** The export as the services are told of it, which `task start` has a say in. */
+function exportContext(view: View): ExportContext {
+  const { settings, env, place } = view;
+  if (!place.isOwnStart) return { settings, env, isCollectorAwaited: false, ask: askCollector };
+  const added = exportTo(ownOtlpUrl(settings), env);
+  return {
+    settings: loadSettings({ ...env, ...added }),
+    env,
+    isCollectorAwaited: "OTEL_EXPORTER_OTLP_ENDPOINT" in added && !hasOwnTraces(view),
+    ask: askCollector,
+  };
+}
+
+/** Whether the traces service of `task start` runs, or a frontend that exports to it. */
+function hasOwnTraces({ place, frontend, store }: View): boolean {
   const isThere = store.kind === "names" && store.isOwn && !place.store.isGiven;
-  if (!isThere && !(frontend.kind === "baton" && hasExported(frontend.view.health))) return null;
-  const { DYN_TRACES_HOST: hostname, DYN_TRACES_OTLP_PORT: port } = settings;
-  return `${httpUrl({ hostname, port })}/v1/traces`;
+  return isThere || (frontend.kind === "baton" && hasExported(frontend.view.health));
 }

@@ -13,7 +13,7 @@ import { cpuName } from "../../../shared/engine/cpu/cpu_name.ts";
 import { redactArguments, redactText, redactValue } from "../../../shared/telemetry/log/redact.ts";
 import { chooseDevice, SIMULATED_DEVICE } from "../device.ts";
 import { type Machine, readMachine } from "../machine.ts";
-import { exportTo, httpUrl } from "../service_plan.ts";
+import { exportTo, ownOtlpUrl } from "../service_plan.ts";
 import type { StartOptions } from "../options.ts";
 import { messageOf } from "./finding.ts";
 import { readSettings } from "./settings_findings.ts";
@@ -53,8 +53,7 @@ export async function createDump(env: Environment, { args, options }: DumpInput)
     ...(options.model === undefined ? {} : { DYN_MODEL: options.model }),
     ...(options.port === undefined ? {} : { DYN_HTTP_PORT: options.port }),
   };
-  const traces = { hostname: settings.DYN_TRACES_HOST, port: settings.DYN_TRACES_OTLP_PORT };
-  const ofStart = exportTo(httpUrl(traces), env);
+  const ofStart = exportTo(ownOtlpUrl(settings), env);
   return {
     version: VERSION,
     facts: {

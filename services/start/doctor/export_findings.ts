@@ -6,12 +6,11 @@ import type { CollectorAnswer, CollectorTarget } from "./collector_probe.ts";
 import { type Finding, good, trouble } from "./finding.ts";
 
 export interface ExportContext {
+  /** Of the services, with what `task start` adds where it runs them. */
   readonly settings: Settings;
   readonly env: Readonly<Record<string, string>>;
-  /** Whether the services are those of `task start`, which sends spans to its own traces service. */
-  readonly isOwnStart: boolean;
-  /** Where its traces service takes spans; null while none runs. */
-  readonly ownTracesUrl: string | null;
+  /** Whether `task start` will run the collector itself, and does not yet. */
+  readonly isCollectorAwaited: boolean;
   readonly ask: (target: CollectorTarget) => Promise<CollectorAnswer>;
 }
 
@@ -21,15 +20,16 @@ export async function exportFindings(context: ExportContext): Promise<Finding[]>
   const options = telemetryOptions(context.settings, "frontend", "doctor");
   const off = whyOff(context, options);
   if (off !== null) return [trouble("note", "export-off", off)];
-  const target = targetOf(context, options);
-  if (target === null) {
-    return [good("collector", "`task start` runs its own traces service and sends spans there")];
+  const sampling = samplingFindings(options);
+  if (context.isCollectorAwaited) {
+    const text = "`task start` runs its own traces service and sends spans there";
+    return [...sampling, good("collector", text)];
   }
-  return [...samplingFindings(options), collectorFinding(target, await context.ask(target))];
+  return [...sampling, collectorFinding(options, await context.ask(options))];
 }
 
 function whyOff(
-  { settings, env, isOwnStart }: ExportContext,
+  { settings, env }: ExportContext,
   { level, exportEnabled, tracesUrl }: TelemetryOptions,
 ): string | null {
   if (level === 0) {
@@ -37,28 +37,11 @@ function whyOff(
     return `No spans are made: ${why}`;
   }
   if (exportEnabled) return null;
-  const given = endpointVariable(env);
-  if (given !== null) {
-    return `Spans are not exported: ${given} names ${tracesUrl}, and OTEL_EXPORT_ENABLED is ` +
-      (env.OTEL_EXPORT_ENABLED ? "off" : "not set");
-  }
-  // `task start` switches it on where nothing is said.
-  if (isOwnStart && !env.OTEL_EXPORT_ENABLED) return null;
-  return `Spans are not exported: OTEL_EXPORT_ENABLED is ${
-    env.OTEL_EXPORT_ENABLED ? "off" : "not set"
-  }`;
-}
-
-function endpointVariable(env: Readonly<Record<string, string>>): string | null {
-  const names = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
-  return names.find((name) => env[name]) ?? null;
-}
-
-/** Null where `task start` will run the collector itself, and does not yet. */
-function targetOf(context: ExportContext, options: TelemetryOptions): CollectorTarget | null {
-  const { env, isOwnStart, ownTracesUrl } = context;
-  if (!isOwnStart || endpointVariable(env) !== null) return options;
-  return ownTracesUrl === null ? null : { ...options, tracesUrl: ownTracesUrl };
+  const given = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
+    .find((name) => env[name]);
+  const named = given === undefined ? "" : `${given} names ${tracesUrl}, and `;
+  const state = env.OTEL_EXPORT_ENABLED ? "off" : "not set";
+  return `Spans are not exported: ${named}OTEL_EXPORT_ENABLED is ${state}`;
 }
 
 function samplingFindings({ sampler: { name, ratio } }: TelemetryOptions): Finding[] {

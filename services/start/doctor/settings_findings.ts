@@ -7,16 +7,19 @@ import {
   type Settings,
   shownVariables,
   unknownVariables,
+  VARIABLES,
 } from "../../../shared/config/mod.ts";
 import { type Finding, good, trouble } from "./finding.ts";
+
+type Environment = Readonly<Record<string, string>>;
 
 export interface ReadSettings {
   readonly findings: readonly Finding[];
   /** As they would be without what is wrong; null where that does not help. */
   readonly settings: Settings | null;
+  /** The environment without what is wrong. */
+  readonly env: Environment;
 }
-
-type Environment = Readonly<Record<string, string>>;
 
 export function readSettings(env: Environment): ReadSettings {
   const wrong = shownVariables(env).filter(({ problem }) => problem !== undefined);
@@ -26,19 +29,27 @@ export function readSettings(env: Environment): ReadSettings {
       const facts = `Cannot use ${name}="${value}": ${problem}`;
       return trouble("bad", isGrpc ? "protocol-grpc" : "setting-wrong", facts);
     }),
-    ...unknownVariables(env).map((name) =>
-      trouble("note", "setting-unknown", `${name} is set, and Baton has no such variable`)
+    ...[...unknownVariables(env), ...unreadTracing(env)].map((name) =>
+      trouble("note", "setting-unknown", `${name} is set, and Baton does not read it`)
     ),
   ];
   const names = new Set<string>(wrong.map(({ name }) => name));
   const rest = Object.fromEntries(Object.entries(env).filter(([name]) => !names.has(name)));
   try {
-    return { findings, settings: loadSettings(rest) };
+    return { findings, settings: loadSettings(rest), env: rest };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const more = error.message.split("\n").map((text) => trouble("bad", "setting-wrong", text));
-    return { findings: [...findings, ...more], settings: null };
+    return { findings: [...findings, ...more], settings: null, env: rest };
   }
+}
+
+/** Variables of OpenTelemetry's traces; Baton has neither its metrics nor its logs. */
+const OF_TRACING = /^OTEL_(?!(?:EXPORTER_OTLP_)?(?:METRICS?|LOGS?|BLRP)_)/;
+
+function unreadTracing(env: Environment): string[] {
+  return Object.keys(env)
+    .filter((name) => OF_TRACING.test(name) && env[name] !== "" && !(name in VARIABLES)).sort();
 }
 
 export interface LogContext {

@@ -26,18 +26,18 @@ export const SYMPTOMS = {
   "setting-unknown": {
     subject: "settings",
     sign: "A variable has no effect",
-    remedy: "It may be misspelt: all variables are in docs/configuration.md.",
+    remedy: "The name may be misspelt: all variables are in docs/configuration.md.",
   },
   "nats-not-fetched": {
     subject: "nats",
     sign: "The first start takes longer",
-    remedy: "The first start fetches one (7 MB), which needs the network once.",
+    remedy: "The first start fetches a nats-server (7 MB), which needs the network once.",
   },
   "nats-unreachable": {
     subject: "nats",
     sign: "Services end with `Cannot connect to NATS`, or `/health` says `disconnected` or " +
       "`is_connected: false`; requests get 503",
-    remedy: "Start it, correct `NATS_URL`, or unset `NATS_URL` and `task start` runs its own.",
+    remedy: "Start the NATS server, correct `NATS_URL`, or unset it and `task start` runs its own.",
   },
   "no-workers": {
     subject: "workers",
@@ -56,7 +56,8 @@ export const SYMPTOMS = {
     subject: "device",
     sign: "`/health` names the backend `cpu`",
     remedy:
-      "That needs no driver. With a GPU and its driver, `DYN_DEVICE=webgpu` or `auto` takes it.",
+      "The CPU backend needs no driver. With a GPU and its driver, `DYN_DEVICE=webgpu` or `auto` " +
+      "takes it.",
   },
   "no-device": {
     subject: "device",
@@ -66,12 +67,13 @@ export const SYMPTOMS = {
   "simulated-engine": {
     subject: "engine",
     sign: "Answers are made up, and the model is called `simulated`",
-    remedy: "It is for tests and measurements: unset `DYN_ENGINE` and a model answers.",
+    remedy:
+      "The simulated engine is for tests and measurements: unset `DYN_ENGINE` and a model answers.",
   },
   "model-not-fetched": {
     subject: "model",
     sign: "The first start takes longer",
-    remedy: "The first start fetches it, which needs the network once.",
+    remedy: "The first start fetches the model, which needs the network once.",
   },
   "model-wrong": {
     subject: "model",
@@ -82,24 +84,25 @@ export const SYMPTOMS = {
   "cache-full": {
     subject: "cache",
     sign: "A download ends early",
-    remedy: "Free some space there, or set `DYN_CACHE_DIR`.",
+    remedy: "Free some space for the cache, or set `DYN_CACHE_DIR`.",
   },
   "cache-read-only": {
     subject: "cache",
     sign: "The start ends with `Cannot write`",
-    remedy: "Make it writable, or set `DYN_CACHE_DIR`.",
+    remedy: "Make the cache directory writable, or set `DYN_CACHE_DIR`.",
   },
   "port-taken": {
     subject: "ports",
     sign: "The start ends with `another program listens there`",
-    remedy: "End that program, or take other ports: `--port` for the API, `DYN_TRACES_OTLP_PORT` " +
+    remedy:
+      "End the other program, or take other ports: `--port` for the API, `DYN_TRACES_OTLP_PORT` " +
       "and `DYN_TRACES_QUERY_PORT` for the traces (0 takes a free one). `--no-traces` runs no " +
       "traces service, for a machine that has Tempo or a collector there.",
   },
   "frontend-unreachable": {
     subject: "frontend",
     sign: "Clients cannot connect",
-    remedy: "Start it, or name where it listens with `--frontend`.",
+    remedy: "Start the frontend, or name where it listens with `--frontend`.",
   },
   "export-off": {
     subject: "export",
@@ -117,20 +120,23 @@ export const SYMPTOMS = {
     subject: "collector",
     sign: "No trace arrives; the log says once that spans cannot be exported, and " +
       "`dynamo_telemetry_queued_spans` grows",
-    remedy: "Start it, or correct `OTEL_EXPORTER_OTLP_ENDPOINT`. Requests go on meanwhile, and " +
+    remedy:
+      "Start the collector, or correct `OTEL_EXPORTER_OTLP_ENDPOINT`. Requests go on meanwhile, and " +
       "spans wait for it up to `OTEL_BSP_EXPORT_TIMEOUT`.",
   },
   "collector-grpc-port": {
     subject: "collector",
     sign: "The same, with a collector that runs: 4317 is named and 4318 is meant",
-    remedy: "Set `OTEL_EXPORTER_OTLP_ENDPOINT` to its HTTP port, 4318 by default: Baton exports " +
+    remedy:
+      "Set `OTEL_EXPORTER_OTLP_ENDPOINT` to the collector's HTTP port, 4318 by default: Baton exports " +
       "OTLP over HTTP, and 4317 takes gRPC.",
   },
   "protocol-grpc": {
     subject: "collector",
     sign: "A service ends with code 2 and names `OTEL_EXPORTER_OTLP_PROTOCOL`",
     remedy:
-      "Unset it, or set `http/protobuf`, and name the collector's HTTP port, 4318 by default.",
+      "Unset `OTEL_EXPORTER_OTLP_PROTOCOL`, or set `http/protobuf`, and name the collector's HTTP " +
+      "port, 4318 by default.",
   },
   "collector-refuses": {
     subject: "collector",
@@ -160,12 +166,13 @@ export const SYMPTOMS = {
   "store-unreachable": {
     subject: "store",
     sign: "`task trace --tempo` and Grafana find nothing",
-    remedy: "Start it, or name where it listens with `--tempo`.",
+    remedy: "Start the traces service or Tempo, or name where it listens with `--tempo`.",
   },
   "store-empty": {
     subject: "store",
     sign: "A search finds nothing at all",
-    remedy: "See what is said of export and collector above, and that both mean the same store.",
+    remedy:
+      "The lines on export and collector say whether spans leave; see that they go to this store.",
   },
   "service-name": {
     subject: "names",
@@ -176,7 +183,8 @@ export const SYMPTOMS = {
   "clock-skew": {
     subject: "clocks",
     sign: "In a trace, a worker's spans begin before they were asked for, or after the answer",
-    remedy: "Let chrony or systemd-timesyncd keep both. `task trace` and the page shift such " +
+    remedy:
+      "Let chrony or systemd-timesyncd keep the clocks of both hosts. `task trace` and the page shift such " +
       "spans and say so; Tempo and Grafana show them as they are.",
   },
 } as const satisfies Readonly<Record<string, SymptomText>>;

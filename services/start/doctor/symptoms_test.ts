@@ -73,12 +73,11 @@ function engine(env: Environment, adapter: unknown = null): Promise<Finding[]> {
 }
 
 /** What it says of the export, with a real look at the collector that the environment names. */
-function exported(env: Environment, isOwnStart = false): Promise<Finding[]> {
+function exported(env: Environment): Promise<Finding[]> {
   return exportFindings({
     settings: loadSettings(env),
     env,
-    isOwnStart,
-    ownTracesUrl: null,
+    isCollectorAwaited: false,
     ask: askCollector,
   });
 }
@@ -251,7 +250,7 @@ const REPRODUCTIONS: Readonly<Record<Symptom, Reproduction>> = {
     says: "No frontend at http://h:8000: connection refused",
   },
   "export-off": {
-    find: () => exported({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318" }, true),
+    find: () => exported({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318" }),
     says: "OTEL_EXPORTER_OTLP_ENDPOINT names http://c:4318/v1/traces, and OTEL_EXPORT_ENABLED",
   },
   "nothing-sampled": {
@@ -325,6 +324,18 @@ for (const [symptom, { find, says }] of Object.entries(REPRODUCTIONS)) {
   });
 }
 
+Deno.test("the doctor names variables of tracing that Baton does not read, and not those of other signals", () => {
+  const { findings, settings } = readSettings({
+    OTEL_TRACES_EXPORTER: "zipkin",
+    OTEL_METRICS_EXPORTER: "otlp",
+    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: "http://c:4318",
+    OTEL_SERVICE_NAME: "a",
+  });
+  assertEquals(findings.map(({ symptom }) => symptom), ["setting-unknown"]);
+  assertStringIncludes(findings[0]?.text ?? "", "OTEL_TRACES_EXPORTER is set");
+  assertEquals(settings?.OTEL_SERVICE_NAME, "a");
+});
+
 Deno.test("the doctor finds nothing wrong where all is well", async () => {
   const target: CollectorTarget[] = [];
   const env = exportTo(4318);
@@ -338,8 +349,7 @@ Deno.test("the doctor finds nothing wrong where all is well", async () => {
     ...await exportFindings({
       settings: loadSettings(env),
       env,
-      isOwnStart: false,
-      ownTracesUrl: null,
+      isCollectorAwaited: false,
       ask: (asked) => {
         target.push(asked);
         return Promise.resolve({ kind: "takes" });

@@ -51,7 +51,7 @@ function viewOf(name: string, parts: readonly string[], signal: AbortSignal): HT
       void chat.refresh(signal);
       return chat.element;
     case "requests":
-      return requestsView(signal);
+      return requestsView(parts[0] ?? "", signal);
     case "trace":
       return traceView(parts[0] ?? "", signal);
     case "compare":

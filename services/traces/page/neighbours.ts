@@ -109,7 +109,7 @@ function neighbourRow(trace: FoundTrace, range: StepRange): Child[][] {
     h("a", [trace.traceId.slice(0, 8)], {
       attributes: { href: traceHref(trace.traceId), title: trace.traceId },
     }),
-    `${sharedSteps(range, span.attributes)} of ${own} of ${range.part}`,
+    `${sharedSteps(range, span.attributes)} of ${own} in ${range.part}`,
     `${span.name} ${formatDuration(span.durationMs * 1000)}`,
     hasRequest ? outcomeWords(trace) : "running",
     hasRequest ? formatDuration(spanOf(trace).durationMs * 1000) : "",

@@ -78,7 +78,13 @@ export function requestQuery(filters: RequestFilters): string {
   return `${spansets} | select(${columns})`;
 }
 
-export function requestsView(signal: AbortSignal): HTMLElement {
+/** Where the list of a TraceQL query is; an empty query is that of all requests. */
+export function requestsHref(query: string): string {
+  return query === "" ? "#/requests" : `#/requests/${encodeURIComponent(query)}`;
+}
+
+/** `query` is the TraceQL that the address names; empty without one. */
+export function requestsView(query: string, signal: AbortSignal): HTMLElement {
   const outcome = options("outcome", OUTCOMES);
   const period = options("period", PERIODS);
   period.value = "3600";
@@ -92,6 +98,7 @@ export function requestsView(signal: AbortSignal): HTMLElement {
       name: "traceql",
       placeholder: `{ name = "kv.wait" && duration > 50ms }`,
       spellcheck: "false",
+      value: query,
     },
   });
   const list = h("div", [h("p.hint", ["Looking…"])]);
@@ -140,6 +147,7 @@ export function requestsView(signal: AbortSignal): HTMLElement {
   void repeat(search, { intervalMs: POLL_MS, signal });
   void repeat(showTrends, { intervalMs: TRENDS_POLL_MS, signal });
   const changed = () => {
+    history.replaceState(null, "", requestsHref(traceql.value.trim()));
     void search();
     void showTrends();
   };

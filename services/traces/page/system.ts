@@ -20,10 +20,16 @@ export function systemView(signal: AbortSignal): HTMLElement {
   const state = h("div", [h("p.hint", ["Looking…"])]);
   const graphPart = h("div", [h("p.hint", ["Looking…"])]);
   let graph: CallGraph | null = null;
+  let health: Json | null = null;
+  const showHealth = () => {
+    if (health !== null) state.replaceChildren(...healthParts(health, graph));
+  };
   const lookAtHealth = async () => {
     try {
-      state.replaceChildren(...healthParts(await fetchHealth(signal), graph));
+      health = await fetchHealth(signal);
+      showHealth();
     } catch (error) {
+      health = null;
       if (!signal.aborted) state.replaceChildren(notice(error));
     }
   };
@@ -31,6 +37,7 @@ export function systemView(signal: AbortSignal): HTMLElement {
     try {
       graph = await fetchCallGraph({ sinceSeconds: PERIOD_SECONDS, signal });
       graphPart.replaceChildren(...graphParts(graph));
+      showHealth();
     } catch (error) {
       if (!signal.aborted) graphPart.replaceChildren(notice(error));
     }

@@ -16,12 +16,13 @@ const GAP = "itl.gap";
 /** What each cause means to the request that waited. */
 const CAUSES: Readonly<Record<string, string>> = {
   prefill: "the step also computed another request's prompt",
-  batch_growth: "the step had more answers in it",
-  kv_wait: "waited for KV blocks",
+  batch_growth: "the step had more answers in it than usual",
+  kv_wait: "its KV had yet to come from the prefill worker",
   kv_import: "KV of another request was written in",
   kv_export: "KV of a prompt was read out",
-  preempted: "lost its KV blocks and was computed again",
-  stall: "the worker's thread was held up",
+  preempted: "it lost its KV blocks and was computed again",
+  stall: "nothing was done: a thread was held up, or no core was free",
+  readback: "handing the step to the device, or its result back, took longer",
   engine: "the step itself took longer",
 };
 

@@ -15,6 +15,7 @@ import { button, h, notice } from "./dom.ts";
 import { kvTransferParts } from "./kv_transfers.ts";
 import { neighbours } from "./neighbours.ts";
 import { requestCurl } from "./request_curl.ts";
+import { requestsHref } from "./requests.ts";
 import { tokenTimelines } from "./token_timeline.ts";
 import { traceLogs } from "./trace_logs.ts";
 import { fetchTrace } from "./trace_queries.ts";
@@ -66,6 +67,12 @@ function traceParts(tree: TraceTree, { reload, signal }: TraceActions): HTMLElem
       button("Download as HTML", () => download(tree)),
       button("Load again", () => void reload()),
       h("a", ["Compare…"], { attributes: { href: `#/compare/${tree.traceId}` } }),
+      h("a", ["Engine steps"], {
+        attributes: {
+          href: requestsHref(stepQuery(tree.traceId)),
+          title: "Spans of level 3, each step a trace of its own",
+        },
+      }),
     ]),
     ...tree.notes.map((note) => h("p.note", [note])),
     waterfall(tree, { isCompact: false }),
@@ -77,6 +84,11 @@ function traceParts(tree: TraceTree, { reload, signal }: TraceActions): HTMLElem
     ...(shared === null ? [] : [shared]),
     traceLogs(tree.traceId, signal),
   ];
+}
+
+/** The steps of engines that the request was in; they link to it. */
+function stepQuery(traceId: string): string {
+  return `{ name = "engine.step" && link:traceID = "${traceId}" }`;
 }
 
 /** The node that stands for the request: not the page's, which is above it. */

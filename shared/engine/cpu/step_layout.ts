@@ -89,7 +89,7 @@ export function scratchBytes(shape: ModelShape): number {
   const { hidden, feedForward, heads, headDim, vocab } = shape;
   const columns = Math.max(hidden, feedForward, heads * headDim);
   const panel = columns * 8 * 4 + Math.ceil(columns / QUANT_COLUMNS) * 64;
-  const attention = CHUNK_TOKENS * 4 + PARTIAL_HEAD_BYTES + headDim * 4;
+  const attention = 2 * (CHUNK_TOKENS * 4 + PARTIAL_HEAD_BYTES + headDim * 4);
   return Math.max(panel, attention, 2 * vocab * 4);
 }
 

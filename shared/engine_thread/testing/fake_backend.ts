@@ -31,6 +31,8 @@ export interface FakeBackendOptions extends Partial<BackendLimits> {
   readonly failed?: Promise<DeviceError>;
   /** Called in each step before anything is computed; what it throws, the step rejects with. */
   readonly onStep?: (slices: readonly SequenceSlice[]) => void | Promise<void>;
+  /** Called when blocks are read or written. */
+  readonly onCopy?: () => void;
 }
 
 export class FakeBackend implements Backend {
@@ -61,12 +63,14 @@ export class FakeBackend implements Backend {
   }
 
   async readBlocks(blocks: readonly number[]): Promise<Uint8Array<ArrayBuffer>> {
+    this.#options.onCopy?.();
     const data = new Uint8Array(blocks.length * BLOCK_BYTES);
     blocks.forEach((block, index) => data.set(this.#blockBytes(block), index * BLOCK_BYTES));
     return data;
   }
 
   writeBlocks(blocks: readonly number[], data: Uint8Array<ArrayBuffer>): void {
+    this.#options.onCopy?.();
     if (data.length !== blocks.length * BLOCK_BYTES) throw new Error("writeBlocks: wrong length");
     blocks.forEach((block, index) => {
       const start = index * BLOCK_BYTES;

@@ -3,6 +3,7 @@
  * message channel, so messages are cloned, transferred and ordered as between threads.
  */
 
+import { epochMs } from "../../clock/epoch_clock.ts";
 import type { StepReport } from "../../engine/engine.ts";
 import { CommandCounter, CommandTurns } from "../command_counter.ts";
 import { StepLoop } from "../step_loop.ts";
@@ -17,6 +18,10 @@ const MAX_BUSY_MS = 5;
 export interface FakeEngineOptions extends FakeBackendOptions {
   readonly queueLimit?: number;
   readonly onReport?: (report: StepReport) => void;
+  /** Called between steps, when commands are let in. */
+  readonly onTurn?: () => void;
+  /** Epoch milliseconds; the real ones by default. */
+  readonly now?: () => number;
 }
 
 /** Starts an engine; `maxRows` and `maxSlices` are its maxBatchTokens and maxSequences too. */
@@ -31,9 +36,12 @@ export function startFakeEngine(options: FakeEngineOptions = {}): ThreadEngine {
     maxSequences: backend.limits.maxSlices,
     queueLimit: options.queueLimit ?? 8,
     post: (report, transfer) => threadPort.postMessage(report, transfer),
-    takeTurn: () => turns.take(),
+    takeTurn: () => {
+      options.onTurn?.();
+      return turns.take();
+    },
     stepMark,
-    now: () => performance.timeOrigin + performance.now(),
+    now: options.now ?? epochMs,
   });
   const engine = new ThreadEngine({
     thread: {

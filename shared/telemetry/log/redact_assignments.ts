@@ -11,7 +11,7 @@ import { REDACTED } from "./redact_shapes.ts";
 
 /** A name and the sign behind it; quotes may be escaped, as in JSON that is a string of JSON. */
 const NAMED =
-  /(?<![A-Za-z0-9_])([A-Za-z_][\w.-]{0,80})(?:\\{0,8}["'`])?\]?\s{0,2}(=>|:=|[=:])\s{0,4}/g;
+  /(?<![A-Za-z0-9_])([A-Za-z_][\w.-]{0,80})(?:\\{0,8}["'`])?\]?\s{0,2}(=>|:=|=|(?<!\d):(?!\/\/)|:(?!\d|\/\/))\s{0,4}/g;
 const OPENING_QUOTE = /(\\{0,8})(["'`])/y;
 const BARE_VALUE = /[^\s"'`,;&<>)}\]\\]{1,4096}/y;
 const FLAG = /(?<![\w-])(--?[A-Za-z][\w-]{1,60})(\s{1,2})(?!-)(\\{0,4}["']?)([^\s"'\\]{1,4096})/g;

@@ -32,8 +32,8 @@ function kindOf(character: string): number {
 const SLASH = 47;
 const ZERO = 48;
 const NINE = 57;
-/** An AWS key id is the shortest token without another sign. */
-const SHORTEST_TOKEN = 20;
+/** No token has a shorter run without another sign. */
+const SHORTEST_TOKEN = 16;
 /** The shortest of small hexadecimal digits behind its prefix. */
 const SHORTEST_HEX_TOKEN = 32;
 /** Secrets that a sentence names without `=` or `:`. */
@@ -63,13 +63,18 @@ export function mayHoldSecret(text: string): boolean {
 
 function isSuspicious(run: number, length: number): boolean {
   if (length < SHORTEST_TOKEN) return false;
-  if ((run & UPPER) !== 0) return (run & (LOWER | HEX | DIGIT)) !== 0;
+  // Capitals with dashes alone are names of variables.
+  if ((run & UPPER) !== 0) return (run & (LOWER | HEX | DIGIT)) !== 0 || (run & DASH) === 0;
   return length >= SHORTEST_HEX_TOKEN && (run & LOWER) !== 0 && (run & DIGIT) !== 0;
 }
 
-/** A colon that is neither of `http://` nor before a port. */
+/** A colon that is neither of `http://` nor of a time or before a port. */
 function isAssigning(text: string, at: number): boolean {
   const next = text.charCodeAt(at + 1);
-  const before = text.charCodeAt(at - 1);
-  return next !== SLASH && !(before >= ZERO && before <= NINE);
+  if (next === SLASH) return text.charCodeAt(at + 2) !== SLASH;
+  return !(isDigit(next) && isDigit(text.charCodeAt(at - 1)));
+}
+
+function isDigit(code: number): boolean {
+  return code >= ZERO && code <= NINE;
 }

@@ -9,8 +9,8 @@ export const REDACTED = "[redacted]";
 /** Each begins where a word does. Lengths are bounded below by what the issuer issues. */
 const TOKENS: readonly string[] = [
   // JSON web tokens, signed or encrypted; a pair of which the signature was cut off.
-  String.raw`eyJ[\w-]{6,}(?:\.[\w-]*){2,4}`,
-  String.raw`eyJ[\w-]{6,}\.eyJ[\w-]{6,}`,
+  String.raw`eyJ[\w-]{13,}(?:\.[\w-]*){2,4}`,
+  String.raw`eyJ[\w-]{13,}\.eyJ[\w-]{6,}`,
   // AWS, Google Cloud, Azure.
   String.raw`(?:A[BKS]IA|ACCA)[A-Z0-9]{16}(?![A-Z0-9])`,
   String.raw`AIza[\w-]{30,}`,
@@ -39,8 +39,8 @@ const TOKENS: readonly string[] = [
   // NATS: seeds of user, account, operator, cluster, server and curve keys.
   String.raw`S[ACNOUX][A-Z2-7]{56}(?![A-Z0-9])`,
   // Others that turn up in environments.
-  String.raw`xox[a-z](?:\.xox[a-z])?-[\w-]{10,}`,
-  String.raw`xapp-\d-[\w-]{10,}`,
+  String.raw`xox[a-z](?:\.xox[a-z])?-[\w-]{16,}`,
+  String.raw`xapp-\d-[\w-]{16,}`,
   String.raw`[rs]k_(?:live|test)_[A-Za-z0-9]{16,}`,
   String.raw`whsec_[A-Za-z0-9+/=]{16,}`,
   String.raw`SG\.[\w-]{16,}\.[\w-]{16,}`,

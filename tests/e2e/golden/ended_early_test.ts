@@ -4,7 +4,8 @@
  */
 
 import { assertEquals } from "@std/assert/mod.js";
-import { answerOf, GoldenStack, newClient, streamedText } from "./golden_stack.ts";
+import { AnswerStream } from "./answer_stream.ts";
+import { GoldenStack, newClient } from "./golden_stack.ts";
 
 /** The prompt takes one step, long enough to leave or kill in its middle. */
 const SLOW_PREFILL = {
@@ -40,26 +41,6 @@ function longPrompt(word: string): string {
   return Array(LONG_PROMPT_WORDS).fill(word).join(" ");
 }
 
-/** Reads the stream until it has brought `count` events. */
-async function readEvents(
-  reader: ReadableStreamDefaultReader<string>,
-  count: number,
-): Promise<string> {
-  let text = "";
-  while (text.split("\n\n").length <= count) text += (await reader.read()).value ?? "";
-  return text;
-}
-
-async function readRest(reader: ReadableStreamDefaultReader<string>): Promise<string> {
-  let text = "";
-  for (let next = await reader.read(); !next.done; next = await reader.read()) text += next.value;
-  return text;
-}
-
-function readerOf(response: Response): ReadableStreamDefaultReader<string> {
-  return response.body!.pipeThrough(new TextDecoderStream()).getReader();
-}
-
 Deno.test("golden: cancelled_prefilling", async () => {
   const client = newClient();
   const abort = new AbortController();
@@ -80,9 +61,9 @@ Deno.test("golden: cancelled_prefilling", async () => {
 Deno.test("golden: cancelled_decoding", async () => {
   const client = newClient();
   const endless = completion("dog", { max_tokens: 2000 });
-  const reader = readerOf(await golden.ask("completions", endless, client));
-  await readEvents(reader, 3);
-  await reader.cancel();
+  const stream = new AnswerStream(await golden.ask("completions", endless, client));
+  await stream.read(3);
+  await stream.leave();
   await golden.assertTrace("cancelled_decoding", {
     about: "The client leaves a stream",
     traceId: client.traceId,
@@ -97,10 +78,10 @@ Deno.test("golden: killed_in_prefill", async () => {
   const [prefill, decode] = await Promise.all(
     golden.stack.workers.map((it) => golden.processOf(it)),
   );
-  const answer = answerOf(golden.ask("completions", body, client));
+  const answer = golden.ask("completions", body, client);
   await golden.running(2);
   await golden.killPrefill(prefill!.pid, decode!.pid, client);
-  const { text } = await answer;
+  const text = await new AnswerStream(await answer).text();
   await golden.assertTrace("killed_in_prefill", {
     about:
       "The prefill worker is killed while it computes the prompt; the decode worker does it all",
@@ -109,34 +90,7 @@ Deno.test("golden: killed_in_prefill", async () => {
     killed: [prefill!.instance],
     varying: ["queue.running"],
   });
-  const undisturbed = await answerOf(golden.ask("completions", body));
-  assertEquals(streamedText(text), streamedText(undisturbed.text));
-});
-
-Deno.test("golden: killed_in_decode", async () => {
-  await using pair = await GoldenStack.start({ decodeCount: 2, env: SLOW_PREFILL });
-  const body = completion("fox", { max_tokens: 200 });
-  const client = newClient();
-  const reader = readerOf(await pair.ask("completions", body, client));
-  const begun = await readEvents(reader, 4);
-  const decode = await pair.processOf(await pair.busy("decode"));
-  Deno.kill(decode.pid, "SIGKILL");
-  const text = begun + await readRest(reader);
-  await pair.assertTrace("killed_in_decode", {
-    about: "The decode worker is killed in mid-stream; the other one goes on where it was",
-    traceId: client.traceId,
-    client,
-    killed: [decode.instance],
-    varying: [
-      "gen_ai.usage.input_tokens",
-      "gen_ai.usage.output_tokens",
-      "migration.tokens_completed",
-      "output.tokens",
-      "prompt.tokens",
-    ],
-  });
-  const undisturbed = await answerOf(pair.ask("completions", body));
-  assertEquals(streamedText(text), streamedText(undisturbed.text));
+  assertEquals(text, await new AnswerStream(await golden.ask("completions", body)).text());
 });
 
 Deno.test("golden: killed_in_kv_transfer", async () => {
@@ -156,10 +110,10 @@ Deno.test("golden: killed_in_kv_transfer", async () => {
   const body = completion("ant ".repeat(350));
   const client = newClient();
   const [prefill, decode] = await Promise.all(wide.stack.workers.map((it) => wide.processOf(it)));
-  const reader = readerOf(await wide.ask("completions", body, client));
-  const begun = await readEvents(reader, 1);
+  const stream = new AnswerStream(await wide.ask("completions", body, client));
+  await stream.read(1);
   await wide.killPrefill(prefill!.pid, decode!.pid, client);
-  const text = begun + await readRest(reader);
+  const text = await stream.text();
   await wide.assertTrace("killed_in_kv_transfer", {
     about: "The prefill worker is killed after the first token, while its KV is on its way",
     traceId: client.traceId,
@@ -167,6 +121,5 @@ Deno.test("golden: killed_in_kv_transfer", async () => {
     killed: [prefill!.instance],
     varying: ["kv.blocks", "kv.bytes", "kv.chunks", "kv.tokens", "queue.running"],
   });
-  const undisturbed = await answerOf(wide.ask("completions", body));
-  assertEquals(streamedText(text), streamedText(undisturbed.text));
+  assertEquals(text, await new AnswerStream(await wide.ask("completions", body)).text());
 });

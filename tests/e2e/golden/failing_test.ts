@@ -4,7 +4,8 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert/mod.js";
-import { answerOf, GoldenStack } from "./golden_stack.ts";
+import { answerOf } from "./answer_stream.ts";
+import { GoldenStack } from "./golden_stack.ts";
 
 const SIMULATED = { DYN_ENGINE: "simulated", DYN_SIM_ANSWER_TOKENS: "0" };
 

@@ -248,21 +248,6 @@ export function newClient(): GoldenClient {
   };
 }
 
-/** Reads the answer to its end; returns it with the id of its trace. */
-export async function answerOf(
-  response: Promise<Response>,
-): Promise<{ readonly traceId: string; readonly status: number; readonly text: string }> {
-  const answer = await response;
-  const traceId = answer.headers.get("traceparent")?.split("-")[1] ?? "";
-  return { traceId, status: answer.status, text: await answer.text() };
-}
-
-/** The text of a streamed completion's events. */
-export function streamedText(events: string): string {
-  return [...events.matchAll(/^data: (\{.*)$/gm)]
-    .map(([, data = ""]) => JSON.parse(data).choices[0]?.text ?? "").join("");
-}
-
 /** Both sources tell the same of each span; OTLP has nanoseconds, the log microseconds. */
 function assertSameSpans(logged: readonly ViewSpan[], exported: readonly ViewSpan[]): void {
   assertEquals(logged.map(withoutTimes), exported.map(withoutTimes));

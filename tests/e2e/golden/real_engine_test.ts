@@ -3,16 +3,27 @@
  * To write the files anew, see served_test.ts.
  */
 
-import { assertMatch } from "@std/assert/mod.js";
-import { answerOf, GoldenStack } from "./golden_stack.ts";
+import { assertEquals, assertMatch } from "@std/assert/mod.js";
+import { answerOf, AnswerStream } from "./answer_stream.ts";
+import { GoldenStack, newClient } from "./golden_stack.ts";
 
 const MODEL = "stories15m";
+
+/** They tell where the first worker was when it died. */
+const DIVIDED_COUNTS = [
+  "gen_ai.usage.input_tokens",
+  "gen_ai.usage.output_tokens",
+  "migration.tokens_completed",
+  "output.tokens",
+  "prompt.tokens",
+];
 
 let golden: GoldenStack;
 
 Deno.test.beforeAll(async () => {
   golden = await GoldenStack.start({
     model: MODEL,
+    decodeCount: 2,
     env: { DYN_DEVICE: "cpu", DYN_CPU_THREADS: "1" },
   });
 });
@@ -50,4 +61,23 @@ Deno.test("golden: real_unary", async () => {
     about: "A completion of a real model in one piece, disaggregated",
     traceId,
   });
+});
+
+Deno.test("golden: killed_in_decode", async () => {
+  const body = { ...completion("Tom had a red ball", true), max_tokens: 200 };
+  const client = newClient();
+  const stream = new AnswerStream(await golden.ask("completions", body, client));
+  await stream.read(4);
+  const decode = await golden.processOf(await golden.busy("decode"));
+  Deno.kill(decode.pid, "SIGKILL");
+  const text = await stream.text();
+  await golden.assertTrace("killed_in_decode", {
+    about:
+      "The decode worker of a real model is killed in mid-stream; the other one goes on where it was",
+    traceId: client.traceId,
+    client,
+    killed: [decode.instance],
+    varying: DIVIDED_COUNTS,
+  });
+  assertEquals(text, await new AnswerStream(await golden.ask("completions", body)).text());
 });

@@ -6,7 +6,8 @@
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
-import { answerOf, GoldenStack, newClient } from "./golden_stack.ts";
+import { answerOf } from "./answer_stream.ts";
+import { GoldenStack, newClient } from "./golden_stack.ts";
 
 const MODEL = "simulated";
 

@@ -7,13 +7,12 @@
  * ratios.
  */
 
-import { resolveModelFor } from "../shared/weights/sources/mod.ts";
-import { type LoadFigures, type LoadOptions, runLoad } from "./stack/load.ts";
-import { SIMULATED_MODEL, simulatedEngineEnv } from "./stack/simulated_engine.ts";
-import { SpanSink } from "./stack/span_sink.ts";
-import { BenchStack, natsProgram, type StackOptions } from "./stack/stack.ts";
-import { figure, median, medianInterval } from "./statistics.ts";
-import { table } from "./table.ts";
+import { resolveModelFor } from "../../shared/weights/sources/mod.ts";
+import { type LoadFigures, type LoadOptions, runLoad } from "../stack/load.ts";
+import { SIMULATED_MODEL, simulatedEngineEnv } from "../stack/simulated_engine.ts";
+import { SpanSink } from "../stack/span_sink.ts";
+import { BenchStack, natsProgram, type StackOptions } from "../stack/stack.ts";
+import { clientTable, cpuTable, type SetupFigures } from "./report.ts";
 
 export interface TracingOverheadOptions {
   readonly models: readonly string[];
@@ -29,9 +28,9 @@ const JSONL = { DYN_LOGGING_JSONL: "1" };
 const SPAN_EVENTS = { ...JSONL, DYN_LOGGING_SPAN_EVENTS: "1" };
 const NO_EXPORT = { OTEL_EXPORT_ENABLED: "0" };
 
-const OFF: Switches = { name: "off", env: { OTEL_SDK_DISABLED: "true", ...NO_EXPORT } };
+/** The first is what the others are compared with. */
 const SETUPS: readonly Switches[] = [
-  OFF,
+  { name: "off", env: { OTEL_SDK_DISABLED: "true", ...NO_EXPORT } },
   ...[0, 1, 2, 3].map((level) => ({
     name: `level ${level}`,
     env: { DYN_TRACE_LEVEL: String(level) },
@@ -67,7 +66,7 @@ export async function benchTracingOverhead(options: TracingOverheadOptions): Pro
   for (const alias of options.models) {
     const model = await resolveModelFor(alias, { env: Deno.env.toObject() });
     const measured = await measure({
-      stack: { model, natsProgram: nats, env: { DYN_DEVICE: "cpu" } },
+      stack: { model, natsProgram: nats, env: { DYN_DEVICE: "cpu", DYN_KV_CACHE_TOKENS: "1024" } },
       rounds: options.rounds,
       warmUp: { ...MODEL_STREAM, streams: 4 },
       turn: ({ totalP50Ms }) => {
@@ -78,7 +77,7 @@ export async function benchTracingOverhead(options: TracingOverheadOptions): Pro
       `### ${model.name}, on the CPU`,
       `One stream after another, ${MODEL_STREAM.tokensPerStream} tokens each, one worker, as the ` +
         "client sees it:",
-      clientTable(measured),
+      clientTable(measured, MODEL_STREAM.tokensPerStream),
     );
   }
   const simulated = await measure({
@@ -97,7 +96,7 @@ export async function benchTracingOverhead(options: TracingOverheadOptions): Pro
       `${SIMULATED_TURN.tokensPerStream} tokens, one worker. CPU time of frontend and worker ` +
       "together; the CPU of a span is what a stream costs more than “off”, over its spans, with " +
       "everything that they bring: ids, attributes, log lines, export.",
-    cpuTable(simulated),
+    cpuTable(simulated, SIMULATED_TURN.tokensPerStream),
   );
   return parts.join("\n\n") + "\n";
 }
@@ -110,13 +109,7 @@ interface MeasureOptions {
   readonly turn: (warm: LoadFigures) => LoadOptions;
 }
 
-interface Measured {
-  readonly switches: Switches;
-  readonly rounds: readonly LoadFigures[];
-  readonly spansPerStream: number;
-}
-
-async function measure(options: MeasureOptions): Promise<Measured[]> {
+async function measure(options: MeasureOptions): Promise<SetupFigures[]> {
   await using sinks = new AsyncDisposableStack();
   const setups = SETUPS.map((switches) => new Setup(switches, sinks.use(new SpanSink())));
   {
@@ -139,16 +132,20 @@ async function measure(options: MeasureOptions): Promise<Measured[]> {
 }
 
 /** A stack with its switches set, and what it has done. */
-class Setup implements Measured {
-  readonly switches: Switches;
+class Setup implements SetupFigures {
   readonly rounds: LoadFigures[] = [];
+  readonly #switches: Switches;
   readonly #sink: SpanSink;
   #stack: BenchStack | null = null;
   #streams = 0;
 
   constructor(switches: Switches, sink: SpanSink) {
-    this.switches = switches;
+    this.#switches = switches;
     this.#sink = sink;
+  }
+
+  get name(): string {
+    return this.#switches.name;
   }
 
   get spansPerStream(): number {
@@ -165,7 +162,7 @@ class Setup implements Measured {
         OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: this.#sink.tracesUrl,
         DYN_LOGGING_JSONL: "0",
         DYN_LOGGING_SPAN_EVENTS: "0",
-        ...this.switches.env,
+        ...this.#switches.env,
       },
     });
   }
@@ -175,71 +172,4 @@ class Setup implements Measured {
     this.#streams += options.streams;
     return await runLoad(this.#stack, options);
   }
-}
-
-type Figure = (figures: LoadFigures) => number;
-
-function clientTable(measured: readonly Measured[]): string {
-  const columns: readonly { readonly name: string; readonly unit: string; readonly of: Figure }[] =
-    [
-      {
-        name: "tokens/s",
-        unit: "",
-        of: ({ streamsPerSecond }) => streamsPerSecond * MODEL_STREAM.tokensPerStream,
-      },
-      { name: "TTFT", unit: " ms", of: ({ ttftP50Ms }) => ttftP50Ms },
-      { name: "ITL p99", unit: " ms", of: ({ itlP99Ms }) => itlP99Ms },
-    ];
-  return table(
-    ["switches", ...columns.flatMap(({ name }) => [name, "× off"])],
-    measured.map(({ switches, rounds }) => [
-      switches.name,
-      ...columns.flatMap(({ unit, of }) => [
-        `${figure(median(rounds.map(of)))}${unit}`,
-        ratioToOff(rounds, measured, of),
-      ]),
-    ]),
-  );
-}
-
-function cpuTable(measured: readonly Measured[]): string {
-  const perStream = SIMULATED_TURN.tokensPerStream;
-  const cpu: Figure = (figures) =>
-    (figures.frontendUsPerToken + figures.workersUsPerToken) * perStream;
-  const off = roundsOff(measured).map(cpu);
-  return table(
-    ["switches", "spans a stream", "CPU of a stream", "× off", "CPU of a span"],
-    measured.map(({ switches, rounds, spansPerStream }) => {
-      const extra = rounds.map((figures, round) => cpu(figures) - (off[round] ?? NaN));
-      const perSpan = extra.map((us) => us / spansPerStream);
-      const hasSpans = switches !== OFF && spansPerStream > 0;
-      return [
-        switches.name,
-        figure(spansPerStream),
-        `${figure(median(rounds.map(cpu)))} µs`,
-        ratioToOff(rounds, measured, cpu),
-        hasSpans ? `${withInterval(perSpan, figure)} µs` : "–",
-      ];
-    }),
-  );
-}
-
-function ratioToOff(
-  rounds: readonly LoadFigures[],
-  measured: readonly Measured[],
-  of: Figure,
-): string {
-  const off = roundsOff(measured);
-  if (rounds === off) return "1";
-  const ratios = rounds.map((figures, round) => of(figures) / (off[round] ? of(off[round]) : NaN));
-  return withInterval(ratios, (ratio) => ratio.toFixed(3));
-}
-
-function roundsOff(measured: readonly Measured[]): readonly LoadFigures[] {
-  return measured.find(({ switches }) => switches === OFF)?.rounds ?? [];
-}
-
-function withInterval(values: readonly number[], format: (value: number) => string): string {
-  const { low, high } = medianInterval(values);
-  return `${format(median(values))} (${format(low)} to ${format(high)})`;
 }

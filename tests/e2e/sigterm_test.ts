@@ -1,0 +1,97 @@
+/** SIGTERM right after a response, and in the middle of one: every span and log line of both arrives. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert/mod.js";
+import { fromFileUrl } from "@std/path/mod.js";
+import { SpanCollection } from "../../shared/trace_view/span_collection.ts";
+import { startOtlpSink } from "../kit/otlp_sink.ts";
+import { Stack } from "../kit/stack.ts";
+import { traceFaults } from "../kit/trace_faults.ts";
+
+const TELEMETRY_PROCESS = fromFileUrl(new URL("../kit/telemetry_process.ts", import.meta.url));
+const QUEUED_SPANS = 5000;
+/** What telemetry_process.ts allows itself. */
+const DRAIN_MS = 5_000;
+const SERVICES = ["baton-decode", "baton-frontend", "baton-prefill"];
+
+async function stream(stack: Stack, maxTokens: number): Promise<Response> {
+  return await fetch(`${stack.url}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      model: "simulated",
+      prompt: "Once upon a time",
+      max_tokens: maxTokens,
+      stream: true,
+    }),
+  });
+}
+
+function traceIdOf(response: Response): string {
+  return response.headers.get("traceparent")?.split("-")[1] ?? "";
+}
+
+/** What was exported of a trace is one whole tree, and the log has the same spans and all end records. */
+function assertWhole(stack: Stack, traceId: string): void {
+  const exported = stack.sink.spans().filter((span) => span.traceId === traceId);
+  assertEquals(traceFaults(exported), []);
+  assertEquals(
+    exported.filter(({ name }) => name === "http-request" || name === "handle_payload")
+      .map(({ service }) => service).sort(),
+    SERVICES,
+  );
+  const collection = new SpanCollection();
+  for (const line of stack.errorLines) collection.addLine(line, "stderr");
+  const logged = collection.spans.filter((span) => span.traceId === traceId);
+  assertEquals(logged.filter(({ endUs }) => endUs === null).map(({ name }) => name), []);
+  assertEquals(
+    logged.map(({ spanId }) => spanId).sort(),
+    exported.map(({ spanId }) => spanId).sort(),
+  );
+  const ended = stack.logs.filter((line) =>
+    line.trace_id === traceId && line.message === "request completed"
+  );
+  assertEquals(ended.map(({ target }) => target).sort(), SERVICES);
+}
+
+Deno.test("SIGTERM after one response and during another loses no span and no line of either", async () => {
+  await using stack = await Stack.start({
+    env: {
+      DYN_ENGINE: "simulated",
+      DYN_SIM_STEP_US: "5000",
+      DYN_SIM_ANSWER_TOKENS: "0",
+      DYN_LOGGING_SPAN_EVENTS: "1",
+      // Nothing leaves before the drain.
+      OTEL_BSP_SCHEDULE_DELAY: "600000",
+    },
+  });
+  const running = await stream(stack, 200);
+  const reader = running.body!.pipeThrough(new TextDecoderStream()).getReader();
+  await reader.read();
+  const answered = await stream(stack, 8);
+  assertMatch(await answered.text(), /\[DONE\]/);
+  const stopped = stack.stop("SIGTERM");
+  let rest = "";
+  for (let next = await reader.read(); !next.done; next = await reader.read()) rest += next.value;
+  assertMatch(rest, /"finish_reason":"length"[^]*\[DONE\]/);
+  assertEquals(await stopped, 0);
+  for (const response of [answered, running]) assertWhole(stack, traceIdOf(response));
+});
+
+Deno.test("SIGTERM with 5,000 spans queued delivers them all within the drain time", async () => {
+  await using sink = startOtlpSink();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", TELEMETRY_PROCESS, sink.tracesUrl, "queue", String(QUEUED_SPANS)],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  assertEquals((await reader.read()).value, "queued\n");
+  assertEquals(sink.spans(), []);
+  const startMs = performance.now();
+  child.kill("SIGTERM");
+  assertEquals((await child.status).code, 0);
+  const tookMs = performance.now() - startMs;
+  await reader.cancel();
+  assertEquals(sink.spans().length, QUEUED_SPANS);
+  assert(tookMs < DRAIN_MS, `it took ${tookMs} ms`);
+});

@@ -1,0 +1,321 @@
+/**
+ * No output has what clients write or are answered: not the text, not its token ids, not a secret that
+ * came with a request. Everything that a whole deployment gives out is searched, at the highest level of
+ * detail, after requests of every kind: served, refused, cut short, and lost to a failing engine.
+ */
+
+import { assert, assertArrayIncludes, assertEquals } from "@std/assert/mod.js";
+import { fromFileUrl, join } from "@std/path/mod.js";
+import { Svcm } from "@nats-io/services";
+import { openNatsConnection } from "../../shared/bus/nats_connection.ts";
+import { simulatedModel } from "../../shared/engine/simulated/simulated_model.ts";
+import { testSimulation } from "../../shared/engine/simulated/testing/test_simulation.ts";
+import { createTokenizer, tokenizerDataFromGguf } from "../../shared/tokenizer/mod.ts";
+import { eventually, Stack } from "../kit/stack.ts";
+
+const TRACE = fromFileUrl(new URL("../../services/trace/main.ts", import.meta.url));
+const START = fromFileUrl(new URL("../../services/start.ts", import.meta.url));
+/** Long enough that no two texts share it by chance. */
+const PIECE_CHARACTERS = 16;
+const PIECE_TOKENS = 5;
+
+/** A word that stands nowhere else. */
+function marker(name: string): string {
+  return `${name}${crypto.getRandomValues(new Uint8Array(6)).toHex()}`;
+}
+
+const PROMPT = marker("prompt");
+const STOP = marker("stop");
+const SECRETS = { header: marker("sk-proj-"), query: marker("key") };
+/** The step of each worker that its engine fails. */
+const FAILING_STEP = 400;
+
+const folder = await Deno.makeTempDir();
+const logFolder = join(folder, "logs");
+const database = join(folder, "traces.db");
+let stack: Stack;
+/** All that went to clients as generated text. */
+const answers: string[] = [];
+const traceIds: string[] = [];
+
+Deno.test.beforeAll(async () => {
+  stack = await Stack.start({
+    hasTraces: true,
+    env: {
+      DYN_ENGINE: "simulated",
+      DYN_SIM_STEP_US: "1000",
+      DYN_SIM_ANSWER_TOKENS: "0",
+      DYN_SIM_FAULTS: `fail@${FAILING_STEP}`,
+      DYN_TRACE_LEVEL: "3",
+      DYN_LOG: "trace",
+      DYN_LOGGING_SPAN_EVENTS: "1",
+      DYN_LOG_DIR: logFolder,
+      DYN_TRACES_DB: database,
+    },
+  });
+});
+
+Deno.test.afterAll(async () => {
+  await stack[Symbol.asyncDispose]();
+  await Deno.remove(folder, { recursive: true });
+});
+
+async function ask(
+  path: "chat/completions" | "completions",
+  body: unknown,
+  signal?: AbortSignal,
+): Promise<{ readonly status: number; readonly text: string }> {
+  const response = await fetch(`${stack.url}/v1/${path}?api_key=${SECRETS.query}`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      authorization: `Bearer ${SECRETS.header}`,
+      cookie: `session=${SECRETS.header}`,
+    },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+    ...(signal && { signal }),
+  });
+  traceIds.push(response.headers.get("traceparent")?.split("-")[1] ?? "");
+  return { status: response.status, text: await response.text() };
+}
+
+function chat(more: Readonly<Record<string, unknown>> = {}) {
+  return {
+    model: "simulated",
+    messages: [
+      { role: "system", content: `You are ${PROMPT}.` },
+      { role: "user", content: `Say ${PROMPT} to ${PROMPT}` },
+    ],
+    max_tokens: 60,
+    stop: [STOP],
+    ...more,
+  };
+}
+
+function streamedText(events: string): string {
+  return [...events.matchAll(/^data: (\{.*)$/gm)].map(([, data = ""]) => {
+    const [choice] = JSON.parse(data).choices ?? [];
+    return choice?.delta?.content ?? choice?.text ?? "";
+  }).join("");
+}
+
+async function makeRequests(): Promise<void> {
+  const streamed = await ask("chat/completions", chat({ stream: true }));
+  answers.push(streamedText(streamed.text));
+  const whole = await ask("chat/completions", chat({ temperature: 1, seed: 3 }));
+  answers.push(JSON.parse(whole.text).choices[0].message.content);
+  const completion = { model: "simulated", prompt: `Tell ${PROMPT}`, max_tokens: 60 };
+  const completed = await ask("completions", completion);
+  answers.push(JSON.parse(completed.text).choices[0].text);
+
+  const refused = [
+    await ask("chat/completions", `{"messages": [{"role": "user", "content": "${PROMPT}`),
+    await ask("chat/completions", `${PROMPT}`),
+    await ask("chat/completions", chat({ messages: PROMPT })),
+    await ask("chat/completions", chat({ messages: [{ role: PROMPT, content: PROMPT }] })),
+    await ask("chat/completions", chat({ messages: [{ role: "user", content: { PROMPT } }] })),
+    await ask("chat/completions", chat({ stop: { [STOP]: STOP } })),
+    await ask("completions", { ...completion, prompt: `${PROMPT} `.repeat(2000) }),
+    await ask("completions", { ...completion, suffix: PROMPT }),
+  ];
+  assertEquals(refused.map(({ status }) => status), refused.map(() => 400));
+
+  const abort = new AbortController();
+  const response = await fetch(`${stack.url}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ ...completion, max_tokens: 4000, stream: true }),
+    signal: abort.signal,
+  });
+  const reader = response.body!.getReader();
+  await reader.read();
+  await reader.cancel();
+
+  const failed = await ask("completions", { ...completion, max_tokens: FAILING_STEP + 10 });
+  assert(failed.status >= 500, failed.text);
+}
+
+Deno.test("no output has a prompt, an answer, a token id or a client's secret", async () => {
+  await makeRequests();
+  await stack.waitForLog((line) =>
+    String(line.error_detail ?? line.message).includes("Cannot run step")
+  );
+  // The worker whose engine failed comes back, with metrics and a log that go on.
+  for (const { url } of stack.workers) await eventually(() => isHealthy(url), 30_000);
+  const lastId = traceIds.at(-1) ?? "";
+  await stack.sink.waitForTrace(lastId, (all) => all.some(({ name }) => name === "http-request"));
+
+  const outputs = await collectOutputs(lastId);
+  const found = outputs.flatMap(({ name, text }) =>
+    needles().filter(({ pattern }) => pattern.test(text)).map(({ what }) => `${name}: ${what}`)
+  );
+  assertEquals(found, []);
+  assertSaysSomething(outputs, lastId);
+});
+
+async function isHealthy(url: string): Promise<boolean> {
+  const response = await fetch(`${url}/health`).catch(() => null);
+  await response?.body?.cancel();
+  return response?.status === 200;
+}
+
+interface Output {
+  readonly name: string;
+  readonly text: string;
+}
+
+interface Needle {
+  readonly what: string;
+  readonly pattern: RegExp;
+}
+
+function needles(): Needle[] {
+  const tokenizer = createTokenizer(
+    tokenizerDataFromGguf(simulatedModel(testSimulation()).metadata),
+  );
+  const words = { PROMPT, STOP, "header secret": SECRETS.header, "query secret": SECRETS.query };
+  const literal = Object.entries(words).flatMap(([what, word]) => [
+    { what, pattern: new RegExp(RegExp.escape(word)) },
+    { what: `${what} in base64`, pattern: new RegExp(RegExp.escape(btoa(word).slice(2, -4))) },
+  ]);
+  const texts = [`You are ${PROMPT}.`, ...answers];
+  const pieces = answers.flatMap((text) => {
+    const count = Math.floor(text.length / PIECE_CHARACTERS);
+    assert(count > 2, `an answer of ${text.length} characters`);
+    return Array.from({ length: count }, (_, at) => ({
+      what: "an answer's text",
+      pattern: new RegExp(RegExp.escape(text.substr(at * PIECE_CHARACTERS, PIECE_CHARACTERS))),
+    }));
+  });
+  const ids = texts.flatMap((text) => {
+    const tokens: number[] = tokenizer.encode(text, { addSpecial: false, parseSpecial: false });
+    const at = Math.floor(tokens.length / 2);
+    const piece = tokens.slice(at, at + PIECE_TOKENS);
+    assertEquals(piece.length, PIECE_TOKENS);
+    return [{ what: "token ids", pattern: new RegExp(`\\b${piece.join("\\D{1,4}")}\\b`) }];
+  });
+  return [...literal, ...pieces, ...ids];
+}
+
+async function collectOutputs(traceId: string): Promise<Output[]> {
+  const line = await stack.waitForOutput(/^ {2}traces +http:\S+ .*OTLP at http:\S+$/m);
+  const [queryUrl = "", otlpUrl = ""] = line.match(/http:[^\s,]+/g) ?? [];
+  const bodies = stack.sink.exports();
+  for (const { body } of bodies) {
+    const url = new URL("/v1/traces", otlpUrl);
+    const headers = { "content-type": "application/x-protobuf" };
+    const stored = await fetch(url, { method: "POST", headers, body });
+    assertEquals([stored.status, await stored.body?.cancel()], [200, undefined]);
+  }
+  const outputs: Output[] = [
+    { name: "stdout", text: stack.output },
+    { name: "stderr", text: stack.errorLines.join("\n") },
+    ...bodies.map(({ body }, at) => ({ name: `OTLP body ${at}`, text: bytesText(body) })),
+    ...await filesOf(logFolder),
+    ...await pages(queryUrl),
+    ...await natsAnswers(),
+    ...await commandOutputs(traceId, queryUrl),
+  ];
+  for (const suffix of ["", "-wal"]) {
+    outputs.push({
+      name: `trace store${suffix}`,
+      text: bytesText(await Deno.readFile(database + suffix)),
+    });
+  }
+  return outputs;
+}
+
+/** Bytes as characters: text that is ASCII reads the same. */
+function bytesText(bytes: Uint8Array<ArrayBuffer>): string {
+  return new TextDecoder("latin1").decode(bytes);
+}
+
+async function filesOf(folder: string): Promise<Output[]> {
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  return await Promise.all(entries.map(async ({ name }) => ({
+    name: `log file ${name}`,
+    text: await Deno.readTextFile(join(folder, name)),
+  })));
+}
+
+async function pages(queryUrl: string): Promise<Output[]> {
+  const urls = [
+    ...[stack.url, ...stack.workers.map(({ url }) => url)].flatMap((url) =>
+      ["/health", "/live", "/metrics"].map((path) => url + path)
+    ),
+    `${stack.url}/v1/models`,
+    ...traceIds.map((id) => `${queryUrl}/api/traces/${id}`),
+    ...traceIds.map((id) => `${queryUrl}/api/v2/traces/${id}`),
+    `${queryUrl}/api/search?limit=1000&q=${encodeURIComponent("{} | select(event:name)")}`,
+    `${queryUrl}/api/v2/search/tags`,
+  ];
+  const accept = "application/openmetrics-text, application/json;q=0.9, */*;q=0.5";
+  return await Promise.all(urls.map(async (url) => {
+    const response = await fetch(url, { headers: { accept } });
+    return { name: new URL(url).pathname, text: await response.text() };
+  }));
+}
+
+async function natsAnswers(): Promise<Output[]> {
+  const connection = await openNatsConnection({
+    url: stack.natsUrl,
+    clientName: "test",
+    connectTimeoutMs: 5_000,
+  });
+  try {
+    const client = new Svcm(connection).client();
+    const [infos, stats] = await Promise.all([
+      Array.fromAsync(await client.info()),
+      Array.fromAsync(await client.stats()),
+    ]);
+    return [
+      { name: "NATS service info", text: JSON.stringify(infos) },
+      { name: "NATS service stats", text: JSON.stringify(stats) },
+    ];
+  } finally {
+    await connection.close();
+  }
+}
+
+async function commandOutputs(traceId: string, queryUrl: string): Promise<Output[]> {
+  const html = join(folder, "trace.html");
+  const doctor = ["doctor", "--frontend", stack.url, "--tempo", queryUrl];
+  const commands = [
+    [TRACE, traceId, "--logs", logFolder],
+    [TRACE, traceId, "--logs", logFolder, "--json"],
+    [TRACE, traceId, "--logs", logFolder, "--html", html],
+    [TRACE, traceId, "--tempo", queryUrl],
+    [TRACE, "diff", traceIds[0] ?? "", traceIds[1] ?? "", "--logs", logFolder],
+    [START, ...doctor],
+    [START, ...doctor, "--json"],
+    [START, "doctor", "--dump"],
+  ];
+  const outputs: Output[] = [];
+  for (const args of commands) {
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", ...args],
+      env: { NO_COLOR: "1", DYN_ENGINE: "simulated", NATS_URL: stack.natsUrl },
+      stdin: "null",
+    }).output();
+    const name = args.map((arg) => arg.split("/").at(-1)).join(" ");
+    outputs.push({ name, text: bytesText(stdout) + bytesText(stderr) });
+  }
+  return [...outputs, { name: "trace.html", text: await Deno.readTextFile(html) }];
+}
+
+/** The search looked at what it was meant to look at. */
+function assertSaysSomething(outputs: readonly Output[], traceId: string): void {
+  assertEquals(outputs.filter(({ text }) => text.trim() === "").map(({ name }) => name), []);
+  const telling = outputs.filter(({ text }) => text.includes(traceId)).map(({ name }) => name);
+  assertArrayIncludes(telling, [
+    "stderr",
+    "log file frontend.jsonl",
+    "log file decode.jsonl",
+    `main.ts ${traceId} --logs logs --json`,
+    "trace.html",
+  ]);
+  const stats = outputs.find(({ name }) => name === "NATS service stats")?.text ?? "";
+  assert(JSON.parse(stats).length > 0, stats);
+  const exported = stack.sink.spans().map(({ name }) => name);
+  assertArrayIncludes(exported, ["engine.prefill_chunk", "tokenize", "template"]);
+}
