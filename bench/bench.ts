@@ -19,7 +19,7 @@ Parts (all when none is named):
   plane    everything around the engine: streams on a simulated one, tracing off and fully on
 
   --models   aliases or paths, default stories15m,smollm2-135m-instruct
-  --rounds   interleaved rounds, default 3; 5 of engine, 16 of tracing_overhead
+  --rounds   interleaved rounds, default 3; 5 of engine, 12 of tracing_overhead
   --devices  cpu, adapter or both for engine, the default
   --decode   the most tokens that engine decodes after a prompt, default 64
   --connections  concurrent streams of plane, default 1,16,64,256
@@ -79,7 +79,7 @@ const PARTS: Readonly<Record<string, { title: string; run: () => Promise<string>
   },
   tracing_overhead: {
     title: "Each switch",
-    run: () => benchTracingOverhead({ models, rounds: rounds(16) }),
+    run: () => benchTracingOverhead({ models, rounds: rounds(12) }),
   },
   plane: {
     title: "Many streams, off and fully on",

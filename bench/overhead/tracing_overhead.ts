@@ -2,9 +2,9 @@
  * What tracing costs, switch by switch: on real models, what a client sees of it; on the simulated
  * engine, where nothing else takes CPU, the CPU of each span.
  *
- * All setups run side by side and take turns within a round, in an order that turns too. Everything is
- * compared with the setup that is off, in the same round; the intervals are bootstrapped from these
- * ratios.
+ * All setups run side by side and take turns within a round, in an order that turns too. They start
+ * several times, since one process may be luckier than another. Everything is compared with the setup
+ * that is off, in the same round; the intervals are bootstrapped from these ratios.
  */
 
 import { resolveModelFor } from "../../shared/weights/sources/mod.ts";
@@ -16,8 +16,12 @@ import { clientTable, cpuTable, type SetupFigures } from "./report.ts";
 
 export interface TracingOverheadOptions {
   readonly models: readonly string[];
+  /** Of all starts together. */
   readonly rounds: number;
 }
+
+/** How often the services start anew. */
+const STARTS = 3;
 
 interface Switches {
   readonly name: string;
@@ -45,7 +49,7 @@ const SETUPS: readonly Switches[] = [
 ];
 
 /** Of a turn on a real model: long enough to average over, short enough to take many. */
-const TURN_MS = 1500;
+const TURN_MS = 1000;
 const MODEL_STREAM = { concurrency: 1, tokensPerStream: 64 };
 /** Few tokens, so that spans are much of what a stream costs. */
 const SIMULATED_TURN = { concurrency: 16, streams: 640, tokensPerStream: 8 };
@@ -60,7 +64,7 @@ export async function benchTracingOverhead(options: TracingOverheadOptions): Pro
   const parts = [
     `“off” is \`OTEL_SDK_DISABLED=true\`; the levels are \`DYN_TRACE_LEVEL\` with export over ` +
     "OTLP/HTTP; JSON lines are `DYN_LOGGING_JSONL`, span events `DYN_LOGGING_SPAN_EVENTS`. Medians " +
-    `of ${options.rounds} interleaved rounds; in brackets the 95 % interval of the ratio to “off” in ` +
+    `of ${options.rounds} interleaved rounds over ${STARTS} starts; in brackets the 95 % interval of the ratio to “off” in ` +
     "the same round.",
   ];
   for (const alias of options.models) {
@@ -112,23 +116,30 @@ interface MeasureOptions {
 async function measure(options: MeasureOptions): Promise<SetupFigures[]> {
   await using sinks = new AsyncDisposableStack();
   const setups = SETUPS.map((switches) => new Setup(switches, sinks.use(new SpanSink())));
-  {
-    await using stacks = new AsyncDisposableStack();
-    for (const setup of setups) {
-      stacks.use(await setup.start(options.stack));
-      await setup.load(options.warmUp);
-    }
-    const turn = options.turn(await setups[0].load(options.warmUp));
-    for (let round = 0; round < options.rounds; round++) {
-      const ordered = [
-        ...setups.slice(round % setups.length),
-        ...setups.slice(0, round % setups.length),
-      ];
-      for (const setup of ordered) setup.rounds.push(await setup.load(turn));
-    }
+  for (let start = 0; start < STARTS; start++) {
+    const rounds = Math.ceil((options.rounds - start) / STARTS);
+    if (rounds > 0) await measureOnce(setups, { ...options, rounds });
   }
   // The services have ended, so that all spans are there.
   return setups;
+}
+
+async function measureOnce(setups: readonly Setup[], options: MeasureOptions): Promise<void> {
+  await using stacks = new AsyncDisposableStack();
+  const warm: LoadFigures[] = [];
+  for (const setup of setups) {
+    stacks.use(await setup.start(options.stack));
+    warm.push(await setup.load(options.warmUp));
+  }
+  const turn = options.turn(warm[0]);
+  for (let round = 0; round <= options.rounds; round++) {
+    const first = round % setups.length;
+    for (const setup of [...setups.slice(first), ...setups.slice(0, first)]) {
+      const figures = await setup.load(turn);
+      // The first round warms up too: every setup has done the same when it counts.
+      if (round > 0) setup.rounds.push(figures);
+    }
+  }
 }
 
 /** A stack with its switches set, and what it has done. */

@@ -181,7 +181,7 @@ export class RequestRecord {
   /** Tokens arrived from a worker, at least one. */
   tokens(count: number, arrivedAtMs: number): void {
     const gaps = this.#times.add(count, arrivedAtMs);
-    for (let gap = 0; gap < gaps.count; gap++) this.#metering.meter?.nextToken(gaps.gapMs);
+    this.#metering.meter?.nextTokens(gaps.count, gaps.gapMs);
   }
 
   /** The first token was handed to the connection. */

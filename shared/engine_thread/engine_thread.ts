@@ -67,7 +67,8 @@ async function openSource(
     return open.use(openSimulatedBackend(options.simulation, limits));
   }
   const { modelPath, device, cpuThreads } = options;
-  const file = open.use(await openGguf(modelPath));
+  // Closed once it is loaded: its metadata, all words of the vocabulary, need not stay in memory.
+  await using file = await openGguf(modelPath);
   return open.use(await openBackend(file, { ...limits, device, cpuThreads }));
 }
 

@@ -1,6 +1,8 @@
 /**
- * Why the gap before a token was longer than the sequence's usual one. What it has beyond that is shared
- * out over its causes, and the one with the largest share is named:
+ * Why the gap before a token was longer than the sequence's usual one. What it has beyond that, its
+ * excess, is shared out over its causes, and the one with the largest share is named. Where another
+ * part of the gap was shorter than usual, the shares are more than the excess in sum; none counts for
+ * more than all of it.
  *
  * - `preempted`: the sequence had lost its blocks; all of the excess is that.
  * - `kv_wait`: the first token was made by a prefill worker; its KV had yet to come, and to be taken in
@@ -10,8 +12,8 @@
  *   garbage collector held one of the threads up, or no core was free for it.
  * - `readback`: within the step, more time than usual beside what the device says it took: handing it
  *   the work and getting the result back.
- * - `prefill`, `batch_growth`: the step took longer and had prompt rows, or more answers than usual in
- *   it. Rows cost no more than in proportion to their number, and count up to there.
+ * - `prefill`, `batch_growth`: the step took longer and had more rows of prompts, or of answers, in it
+ *   than usual. Rows cost no more than in proportion to their number, and count up to there.
  * - `engine`: the step took longer, and nothing here says why.
  */
 
@@ -49,8 +51,10 @@ export interface GapParts {
 /** Medians of the sequence. */
 export interface UsualGap extends GapParts {
   readonly gapMs: number;
+  /** Rows of others' prompts in a step. */
+  readonly prefillRows: number;
   /** Rows of answers in a step, at least 1. */
-  readonly rows: number;
+  readonly decodeRows: number;
 }
 
 /** The cause with the largest share of a gap's excess. */
@@ -89,7 +93,7 @@ export function explainGap(gap: Gap, usual: UsualGap): GapExplanation {
   const [work] = works.toSorted((a, b) => b.amount - a.amount);
   return {
     cause,
-    causeMs: ms,
+    causeMs: Math.min(ms, excessMs),
     other: work?.request ?? null,
     otherTokens: cause === "prefill" ? work?.amount ?? 0 : 0,
   };
@@ -114,9 +118,12 @@ function sharesWithin(past: PastStep, usual: UsualGap): Share[] {
   const { prefillRows, decodeRows } = past.report;
   const { deviceMs, hostMs } = gapParts(0, past);
   const slowMs = Math.max(0, deviceMs - usual.deviceMs);
-  const moreRows = prefillRows + Math.max(0, decodeRows - usual.rows);
-  const rowsMs = Math.min(slowMs, moreRows * usual.deviceMs / usual.rows);
-  const prefillMs = moreRows === 0 ? 0 : rowsMs * prefillRows / moreRows;
+  const morePrefill = Math.max(0, prefillRows - usual.prefillRows);
+  const moreDecode = Math.max(0, decodeRows - usual.decodeRows);
+  const moreRows = morePrefill + moreDecode;
+  const usualRowMs = usual.deviceMs / (usual.prefillRows + usual.decodeRows);
+  const rowsMs = Math.min(slowMs, moreRows * usualRowMs);
+  const prefillMs = moreRows === 0 ? 0 : rowsMs * morePrefill / moreRows;
   return [
     { cause: "readback", ms: Math.max(0, hostMs - usual.hostMs) },
     { cause: "prefill", ms: prefillMs, works: past.prefills },

@@ -36,7 +36,8 @@ export class TokenGaps {
   readonly #gapsMs: number[] = [];
   readonly #hostsMs: number[] = [];
   readonly #outsidesMs: number[] = [];
-  readonly #rows: number[] = [];
+  readonly #prefillRows: number[] = [];
+  readonly #decodeRows: number[] = [];
   /** Longest first. */
   readonly #longest: (TokenTime & Gap)[] = [];
   #lastMs: number | null = null;
@@ -87,7 +88,8 @@ export class TokenGaps {
       hostMs,
       outsideMs,
       deviceMs: Math.max(0, gapMs - hostMs - outsideMs),
-      rows: Math.max(1, median(this.#rows)),
+      prefillRows: median(this.#prefillRows),
+      decodeRows: Math.max(1, median(this.#decodeRows)),
     };
     return late
       .map((gap) => ({
@@ -109,7 +111,8 @@ export class TokenGaps {
         const { hostMs, outsideMs } = gapParts(gapMs, past);
         this.#hostsMs.push(hostMs);
         this.#outsidesMs.push(outsideMs);
-        this.#rows.push(past.report.decodeRows);
+        this.#prefillRows.push(past.report.prefillRows);
+        this.#decodeRows.push(past.report.decodeRows);
       }
     }
     const isFull = this.#longest.length === MAX_TOLD;

@@ -8,6 +8,7 @@ function target(port: number, overrides: Partial<CollectorTarget> = {}): Collect
   return {
     tracesUrl: `http://127.0.0.1:${port}/v1/traces`,
     exportHeaders: {},
+    exportTls: {},
     exportProtocol: "http/protobuf",
     ...overrides,
   };
@@ -22,6 +23,20 @@ Deno.test("askCollector sends an export without spans, in either encoding and wi
   }
   assertEquals(sink.exports().map(({ headers }) => headers.get("x-key")), ["k", "k"]);
   assertEquals(sink.spans(), []);
+});
+
+Deno.test("askCollector trusts whom the exporter trusts", async () => {
+  const [ca = "", cert = "", key = ""] = await Promise.all(
+    ["ca", "server", "server_key"].map((name) =>
+      Deno.readTextFile(new URL(`../../../tests/kit/tls/${name}.pem`, import.meta.url))
+    ),
+  );
+  await using sink = startOtlpSink({ tls: { cert, key } });
+  const { tracesUrl } = sink;
+  const unknown = await askCollector(target(sink.port, { tracesUrl }));
+  assertEquals(unknown.kind, "unreachable");
+  const known = await askCollector(target(sink.port, { tracesUrl, exportTls: { ca } }));
+  assertEquals(known, { kind: "takes" });
 });
 
 Deno.test("askCollector tells a refusal with its status and words", async () => {

@@ -9,6 +9,8 @@ import { svg } from "./svg.ts";
 const WIDTH = 360;
 const NODE_WIDTH = 126;
 const NODE_HEIGHT = 34;
+/** Characters that fit into a node. */
+const MAX_NAME = 17;
 const LAYER_HEIGHT = 104;
 /** Where a layer's only node stands: left, so that arrows past it have room. */
 const LONE_X = 90;
@@ -79,7 +81,10 @@ function drawnNode(name: string, { x, y }: Point): SVGElement[] {
       height: NODE_HEIGHT,
       rx: 5,
     }),
-    svg("text.node_name", { x, y: y + 4 }, [name]),
+    svg("text.node_name", { x, y: y + 4 }, [
+      name.length > MAX_NAME ? `${name.slice(0, MAX_NAME - 1)}…` : name,
+      svg("title", {}, [name]),
+    ]),
   ];
 }
 

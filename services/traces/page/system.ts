@@ -107,7 +107,7 @@ function graphParts(graph: CallGraph): HTMLElement[] {
   }
   const rows = graph.services.map((service) => [
     service.name || "(unknown)",
-    formatRate(service.count / PERIOD_SECONDS),
+    service.count === 0 ? "not called" : formatRate(service.count / PERIOD_SECONDS),
     p95(service),
     service.failed === 0 ? "0" : h("strong.bad", [count(service.failed)]),
     count(service.spans),

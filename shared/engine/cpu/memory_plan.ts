@@ -41,13 +41,13 @@ export class MemoryPlan {
     const need = `Cannot load ${modelPath}: it needs ${mib(this.#end)} (${parts})`;
     if (this.#end > MAX_PAGES * PAGE_BYTES) {
       throw new DeviceError(
-        `${need}, and the CPU backend holds 4096 MiB: lower DYN_KV_CACHE_TOKENS, choose a smaller ` +
+        `${need}, and the CPU backend holds 4096 MiB: lower kvCacheTokens, choose a smaller ` +
           "model, or run on a GPU",
       );
     }
     if (availableBytes !== undefined && this.#end > availableBytes) {
       throw new DeviceError(
-        `${need}, and this machine has ${mib(availableBytes)} free: lower DYN_KV_CACHE_TOKENS or ` +
+        `${need}, and this machine has ${mib(availableBytes)} free: lower kvCacheTokens or ` +
           "choose a smaller model",
       );
     }

@@ -28,5 +28,5 @@ Deno.test("MemoryPlan.check() refuses what passes 4 GiB or the machine, with wha
       "has 2000 MiB free",
   );
   plan.reserve("KV cache", 1000 * MIB);
-  assertThrows(() => plan.check("m.gguf", undefined), DeviceError, "lower DYN_KV_CACHE_TOKENS");
+  assertThrows(() => plan.check("m.gguf", undefined), DeviceError, "lower kvCacheTokens");
 });

@@ -65,12 +65,12 @@ Deno.test("requestStarted labels a model that is not served as unknown_model", a
   assert(!names.some((name) => name.includes("no such") || name.includes("no\\nsuch")));
 });
 
-Deno.test("firstToken and nextToken measure latencies that differ below two seconds", async () => {
+Deno.test("firstToken and nextTokens measure latencies that differ below two seconds", async () => {
   const metrics = createMetrics();
   const meter = metrics.requestStarted(LABELS);
   meter.firstToken(3);
-  meter.nextToken(40);
-  meter.nextToken(1.5);
+  meter.nextTokens(1, 40);
+  meter.nextTokens(1, 1.5);
   meter.end(END);
   const page = await samples(metrics);
   const bucket = (name: string, le: string) =>
@@ -127,14 +127,22 @@ Deno.test("clientDisconnected counts", async () => {
   assertEquals((await samples(metrics)).get("dynamo_frontend_disconnected_clients"), 2);
 });
 
-Deno.test("nextToken counts each gap once; the largest one carries the trace", async () => {
+Deno.test("nextTokens counts each gap once; the largest one carries the trace", async () => {
   const metrics = createMetrics();
   const meter = metrics.requestStarted(LABELS);
-  for (const gapMs of [3, 700, 4]) meter.nextToken(gapMs);
+  meter.nextTokens(2, 3);
+  meter.nextTokens(1, 700);
+  meter.nextTokens(3, 4);
+  meter.nextTokens(0, 0);
   const count = 'dynamo_frontend_inter_token_latency_seconds_count{model="m"}';
-  assertEquals((await samples(metrics)).get(count), 2);
+  assertEquals((await samples(metrics)).get(count), 5);
   meter.end({ ...END, traceId: "a".repeat(32) });
-  assertEquals((await samples(metrics)).get(count), 3);
+  const page = await samples(metrics);
+  assertEquals(page.get(count), 6);
+  assertEquals(page.get('dynamo_frontend_output_tokens_total{model="m"}'), 6);
+  const bucket = (le: string) =>
+    page.get(`dynamo_frontend_inter_token_latency_seconds_bucket{le="${le}",model="m"}`);
+  assertEquals([bucket("0.002"), bucket("0.005"), bucket("1")], [0, 5, 6]);
   const { body } = await metrics.render("application/openmetrics-text");
   const exemplars = body.split("\n").filter((line) =>
     line.startsWith("dynamo_frontend_inter_token_latency") && line.includes("trace_id")

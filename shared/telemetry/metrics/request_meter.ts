@@ -1,5 +1,6 @@
 /** Measures one request of the frontend, from its arrival to its end. */
 
+import type { Histogram } from "prom-client";
 import type { FrontendInstruments } from "./frontend_instruments.ts";
 
 export type FrontendEndpoint = "chat_completions" | "completions" | "models";
@@ -51,6 +52,8 @@ export class RequestMeter {
   readonly #instruments: FrontendInstruments;
   readonly #labels: RequestLabels;
   readonly #model: { readonly model: string };
+  /** Without exemplars, as it is used for every token. */
+  readonly #itl: Histogram.Internal<"model">;
   #maxItlMs: number | null = null;
   #isEnded = false;
 
@@ -59,6 +62,7 @@ export class RequestMeter {
     this.#instruments = instruments;
     this.#labels = labels;
     this.#model = { model };
+    this.#itl = instruments.itl.labels(model);
     instruments.started.inc({ model, endpoint, request_type: requestType });
     instruments.active.inc(this.#model);
     instruments.inflight.inc(this.#model);
@@ -79,13 +83,15 @@ export class RequestMeter {
     this.#instruments.outputTokensTotal.inc(this.#model);
   }
 
-  /** A token after the first, and the time since the one before. */
-  nextToken(itlMs: number): void {
-    this.#instruments.outputTokensTotal.inc(this.#model);
+  /** Tokens after the first, and the time that each took since the one before. */
+  nextTokens(count: number, itlMs: number): void {
+    if (count === 0) return;
+    this.#instruments.outputTokensTotal.inc(this.#model, count);
     const max = this.#maxItlMs;
     this.#maxItlMs = max === null ? itlMs : Math.max(max, itlMs);
     // The largest gap waits for the end, where its trace is known to be worth a look.
-    if (max !== null) observe(this.#instruments.itl, this.#model, Math.min(max, itlMs) / 1000);
+    if (max !== null) this.#itl.observe(Math.min(max, itlMs) / 1000);
+    for (let more = 1; more < count; more++) this.#itl.observe(itlMs / 1000);
   }
 
   /** Another attempt follows one that failed. */

@@ -48,7 +48,7 @@ Deno.test("golden: cancelled_prefilling", async () => {
     ...client,
     signal: abort.signal,
   });
-  await golden.running(2);
+  await golden.running();
   abort.abort();
   await answer.catch(() => {});
   await golden.assertTrace("cancelled_prefilling", {
@@ -79,7 +79,7 @@ Deno.test("golden: killed_in_prefill", async () => {
     golden.stack.workers.map((it) => golden.processOf(it)),
   );
   const answer = golden.ask("completions", body, client);
-  await golden.running(2);
+  await golden.running();
   await golden.killPrefill(prefill!.pid, decode!.pid, client);
   const text = await new AnswerStream(await answer).text();
   await golden.assertTrace("killed_in_prefill", {
@@ -112,6 +112,7 @@ Deno.test("golden: killed_in_kv_transfer", async () => {
   const [prefill, decode] = await Promise.all(wide.stack.workers.map((it) => wide.processOf(it)));
   const stream = new AnswerStream(await wide.ask("completions", body, client));
   await stream.read(1);
+  await wide.running(wide.stack.workers.slice(1));
   await wide.killPrefill(prefill!.pid, decode!.pid, client);
   const text = await stream.text();
   await wide.assertTrace("killed_in_kv_transfer", {

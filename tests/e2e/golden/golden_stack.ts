@@ -36,6 +36,8 @@ const REQUEST_ENDED = /^request (completed|cancelled|rejected)$/;
 /** A guess from the times of one trace: a process that had to wait for its turn looks the same. */
 const CLOCK_NOTE = /^The clock of /;
 const COMPLETE_MS = 20_000;
+const STEP = "engine.step";
+const ROOTS: ReadonlySet<string> = new Set(["http-request", STEP]);
 
 export class GoldenStack implements AsyncDisposable {
   readonly stack: Stack;
@@ -89,16 +91,12 @@ export class GoldenStack implements AsyncDisposable {
     });
   }
 
-  /** Resolves when as many workers as given run a sequence, as their metrics tell. */
-  async running(count: number): Promise<void> {
-    await eventually(async () => {
-      const metric = "dynamo_component_running_sequences";
-      const { workers } = this.stack;
-      const running = await Promise.all(
-        workers.map((worker) => this.stack.metric(worker, metric)),
-      );
-      return running.filter((sequences) => sequences > 0).length === count;
-    });
+  /** Resolves when each of the workers runs a sequence, as its metrics tell. */
+  async running(workers: readonly StackWorker[] = this.stack.workers): Promise<void> {
+    const metric = "dynamo_component_running_sequences";
+    for (const worker of workers) {
+      await eventually(async () => await this.stack.metric(worker, metric) > 0);
+    }
   }
 
   /** Resolves with the worker of a role that has a request, once one has. */
@@ -160,6 +158,26 @@ export class GoldenStack implements AsyncDisposable {
     return logged;
   }
 
+  /** The same for the step that computed a request's prompt, which is a trace of its own at level 3. */
+  async assertPromptStep(
+    name: string,
+    { about, requestTraceId }: { readonly about: string; readonly requestTraceId: string },
+  ): Promise<void> {
+    const { logged: request } = await this.#whole({ traceId: requestTraceId });
+    const isPromptStep = (span: ViewSpan) =>
+      span.name === STEP && Number(span.attributes["batch.prefill_rows"]) > 0 &&
+      span.links.some(({ traceId }) => traceId === requestTraceId);
+    const find = () => this.#loggedSpans().find(isPromptStep);
+    await eventually(() => Promise.resolve(find() !== undefined));
+    const { traceId = "" } = find() ?? {};
+    const { logged, exported } = await this.#whole({ traceId });
+    assertSameSpans(logged, exported);
+    const spans = this.stack.sink.spans().filter((span) => span.traceId === traceId);
+    assertEquals(traceFaults(spans), []);
+    const text = goldenText(logged, { serviceOf: this.#serviceOf(), linked: request });
+    await assertGolden(name, `# ${about}\n\n${text}`);
+  }
+
   /** Until the frontend routes by heartbeats in which all workers are idle. */
   async #idle(): Promise<void> {
     await eventually(async () => {
@@ -172,7 +190,7 @@ export class GoldenStack implements AsyncDisposable {
   }
 
   /** The spans that ended and were to be exported, by id, from both sources. */
-  async #whole({ traceId, killed = [], isExported = true }: Scenario) {
+  async #whole({ traceId, killed = [], isExported = true }: Omit<Scenario, "about">) {
     const ofTrace = (spans: readonly ViewSpan[]) =>
       spans.filter((span) => span.traceId === traceId)
         .sort((a, b) => a.spanId < b.spanId ? -1 : 1);
@@ -187,7 +205,7 @@ export class GoldenStack implements AsyncDisposable {
     };
     const isWhole = () => {
       const { open, logged, exported } = state();
-      return open.length === 0 && logged.some(({ name }) => name === "http-request") &&
+      return open.length === 0 && logged.some(({ name }) => ROOTS.has(name)) &&
         (!isExported || exported.length >= logged.length);
     };
     await eventually(() => Promise.resolve(isWhole()), COMPLETE_MS).catch((cause) => {

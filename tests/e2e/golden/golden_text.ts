@@ -13,9 +13,11 @@ import {
   roleOfName,
   SPANS,
 } from "../../../shared/telemetry/registry/mod.ts";
-import type { AttributeValue, ViewSpan } from "../../../shared/trace_view/span.ts";
+import type { AttributeValue, SpanLink, ViewSpan } from "../../../shared/trace_view/span.ts";
 
 export interface GoldenTextOptions {
+  /** Spans of other traces that links may lead to. */
+  readonly linked?: readonly ViewSpan[];
   /** Service of each instance that may be named. */
   readonly serviceOf: ReadonlyMap<string, string>;
   /** Counts that hang on timing in this scenario alone. */
@@ -127,10 +129,13 @@ class TraceWriter {
     ];
   }
 
-  /** Links within the trace; those to other requests hang on who ran beside this one. */
+  /** Links to spans of other traces hang on who ran beside this one, apart from those that are expected. */
   #links(span: ViewSpan): string[] {
-    return span.links.filter(({ traceId }) => traceId === span.traceId).map(({ spanId }) => {
-      const target = this.#byId.get(spanId);
+    const { linked = [] } = this.#options;
+    const isShown = ({ traceId }: SpanLink) =>
+      traceId === span.traceId || linked.some((target) => target.traceId === traceId);
+    return span.links.filter(isShown).map(({ spanId }) => {
+      const target = this.#byId.get(spanId) ?? linked.find((each) => each.spanId === spanId);
       return target === undefined
         ? "a span that is not there"
         : `${target.name} [${target.service}]`;

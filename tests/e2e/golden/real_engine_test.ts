@@ -24,7 +24,7 @@ Deno.test.beforeAll(async () => {
   golden = await GoldenStack.start({
     model: MODEL,
     decodeCount: 2,
-    env: { DYN_DEVICE: "cpu", DYN_CPU_THREADS: "1" },
+    env: { DYN_DEVICE: "cpu", DYN_CPU_THREADS: "1", DYN_TRACE_LEVEL_REMOTE: "3" },
   });
 });
 
@@ -81,3 +81,32 @@ Deno.test("golden: killed_in_decode", async () => {
   });
   assertEquals(text, await new AnswerStream(await golden.ask("completions", body)).text());
 });
+
+Deno.test("golden: step_cpu", async () => {
+  await assertStep(golden, {
+    name: "step_cpu",
+    about: "The step in which the CPU computed a prompt, with its passes",
+  });
+});
+
+Deno.test("golden: step_webgpu", async () => {
+  await using gpu = await GoldenStack.start({
+    model: MODEL,
+    prefillCount: 0,
+    env: { DYN_DEVICE: "webgpu", DYN_TRACE_LEVEL_REMOTE: "3" },
+  });
+  await assertStep(gpu, {
+    name: "step_webgpu",
+    about: "The step in which a WebGPU device with timestamps computed a prompt, with its passes",
+  });
+});
+
+async function assertStep(
+  on: GoldenStack,
+  { name, about }: { readonly name: string; readonly about: string },
+): Promise<void> {
+  const client = newClient();
+  const headers = { ...client.headers, tracestate: "baton=l:3" };
+  await answerOf(on.ask("completions", completion("Lily saw a big dog", true), { headers }));
+  await on.assertPromptStep(name, { about, requestTraceId: client.traceId });
+}

@@ -1,9 +1,10 @@
 // Where all threads wait for each other.
 //
-// Control words, a cache line each: 0 launches (and 4: threads, 8: failed, 12: least spins of a wait,
-// 36: where times go, 0 for none), 64 threads that arrived, 128 meetings so far, 192 threads asleep.
-// Thread scratch is elsewhere: its address is at 16 and the bytes of each thread at 20. From 256 on a
-// line for each thread, its patience: how many spins beyond the least it may still wait in vain.
+// Control words, a cache line each: 0 launches (and 4: threads, 8: failed, 12: least spins of a
+// wait, 36: where times go, 0 for none), 64 threads that arrived, 128 meetings so far, 192 threads
+// asleep. Thread scratch is elsewhere: its address is at 16 and the bytes of each thread at 20.
+// From 256 on a line for each thread, its patience: how many spins beyond the least it may still
+// wait in vain.
 //
 // To wake a thread takes tens of microseconds, longer than threads with a core each ever wait for
 // each other: a thread that sleeps makes the next meeting's threads sleep too. So waits are long as

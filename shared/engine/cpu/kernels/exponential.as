@@ -1,8 +1,9 @@
 // exp of four numbers, after Cephes' expf: 2^n times a polynomial. Separate multiplications and
 // additions, so that every CPU gives the same bits. Relative error below 2e-7; 0 below -87.3.
 //
-// Constants are loaded: V8 takes three instructions to make one and, at a constant address, a single
-// one to load it. The lowest and highest argument; 1 / ln 2; ln 2 in two parts; the polynomial.
+// Constants are loaded: V8 takes three instructions to make one and, at a constant address, a
+// single one to load it. The lowest and highest argument; 1 / ln 2; ln 2 in two parts; the
+// polynomial.
 const CONSTANTS: usize = memory.data<f32>([
   -87.33654,
   88,

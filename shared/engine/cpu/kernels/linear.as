@@ -8,9 +8,9 @@
 
 import { scratchOf, take } from "./barrier";
 import { multiplyFloats, unpackFloats } from "./linear_floats";
-import { multiplyRow } from "./linear_row";
 import { multiplyByBytes } from "./linear_bytes";
 import { multiplyRowsByWords } from "./linear_rows_words";
+import { multiplyByWords } from "./linear_words";
 import { BF16, F32, Q6_K } from "./weights";
 
 // Parameters: format, weights, panel bytes, columns, outputs, x, q, info, isBytes, y, floats from a
@@ -24,8 +24,8 @@ export function linear(op: usize, control: usize, thread: u32): void {
   const columns = load<u32>(op, 28);
   const outputs = load<u32>(op, 32);
   const panels = (outputs + 7) >> 3;
-  // Some shares for each thread: few enough to take cheaply, small enough to end together. A panel by
-  // many rows is much work already.
+  // Some shares for each thread: few enough to take cheaply, small enough to end together. A panel
+  // by many rows is much work already.
   const share = max<u32>(1, panels / (load<u32>(control, 4) * 6 * min<u32>(rows, 8)));
   const scratch = scratchOf(control, thread);
   for (let first = take(op, share); first < panels; first = take(op, share)) {
@@ -42,7 +42,7 @@ export function linear(op: usize, control: usize, thread: u32): void {
   }
 }
 
-// By the dot product of bytes, or by that of words: most rows four at a time, the rest one by one.
+// By the dot product of bytes, or by that of words: most rows unpacked, four at a time.
 function multiplyQuantised(
   op: usize,
   format: u32,
@@ -60,5 +60,5 @@ function multiplyQuantised(
     row = rows & ~3;
     if (row != 0) multiplyRowsByWords(op, format, panel, scratch, row, first);
   }
-  for (; row < rows; row++) multiplyRow(op, format, panel, row, first);
+  multiplyByWords(op, format, panel, row, rows, first);
 }

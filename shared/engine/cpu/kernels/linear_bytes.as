@@ -5,10 +5,10 @@
 // run in a cycle: vector loads, of which two do, are what is scarce, spilled registers included.
 //
 // The order of statements is that of the machine code, as long as variables are set again and
-// again: a value that is used once would move to its use, and registers would not suffice. Masks are
-// read from the operation's record: V8 would make a constant anew at every use.
+// again: a value that is used once would move to its use, and registers would not suffice. Masks
+// are read from the operation's record: V8 would make a constant anew at every use.
 
-import { multiplyBytes as mac } from "./dot";
+import { addBytes as mac, spread } from "./dot";
 import { joined, joinedHalves } from "./join";
 import { put } from "./linear_output";
 import { BLOCK_BYTES, INFO_BYTES } from "./quantise";
@@ -85,15 +85,6 @@ function scaledBytes2(op: usize, panel: usize, row: u32, first: u32): void {
 
 function scaledBytes4(op: usize, panel: usize, row: u32, first: u32): void {
   rowsByBytes(op, Q6_K, 4, panel, row, first);
-}
-
-// One lane to all: the activations of four columns.
-@inline
-function spread(x: v128, lane: u32): v128 {
-  if (lane == 0) return v128.shuffle<i32>(x, x, 0, 0, 0, 0);
-  if (lane == 1) return v128.shuffle<i32>(x, x, 1, 1, 1, 1);
-  if (lane == 2) return v128.shuffle<i32>(x, x, 2, 2, 2, 2);
-  return v128.shuffle<i32>(x, x, 3, 3, 3, 3);
 }
 
 // One row, four columns of low and of high nibbles after the other: nothing is kept for later, so

@@ -1,6 +1,7 @@
 // Quantised panels by four rows at a time with the dot product of words (see dot.as), for CPUs
 // without the one of bytes.
 
+import { addWords as mac } from "./dot";
 import { joined } from "./join";
 import { put } from "./linear_output";
 import { BLOCK_BYTES, INFO_BYTES } from "./quantise";
@@ -37,11 +38,6 @@ function q4(op: usize, w: usize, scales: usize, row: u32, first: u32): void {
 
 function q4Offset(op: usize, w: usize, scales: usize, row: u32, first: u32): void {
   four(op, Q4_1, w, scales, row, first);
-}
-
-@inline
-function mac(sum: v128, w: v128, x: v128): v128 {
-  return i32x4.add(sum, i32x4.dot_i16x8_s(w, x));
 }
 
 @inline

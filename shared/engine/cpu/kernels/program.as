@@ -6,8 +6,8 @@
 // Threads take items until none is left, so that a thread which the system interrupts holds up
 // nothing but its last item. Which thread computes an item changes nothing.
 //
-// Operations on few single rows are too short to meet for: the thread that comes last to the meeting
-// before them does them alone, while the others wait.
+// Operations on few single rows are too short to meet for: the thread that comes last to the
+// meeting before them does them alone, while the others wait.
 
 import { attend, mergeAttention, rotateAndStore } from "./attention";
 import { embed, normalise, swiglu } from "./row_ops";

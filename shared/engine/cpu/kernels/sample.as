@@ -24,7 +24,7 @@ export function sample(op: usize, control: usize, thread: u32): void {
 
 @inline
 function comparable4(v: v128): v128 {
-  const finite = f32x4.max(f32x4.min(v, f32x4.splat(LARGEST)), f32x4.splat(-LARGEST));
+  const finite = f32x4.pmax(f32x4.pmin(v, f32x4.splat(LARGEST)), f32x4.splat(-LARGEST));
   return v128.bitselect(finite, f32x4.splat(-LARGEST), f32x4.eq(v, v));
 }
 
@@ -56,7 +56,7 @@ function largestOf(logits: usize, vocab: u32): f32 {
   let most = f32x4.splat(-LARGEST);
   let token: u32 = 0;
   for (; token + 4 <= vocab; token += 4) {
-    most = f32x4.max(most, comparable4(v128.load(logits + token * 4)));
+    most = f32x4.pmax(most, comparable4(v128.load(logits + token * 4)));
   }
   let largest = max(
     max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),

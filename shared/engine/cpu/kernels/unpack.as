@@ -1,8 +1,8 @@
 // A panel unpacked into a thread's scratch, once for many rows.
 //
 // Scales of a block take 64 bytes: 8 scales, and 8 minima with Q4_1. Quants take 512: 16 pairs of
-// columns x 8 rows of i16. Pair 2g + h is columns (4g + h, 4g + h + 2), which the low and high bytes
-// of a stored i16 give.
+// columns x 8 rows of i16. Pair 2g + h is columns (4g + h, 4g + h + 2), which the low and high
+// bytes of a stored i16 give.
 
 import { blockBytes, halves, Q4_1, Q8_0 } from "./weights";
 
