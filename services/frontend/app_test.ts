@@ -105,6 +105,12 @@ Deno.test("GET /openapi.json describes every route, with resolvable references",
   ]);
   const schema = post.requestBody.content["application/json"].schema;
   assertEquals(schema.required.sort(), ["messages", "model"]);
+  const [header] = post.parameters;
+  assertEquals([header.in, header.name, header.required], ["header", "x-baton-timings", false]);
+  for (const type of ["application/json", "text/event-stream"]) {
+    const { properties } = post.responses["200"].content[type].schema;
+    assertEquals(Object.keys(properties.timings.properties).includes("token_offsets_ms"), true);
+  }
   const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)];
   for (const [, path] of references) {
     const target = path.split("/").reduce((node, key) => node?.[key], document);

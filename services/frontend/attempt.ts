@@ -83,6 +83,8 @@ export class Attempt {
   #decodeEnd: Extract<WorkFrame, { kind: "end" }> | null = null;
   #hasDecoded = false;
   #nowMs: number | null = null;
+  /** What was taken last: its tokens are given out before its end or failure counts. */
+  #taken: ReadyArrivals = { ids: [], arrivedAtMs: 0, end: null, failed: null };
   #transferFailure: AttemptFailure | null = null;
   #verdictTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -95,31 +97,42 @@ export class Attempt {
     this.#onFrame = onFrame;
   }
 
-  /** Generates. Throws an AttemptFailure, or the reason of `abort`; leaving early stops the workers. */
-  async *run(): AsyncGenerator<GenerationEvent> {
+  /** Sends the calls. `close` must follow. */
+  start(): void {
     if (this.#prefill !== null) this.#pump("prefill", this.#prefill);
     this.#pump("decode", this.#decode);
+  }
+
+  /**
+   * The next tokens, then the end; not a generator, since one would cost every token. Rejects with an
+   * AttemptFailure, or the reason of `abort`.
+   */
+  async next(): Promise<GenerationEvent> {
     try {
       for (;;) {
-        const { ids, arrivedAtMs, end, failed } = this.#takeReady(await this.#arrivals.next());
-        if (ids.length > 0) yield { kind: "tokens", ids, arrivedAtMs };
+        const { failed, end } = this.#taken;
         if (failed !== null) this.#judge(failed.source, failed.error);
-        if (end === null) continue;
-        this.cancel("superseded");
-        yield end;
-        return;
+        if (end !== null) {
+          this.cancel("superseded");
+          return end;
+        }
+        this.#taken = this.#takeReady(await this.#arrivals.next());
+        const { ids, arrivedAtMs } = this.#taken;
+        if (ids.length > 0) return { kind: "tokens", ids, arrivedAtMs };
       }
     } catch (error) {
       this.cancel("superseded");
       throw error;
-    } finally {
-      clearTimeout(this.#verdictTimer);
-      // Calls are still open here only when the reader left: the text met a stop string.
-      this.cancel("stop_string");
     }
   }
 
-  /** Cancels the calls at once, whatever the reader waits for, and makes `run` throw `reason`. */
+  /** Nothing more is asked for. Calls are still open here only when the text met a stop string. */
+  close(): void {
+    clearTimeout(this.#verdictTimer);
+    this.cancel("stop_string");
+  }
+
+  /** Cancels the calls at once, whatever the reader waits for, and makes `next` throw `reason`. */
   abort(signal: CancellationSignal, reason: unknown): void {
     this.cancel(signal);
     this.#arrivals.fail(reason);

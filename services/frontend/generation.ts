@@ -78,11 +78,13 @@ export async function* generate(
     job.signal.addEventListener("abort", onAbort, { once: true });
     try {
       if (job.signal.aborted) onAbort();
-      for await (const event of run.run()) {
+      run.start();
+      for (;;) {
+        const event = await run.next();
         if (event.kind === "tokens") generated.push(...event.ids);
         yield event;
+        if (event.kind === "end") return;
       }
-      return;
     } catch (error) {
       if (!(error instanceof AttemptFailure)) throw error;
       const end = endWithoutFrame(job, generated);
@@ -97,6 +99,7 @@ export async function* generate(
       } else if (!BLAMELESS.has(error.failure)) failedIds.add(error.failedInstanceId);
       lastFailure = error;
     } finally {
+      run.close();
       job.signal.removeEventListener("abort", onAbort);
     }
   }

@@ -243,7 +243,6 @@ export class RequestRecord {
     } else if (error !== undefined) {
       this.span.set({ "error.type": error.code });
     }
-    this.#endMetering({ outcome, durationMs, averageItlMs, error });
     logEnd(this.span.log, { outcome, error }, {
       ...this.#logFields(),
       status: outcome,
@@ -255,6 +254,7 @@ export class RequestRecord {
       avg_itl_ms: averageItlMs,
     });
     this.span.end(endMs);
+    this.#endMetering({ outcome, durationMs, averageItlMs, error });
   }
 
   /** A refusal after text was sent is a broken promise: an error. */
@@ -287,7 +287,7 @@ export class RequestRecord {
 
   /** Only a trace that is exported is worth pointing at. */
   #exemplar(): string | undefined {
-    return this.span.isSampled ? this.span.traceId : undefined;
+    return this.span.isExported ? this.span.traceId : undefined;
   }
 
   #logFields(): Record<string, string> {

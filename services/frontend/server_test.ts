@@ -38,6 +38,30 @@ Deno.test("OpenAI's client reads whole answers, streams, usage and models", asyn
   await server.drain(1_000);
 });
 
+Deno.test("The headers of a stream and its first token leave in one write", async () => {
+  const { kit, server } = await served({ answer: "Hey" });
+  using _ = kit;
+  const held = Promise.withResolvers<void>();
+  await kit.worker({
+    role: "decode",
+    instanceId: "d1",
+    onToken: (index) => index === 1 ? held.promise : undefined,
+  });
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  const body = JSON.stringify({ ...CHAT, stream: true });
+  const head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n" +
+    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+  await connection.write(new TextEncoder().encode(head + body));
+  const buffer = new Uint8Array(4096);
+  const read = await connection.read(buffer) ?? 0;
+  const text = new TextDecoder().decode(buffer.subarray(0, read));
+  assertMatch(text, /^HTTP\/1\.1 200 OK\r\n/);
+  assertMatch(text, /\r\n\r\n[\da-f]+\r\ndata: \{.*"content":"H"/);
+  held.resolve();
+  await kit.frontend.admission.drain(1_000);
+  await server.drain(1_000);
+});
+
 Deno.test("OpenAI's client raises its typed errors, mid-stream too", async () => {
   const { kit, server, client } = await served({ answer: "Hello" });
   using _ = kit;

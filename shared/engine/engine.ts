@@ -86,7 +86,6 @@ export type SequenceEvent =
   | {
     readonly type: "finished";
     readonly reason: "stop" | "length" | "cancelled";
-    readonly atMs: number;
   }
   | { readonly type: "failed"; readonly code: SequenceFailure; readonly message: string };
 

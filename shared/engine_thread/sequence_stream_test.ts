@@ -3,7 +3,7 @@ import type { SequenceEvent } from "../engine/engine.ts";
 import { SequenceStream } from "./sequence_stream.ts";
 
 const SCHEDULED: SequenceEvent = { type: "scheduled", atMs: 1, cachedTokens: 0 };
-const FINISHED: SequenceEvent = { type: "finished", reason: "stop", atMs: 2 };
+const FINISHED: SequenceEvent = { type: "finished", reason: "stop" };
 
 function startStream() {
   const calls: string[] = [];

@@ -190,6 +190,8 @@ export class StepLoop {
 
   async #runStep(batch: Batch): Promise<void> {
     const step = this.#steps++;
+    const kvCopies = this.#kvCopies;
+    this.#kvCopies = [];
     const startMs = this.#options.now();
     this.#options.stepMark.begin(startMs);
     const timePasses = batch.slices.some(({ sequence }) => sequence.job.timePasses === true);
@@ -209,8 +211,6 @@ export class StepLoop {
       else this.#finishIfDone(live);
     }
     const { prefillRows, decodeRows } = batch;
-    const kvCopies = this.#kvCopies;
-    this.#kvCopies = [];
     this.#flush({ step, startMs, endMs, deviceMs, prefillRows, decodeRows, kvCopies, passes });
     for (const live of exporting) await this.#exportKv(live);
     this.#options.stepMark.end();
@@ -245,7 +245,7 @@ export class StepLoop {
   }
 
   #finish(live: LiveSequence, reason: "stop" | "length" | "cancelled"): void {
-    this.#emit(live, { type: "finished", reason, atMs: this.#options.now() });
+    this.#emit(live, { type: "finished", reason });
     this.#forget(live);
   }
 
@@ -253,6 +253,8 @@ export class StepLoop {
     this.#live.delete(live.sequence.job.sequenceId);
     this.#scheduler.remove(live.sequence);
     this.#isLoadStale = true;
+    // Nobody is left who waited for them, and a step to report them with may never come.
+    if (this.#live.size === 0) this.#kvCopies = [];
   }
 
   #failAll(message: string): void {

@@ -150,6 +150,22 @@ Deno.test("ThreadEngine reports KV that was written for a sequence", async () =>
   );
 });
 
+Deno.test("ThreadEngine reports no KV of sequences that all left before a step came", async () => {
+  const reports: StepReport[] = [];
+  await using prefill = startFakeEngine();
+  await using decode = startFakeEngine({ onReport: (report) => reports.push(report) });
+  const kv = prefill.submit(jobOf(promptOf(16), { kind: "prefill" }))[Symbol.asyncIterator]();
+  const { data } = await nextEvent(kv, "kv");
+  const left = decode.submit(jobOf(promptOf(16), { sequenceId: "a", kind: "decode" }));
+  const events = left[Symbol.asyncIterator]();
+  await nextEvent(events, "scheduled");
+  left.importKv(0, data);
+  left.cancel();
+  await nextEvent(events, "finished");
+  await collectEvents(decode.submit(jobOf(promptOf(4), { sequenceId: "b", maxTokens: 1 })));
+  assertEquals(reports.map(({ kvCopies }) => kvCopies), [[]]);
+});
+
 Deno.test("ThreadEngine tells since when a step has run", async () => {
   const before = Date.now();
   const { engine, firstStep, open } = startGatedEngine();

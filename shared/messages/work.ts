@@ -46,7 +46,6 @@ export type FinishReason = "stop" | "length";
 export interface PhaseTimings {
   readonly receivedAtMs: number;
   readonly scheduledAtMs?: number;
-  readonly prefillEndAtMs?: number;
   readonly firstTokenAtMs?: number;
   readonly kvTransferMs?: number;
   readonly endAtMs: number;

@@ -23,7 +23,6 @@ const schemas = {
     timings: z.object({
       receivedAtMs: z.number(),
       scheduledAtMs: z.number().optional(),
-      prefillEndAtMs: z.number().optional(),
       firstTokenAtMs: z.number().optional(),
       kvTransferMs: z.number().optional(),
       endAtMs: z.number(),

@@ -5,6 +5,7 @@
  * so that fields which this version does not know survive.
  */
 
+import { equals } from "@std/bytes/equals.js";
 import { OtlpError } from "./errors.ts";
 import {
   type EventData,
@@ -45,24 +46,42 @@ const NO_SCOPE: ScopeData = { name: "", version: "", attributes: [] };
 
 /** Throws an OtlpError when the bytes are not a TracesData. */
 export function readTraces(bytes: Uint8Array): ResourcePart[] {
+  return readParts(bytes, readSpan);
+}
+
+type ReadSpan = (bytes: Uint8Array, resource: ResourceData, scope: ScopeData) => SpanData;
+
+function readParts(bytes: Uint8Array, read: ReadSpan): ResourcePart[] {
   const reader = new WireReader(bytes);
   const parts: ResourcePart[] = [];
   while (reader.next()) {
-    if (reader.field === 1) parts.push(readResourceSpans(reader.slice()));
+    if (reader.field === 1) parts.push(readResourceSpans(reader.slice(), read));
     else reader.skip();
   }
   return parts;
 }
 
-/** All spans of a TracesData, without the bytes. */
+/** All spans of a TracesData, without the bytes. Throws an OtlpError when it is none. */
 export function readSpans(bytes: Uint8Array): SpanData[] {
-  return readTraces(bytes).flatMap(({ scopes }) =>
+  return spansOf(readParts(bytes, readSpan));
+}
+
+/**
+ * All spans of a TracesData that was read before. Attributes, events and links, which most queries need
+ * of few spans, are read when one of them is asked for.
+ */
+export function readStoredSpans(bytes: Uint8Array): SpanData[] {
+  return spansOf(readParts(bytes, (...input) => new StoredSpan(...input)));
+}
+
+function spansOf(parts: readonly ResourcePart[]): SpanData[] {
+  return parts.flatMap(({ scopes }) =>
     scopes.flatMap(({ spans }) => spans.map(({ span }) => span))
   );
 }
 
 /** The resource may come after the spans that it describes, so it is read first. */
-function readResourceSpans(bytes: Uint8Array): ResourcePart {
+function readResourceSpans(bytes: Uint8Array, read: ReadSpan): ResourcePart {
   let resourceBytes = NO_BYTES;
   let schemaUrl = "";
   const scopeSpans: Uint8Array[] = [];
@@ -73,15 +92,20 @@ function readResourceSpans(bytes: Uint8Array): ResourcePart {
     else if (reader.field === 3) schemaUrl = reader.string();
     else reader.skip();
   }
-  const resource = readResource(new WireReader(resourceBytes));
+  const resource = resourceOf(resourceBytes);
   return {
     resourceBytes,
     schemaUrl,
-    scopes: scopeSpans.map((scopeBytes) => readScopeSpans(scopeBytes, resource)),
+    scopes: scopeSpans.map((scopeBytes) =>
+      readScopeSpans(scopeBytes, (part, scope) => read(part, resource, scope))
+    ),
   };
 }
 
-function readScopeSpans(bytes: Uint8Array, resource: ResourceData): ScopePart {
+function readScopeSpans(
+  bytes: Uint8Array,
+  read: (bytes: Uint8Array, scope: ScopeData) => SpanData,
+): ScopePart {
   let scopeBytes = NO_BYTES;
   let schemaUrl = "";
   const spanBytes: Uint8Array[] = [];
@@ -96,8 +120,27 @@ function readScopeSpans(bytes: Uint8Array, resource: ResourceData): ScopePart {
   return {
     scopeBytes,
     schemaUrl,
-    spans: spanBytes.map((part) => ({ bytes: part, span: readSpan(part, resource, scope) })),
+    spans: spanBytes.map((part) => ({ bytes: part, span: read(part, scope) })),
   };
+}
+
+interface KnownResource {
+  readonly bytes: Uint8Array;
+  readonly resource: ResourceData;
+}
+
+/** The last ones that were read, the newest first: all spans of a process have the same. */
+let knownResources: readonly KnownResource[] = [];
+const MAX_KNOWN_RESOURCES = 16;
+
+function resourceOf(bytes: Uint8Array): ResourceData {
+  const known = knownResources.find((one) => equals(one.bytes, bytes));
+  if (known !== undefined) return known.resource;
+  const resource = readResource(new WireReader(bytes));
+  // A copy: the view would hold all that came with it.
+  const added = { bytes: bytes.slice(), resource };
+  knownResources = [added, ...knownResources.slice(0, MAX_KNOWN_RESOURCES - 1)];
+  return resource;
 }
 
 function readResource(reader: WireReader): ResourceData {
@@ -123,7 +166,73 @@ function readScope(reader: WireReader): ScopeData {
   return { name, version, attributes };
 }
 
+type SpanHead = Omit<SpanData, "attributes" | "events" | "links" | "resource" | "scope">;
+
+/** The fields that there is more than one of. */
+interface SpanLists {
+  readonly attributes: Attribute[];
+  readonly events: EventData[];
+  readonly links: LinkData[];
+}
+
 function readSpan(bytes: Uint8Array, resource: ResourceData, scope: ScopeData): SpanData {
+  const lists: SpanLists = { attributes: [], events: [], links: [] };
+  return { ...readSpanFields(bytes, lists), ...lists, resource, scope };
+}
+
+class StoredSpan implements SpanData {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string;
+  readonly name: string;
+  readonly kind: SpanData["kind"];
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  readonly status: SpanData["status"];
+  readonly statusMessage: string;
+  readonly resource: ResourceData;
+  readonly scope: ScopeData;
+  readonly #bytes: Uint8Array;
+  #lists: SpanLists | undefined;
+
+  constructor(bytes: Uint8Array, resource: ResourceData, scope: ScopeData) {
+    const head = readSpanFields(bytes, null);
+    this.traceId = head.traceId;
+    this.spanId = head.spanId;
+    this.parentSpanId = head.parentSpanId;
+    this.name = head.name;
+    this.kind = head.kind;
+    this.startNs = head.startNs;
+    this.endNs = head.endNs;
+    this.status = head.status;
+    this.statusMessage = head.statusMessage;
+    this.resource = resource;
+    this.scope = scope;
+    this.#bytes = bytes;
+  }
+
+  get attributes(): readonly Attribute[] {
+    return this.#read().attributes;
+  }
+
+  get events(): readonly EventData[] {
+    return this.#read().events;
+  }
+
+  get links(): readonly LinkData[] {
+    return this.#read().links;
+  }
+
+  #read(): SpanLists {
+    if (this.#lists !== undefined) return this.#lists;
+    const lists: SpanLists = { attributes: [], events: [], links: [] };
+    readSpanFields(this.#bytes, lists);
+    return this.#lists = lists;
+  }
+}
+
+/** Adds attributes, events and links to `lists`; without lists it passes over them. */
+function readSpanFields(bytes: Uint8Array, lists: SpanLists | null): SpanHead {
   const reader = new WireReader(bytes);
   let traceId = "";
   let spanId = "";
@@ -133,9 +242,6 @@ function readSpan(bytes: Uint8Array, resource: ResourceData, scope: ScopeData): 
   let startNs = 0n;
   let endNs = 0n;
   let status = { code: 0, message: "" };
-  const attributes: Attribute[] = [];
-  const events: EventData[] = [];
-  const links: LinkData[] = [];
   while (reader.next()) {
     switch (reader.field) {
       case 1:
@@ -160,13 +266,16 @@ function readSpan(bytes: Uint8Array, resource: ResourceData, scope: ScopeData): 
         endNs = reader.fixed64();
         break;
       case 9:
-        attributes.push(readAttribute(reader.message()));
+        if (lists === null) reader.skip();
+        else lists.attributes.push(readAttribute(reader.message()));
         break;
       case 11:
-        events.push(readEvent(reader.message()));
+        if (lists === null) reader.skip();
+        else lists.events.push(readEvent(reader.message()));
         break;
       case 13:
-        links.push(readLink(reader.message()));
+        if (lists === null) reader.skip();
+        else lists.links.push(readLink(reader.message()));
         break;
       case 15:
         status = readStatus(reader.message());
@@ -185,11 +294,6 @@ function readSpan(bytes: Uint8Array, resource: ResourceData, scope: ScopeData): 
     endNs,
     status: SPAN_STATUSES[status.code] ?? "unset",
     statusMessage: status.message,
-    attributes,
-    events,
-    links,
-    resource,
-    scope,
   };
 }
 

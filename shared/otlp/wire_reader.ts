@@ -20,19 +20,22 @@ const DECODER = new TextDecoder();
 export class WireReader {
   readonly bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #end: number;
-  #position: number;
+  #end: number;
+  #position = 0;
   /** Of the field whose tag was read last. */
   field = 0;
   wireType = 0;
   #low = 0;
   #high = 0;
 
-  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+  /** `parent` reads the same bytes. */
+  constructor(bytes: Uint8Array, parent?: WireReader) {
     this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#position = start;
-    this.#end = end;
+    // Making a view costs as much as reading a short message.
+    this.#view = parent === undefined
+      ? new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      : parent.#view;
+    this.#end = bytes.length;
   }
 
   get position(): number {
@@ -122,7 +125,10 @@ export class WireReader {
     this.#expect(LENGTH_DELIMITED);
     const length = this.#length();
     const start = this.#claim(length);
-    return new WireReader(this.bytes, start, start + length);
+    const reader = new WireReader(this.bytes, this);
+    reader.#position = start;
+    reader.#end = start + length;
+    return reader;
   }
 
   /** From `start` to the current position, as a view. */

@@ -21,6 +21,7 @@
 
 import { BLOCK_TOKENS } from "../engine/backend.ts";
 import type { EngineLoad } from "../engine/engine.ts";
+import { insertByArrival, removeFrom } from "./arrival_order.ts";
 import { Batch } from "./batch.ts";
 import { BlockManager } from "./block_manager.ts";
 import { type Capacity, checkStepRows, type Refusal, refuseTooLong } from "./limits.ts";
@@ -293,14 +294,4 @@ function requireNotBegun(sequence: Sequence, what: string): void {
     throw new SequenceStateError(`${what}: wait for its "scheduled" event`);
   }
   if (sequence.generatedTokens > 0) throw new SequenceStateError(`${what}: it has begun`);
-}
-
-function removeFrom(list: Sequence[], sequence: Sequence): void {
-  const index = list.indexOf(sequence);
-  if (index >= 0) list.splice(index, 1);
-}
-
-function insertByArrival(list: Sequence[], sequence: Sequence): void {
-  const index = list.findLastIndex(({ arrival }) => arrival < sequence.arrival);
-  list.splice(index + 1, 0, sequence);
 }

@@ -44,6 +44,8 @@ export interface SpanReference {
 export interface ActiveSpan<R extends SpanRole = SpanRole> extends SpanReference {
   readonly role: R;
   readonly isSampled: boolean;
+  /** It is sampled, or its request was kept all the same: known for good when it has ended. */
+  readonly isExported: boolean;
   /** Detail level of its request, 0 to 3. */
   readonly level: number;
   /** `traceparent`, `tracestate` and baggage that make a remote span a child of this one, and the ids. */

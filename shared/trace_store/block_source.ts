@@ -40,6 +40,7 @@ export class BlockSource {
   readonly #summary: StatementSync;
   readonly #tailRows: StatementSync;
   readonly #chunk: StatementSync;
+  readonly #traceId: StatementSync;
   readonly #trace: StatementSync;
   /** Least recently used first. */
   readonly #cache = new Map<number, { readonly block: Block; readonly bytes: number }>();
@@ -59,6 +60,7 @@ export class BlockSource {
     this.#summary = database.prepare("SELECT summary FROM blocks WHERE id = ?");
     this.#tailRows = database.prepare("SELECT id, data FROM chunks WHERE id > ? ORDER BY id");
     this.#chunk = database.prepare("SELECT trace_id, data FROM chunks WHERE id = ?");
+    this.#traceId = database.prepare("SELECT trace_id FROM chunks WHERE id = ?");
     this.#trace = database.prepare("SELECT data FROM chunks WHERE trace_id = ? ORDER BY id");
   }
 
@@ -110,6 +112,12 @@ export class BlockSource {
       this.#cachedBytes -= bytes;
     }
     return block;
+  }
+
+  /** The trace that a chunk is of; undefined when it was forgotten since. */
+  traceIdOf(chunkId: number): string | undefined {
+    const row = this.#traceId.get(chunkId);
+    return row === undefined ? undefined : (row.trace_id as Uint8Array).toHex();
   }
 
   /** Undefined when the chunk was forgotten since. */

@@ -1,5 +1,6 @@
 /** Cuts an export request into chunks: the spans of one trace, in the request's own bytes. */
 
+import { equals } from "@std/bytes/equals.js";
 import {
   isZeroId,
   readTraces,
@@ -122,15 +123,11 @@ function encodeParts(placed: readonly Placed[]): Uint8Array<ArrayBuffer> {
 
 function isSameResource({ resource: a }: Placed, { resource: b }: Placed): boolean {
   return a === b ||
-    (a.schemaUrl === b.schemaUrl && areEqual(a.resourceBytes, b.resourceBytes));
+    (a.schemaUrl === b.schemaUrl && equals(a.resourceBytes, b.resourceBytes));
 }
 
 function isSameScope({ scope: a }: Placed, { scope: b }: Placed): boolean {
-  return a === b || (a.schemaUrl === b.schemaUrl && areEqual(a.scopeBytes, b.scopeBytes));
-}
-
-function areEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+  return a === b || (a.schemaUrl === b.schemaUrl && equals(a.scopeBytes, b.scopeBytes));
 }
 
 /** Neighbours that are alike, together. */

@@ -5,7 +5,7 @@
  * enough, and from the spans of a chunk where not. Another one evaluates whole traces.
  */
 
-import { readSpans } from "../otlp/mod.ts";
+import { readStoredSpans } from "../otlp/mod.ts";
 import {
   type AttributeRef,
   bindingOf,
@@ -132,7 +132,7 @@ class SpanScan {
     const { source, accumulator, windowStartNs, expression } = this.#options;
     const chunk = source.chunk(chunkId);
     if (chunk === undefined) return;
-    for (const span of new TraceView(readSpans(chunk.data)).spans) {
+    for (const span of new TraceView(readStoredSpans(chunk.data)).spans) {
       const binding = bindingOf(expression, span);
       if (binding === undefined) continue;
       observeSpan(accumulator, span, { windowStartNs, lookup: lookupForDisplay(span, binding) });
@@ -158,7 +158,7 @@ async function scanTraces(options: TraceScanOptions): Promise<void> {
     if (block === undefined) continue;
     for (const { chunkId } of candidateChunks(filter, block, head.firstChunk)) {
       await slice.pause();
-      const traceId = loader.chunk(chunkId)?.traceId;
+      const traceId = loader.unseenTraceOf(chunkId);
       const trace = traceId === undefined ? undefined : loader.load(traceId);
       if (trace === undefined) continue;
       const { spansets, matches } = evaluateQuery(query, trace);

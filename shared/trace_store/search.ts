@@ -5,7 +5,7 @@
  * left can have a later trace than those found. Only traces with a candidate span are read.
  */
 
-import { readSpans } from "../otlp/mod.ts";
+import { readStoredSpans } from "../otlp/mod.ts";
 import {
   type AttributeRef,
   bindingOf,
@@ -115,7 +115,7 @@ export async function search(
 
 /** Whether the filter, which needs no trace, holds for a span of the chunk. */
 export function someSpanHolds(filter: FieldExpression, data: Uint8Array): boolean {
-  const { spans } = new TraceView(readSpans(data));
+  const { spans } = new TraceView(readStoredSpans(data));
   return spans.some((span) => bindingOf(filter, span) !== undefined);
 }
 
@@ -141,13 +141,19 @@ export class TraceLoader {
     return chunk;
   }
 
+  /** The chunk's trace, unless it was loaded already. */
+  unseenTraceOf(chunkId: number): string | undefined {
+    const traceId = this.#source.traceIdOf(chunkId);
+    return traceId === undefined || this.#seen.has(traceId) ? undefined : traceId;
+  }
+
   /** Undefined when it is not there. */
   load(traceId: string): TraceView | undefined {
     this.#seen.add(traceId);
     const chunks = this.#source.traceChunks(traceId);
     if (chunks.length === 0) return undefined;
     for (const { length } of chunks) this.#bytes += length;
-    return new TraceView(chunks.flatMap((data) => readSpans(data)));
+    return new TraceView(chunks.flatMap((data) => readStoredSpans(data)));
   }
 }
 

@@ -1,6 +1,6 @@
 /** Which attributes there are, and which values they have. */
 
-import { readSpans } from "../otlp/mod.ts";
+import { readStoredSpans } from "../otlp/mod.ts";
 import {
   type AttributeRef,
   bindingOf,
@@ -130,7 +130,7 @@ interface ChunkScan {
 function chunkValues(source: BlockSource, { chunkId, ref, expression }: ChunkScan): Static[] {
   const chunk = source.chunk(chunkId);
   if (chunk === undefined) return [];
-  return new TraceView(readSpans(chunk.data)).spans
+  return new TraceView(readStoredSpans(chunk.data)).spans
     .filter((span) => expression === null || bindingOf(expression, span) !== undefined)
     .flatMap((span) => spanValues(ref, span));
 }

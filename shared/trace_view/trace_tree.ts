@@ -65,9 +65,13 @@ export function buildTree(spans: readonly ViewSpan[]): TraceTree {
       ...openNotes(spans, main.span),
       ...missingNotes(drafts),
       ...clockShifts.map((shift) => clockNote(shift, main.span.service)),
-      ...(main.span.isSampled ? [] : ["The trace is not sampled: no collector has its spans"]),
+      ...(isExported(main.span) ? [] : ["The trace is not sampled: no collector has its spans"]),
     ],
   };
+}
+
+function isExported({ isSampled, attributes }: ViewSpan): boolean {
+  return isSampled || "trace.kept" in attributes;
 }
 
 /** Every node of a tree, each before its children. */

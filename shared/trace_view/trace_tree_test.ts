@@ -105,6 +105,11 @@ Deno.test("buildTree says that no collector has an unsampled trace", () => {
     more: { isSampled: false },
   })]);
   assertEquals(tree.notes, ["The trace is not sampled: no collector has its spans"]);
+  const kept = { isSampled: false, attributes: { "trace.kept": "slow" } };
+  const ofKept = buildTree([
+    sampleSpan({ id: "root", name: "http-request", at: [0, 1], more: kept }),
+  ]);
+  assertEquals(ofKept.notes, []);
 });
 
 Deno.test("buildTree refuses nothing", () => {

@@ -19,11 +19,10 @@ export function bindingOf(
   expression: FieldExpression | null,
   span: TraceSpan,
 ): Binding | undefined {
-  const { events, links } = span.data;
-  const usesEvents = events.length > 0 && usesScope(expression, "event");
-  const usesLinks = links.length > 0 && usesScope(expression, "link");
-  for (const event of usesEvents ? events : UNBOUND) {
-    for (const link of usesLinks ? links : UNBOUND) {
+  const events = usesScope(expression, "event") ? span.data.events : UNBOUND;
+  const links = usesScope(expression, "link") ? span.data.links : UNBOUND;
+  for (const event of events.length > 0 ? events : UNBOUND) {
+    for (const link of links.length > 0 ? links : UNBOUND) {
       const binding = { event, link };
       if (holds(expression, lookupIn(span, binding)) === true) return binding;
     }
@@ -41,10 +40,14 @@ export function lookupIn(span: TraceSpan, binding: Binding): Lookup {
 
 /** With the first event and link where the filter was about none. */
 export function lookupForDisplay(span: TraceSpan, binding: Binding): Lookup {
-  const { events, links } = span.data;
+  // Only when it is asked for: a stored span reads them then.
   return lookupIn(span, {
-    event: binding.event ?? events[0],
-    link: binding.link ?? links[0],
+    get event() {
+      return binding.event ?? span.data.events[0];
+    },
+    get link() {
+      return binding.link ?? span.data.links[0];
+    },
   });
 }
 
@@ -67,23 +70,22 @@ function usesScope(expression: FieldExpression | null, scope: "event" | "link"):
   return use[scope];
 }
 
-function attributeValue(span: TraceSpan, { event, link }: Binding, ref: AttributeRef): Static {
-  const { attributes, resource, scope } = span.data;
+function attributeValue({ data }: TraceSpan, binding: Binding, ref: AttributeRef): Static {
   switch (ref.scope) {
     case "span":
-      return find(attributes, ref.name) ?? NIL;
+      return find(data.attributes, ref.name) ?? NIL;
     case "resource":
-      return find(resource.attributes, ref.name) ?? NIL;
+      return find(data.resource.attributes, ref.name) ?? NIL;
     case "event":
-      return find(event?.attributes, ref.name) ?? NIL;
+      return find(binding.event?.attributes, ref.name) ?? NIL;
     case "link":
-      return find(link?.attributes, ref.name) ?? NIL;
+      return find(binding.link?.attributes, ref.name) ?? NIL;
     case "instrumentation":
-      return find(scope.attributes, ref.name) ?? NIL;
+      return find(data.scope.attributes, ref.name) ?? NIL;
     default:
-      return find(attributes, ref.name) ?? find(resource.attributes, ref.name) ??
-        find(event?.attributes, ref.name) ?? find(link?.attributes, ref.name) ??
-        find(scope.attributes, ref.name) ?? NIL;
+      return find(data.attributes, ref.name) ?? find(data.resource.attributes, ref.name) ??
+        find(binding.event?.attributes, ref.name) ?? find(binding.link?.attributes, ref.name) ??
+        find(data.scope.attributes, ref.name) ?? NIL;
   }
 }
 
@@ -93,7 +95,7 @@ function find(attributes: readonly Attribute[] | undefined, key: string): Static
   return undefined;
 }
 
-function intrinsicValue(span: TraceSpan, { event, link }: Binding, name: Intrinsic): Static {
+function intrinsicValue(span: TraceSpan, binding: Binding, name: Intrinsic): Static {
   const { data, trace } = span;
   switch (name) {
     case "duration":
@@ -129,15 +131,15 @@ function intrinsicValue(span: TraceSpan, { event, link }: Binding, name: Intrins
     case "trace:id":
       return string(data.traceId);
     case "event:name":
-      return event === undefined ? NIL : string(event.name);
+      return binding.event === undefined ? NIL : string(binding.event.name);
     case "event:timeSinceStart":
-      return event === undefined
+      return binding.event === undefined
         ? NIL
-        : { type: "duration", value: Number(event.timeNs - data.startNs) };
+        : { type: "duration", value: Number(binding.event.timeNs - data.startNs) };
     case "link:spanID":
-      return link === undefined ? NIL : string(link.spanId);
+      return binding.link === undefined ? NIL : string(binding.link.spanId);
     case "link:traceID":
-      return link === undefined ? NIL : string(link.traceId);
+      return binding.link === undefined ? NIL : string(binding.link.traceId);
     case "instrumentation:name":
       return string(data.scope.name);
     case "instrumentation:version":

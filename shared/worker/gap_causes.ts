@@ -51,7 +51,7 @@ export interface GapParts {
 /** Medians of the sequence. */
 export interface UsualGap extends GapParts {
   readonly gapMs: number;
-  /** Rows of others' prompts in a step. */
+  /** Rows of prompts in a step. */
   readonly prefillRows: number;
   /** Rows of answers in a step, at least 1. */
   readonly decodeRows: number;
@@ -65,6 +65,10 @@ export interface GapExplanation {
   readonly other: StepRequest | null;
   /** Rows of the other request's prompt in the step; 0 where the cause is another. */
   readonly otherTokens: number;
+}
+
+interface KnownGap extends Gap, GapParts {
+  readonly past: PastStep;
 }
 
 interface Share {
@@ -81,14 +85,16 @@ export function gapParts(gapMs: number, { report }: PastStep): GapParts {
 
 /** Names the cause of a gap that is longer than the usual one. */
 export function explainGap(gap: Gap, usual: UsualGap): GapExplanation {
-  const excessMs = gap.gapMs - usual.gapMs;
+  const { gapMs, past } = gap;
+  const excessMs = gapMs - usual.gapMs;
   if (gap.preemption !== null) {
     const { by } = gap.preemption;
     return { cause: "preempted", causeMs: excessMs, other: by, otherTokens: 0 };
   }
   // Very many steps went by before this thread got to the token.
-  if (gap.past === null) return { cause: "stall", causeMs: excessMs, other: null, otherTokens: 0 };
-  const shares = [...sharesOutside(gap, gap.past, usual), ...sharesWithin(gap.past, usual)];
+  if (past === null) return { cause: "stall", causeMs: excessMs, other: null, otherTokens: 0 };
+  const known = { ...gap, past, ...gapParts(gapMs, past) };
+  const shares = [...sharesOutside(known, usual), ...sharesWithin(known, usual)];
   const { cause, ms, works = [] } = shares.reduce((best, each) => each.ms > best.ms ? each : best);
   const [work] = works.toSorted((a, b) => b.amount - a.amount);
   return {
@@ -99,24 +105,22 @@ export function explainGap(gap: Gap, usual: UsualGap): GapExplanation {
   };
 }
 
-function sharesOutside(gap: Gap, past: PastStep, usual: UsualGap): Share[] {
-  const { outsideMs } = gapParts(gap.gapMs, past);
+function sharesOutside({ past, outsideMs, kvWaitMs }: KnownGap, usual: UsualGap): Share[] {
   // KV that is copied before the first step is the sequence's own.
-  const isHandOver = gap.kvWaitMs > 0;
+  const isHandOver = kvWaitMs > 0;
   const exportMs = isHandOver ? 0 : total(past.kvExports);
   const importMs = isHandOver ? 0 : total(past.kvImports);
-  const idleMs = outsideMs - gap.kvWaitMs - exportMs - importMs;
+  const idleMs = outsideMs - kvWaitMs - exportMs - importMs;
   return [
     { cause: "stall", ms: Math.max(0, idleMs - usual.outsideMs) },
-    { cause: "kv_wait", ms: gap.kvWaitMs },
+    { cause: "kv_wait", ms: kvWaitMs },
     { cause: "kv_export", ms: exportMs, works: past.kvExports },
     { cause: "kv_import", ms: importMs, works: past.kvImports },
   ];
 }
 
-function sharesWithin(past: PastStep, usual: UsualGap): Share[] {
+function sharesWithin({ past, deviceMs, hostMs }: KnownGap, usual: UsualGap): Share[] {
   const { prefillRows, decodeRows } = past.report;
-  const { deviceMs, hostMs } = gapParts(0, past);
   const slowMs = Math.max(0, deviceMs - usual.deviceMs);
   const morePrefill = Math.max(0, prefillRows - usual.prefillRows);
   const moreDecode = Math.max(0, decodeRows - usual.decodeRows);

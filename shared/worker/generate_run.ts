@@ -91,15 +91,15 @@ export class GenerateRun {
       signal.throwIfAborted();
       const finished = await this.#runPhase();
       signal.throwIfAborted();
-      this.#stages.finished(finished.atMs, finished.reason);
       const end = this.#endFrame(finished);
+      this.#stages.finished(end.finishReason);
       this.#send(end);
       return end;
     } catch (error) {
       const failure = callFailure(error, signal);
       if (failure.code === "cancelled") {
         const isStop = cancellationOf(signal) === "stop_string";
-        this.#stages.finished(epochMs(), isStop ? "stop" : "cancelled");
+        this.#stages.finished(isStop ? "stop" : "cancelled");
       } else this.#stages.failed(failure.code, failure.message);
       throw error;
     } finally {

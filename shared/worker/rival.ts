@@ -9,7 +9,10 @@ import { endpointSubject, type Role } from "../messages/mod.ts";
 const ROLES: readonly Role[] = ["prefill", "decode"];
 const ANSWER_MS = 1_000;
 
-/** Throws an Error that says what to change when a worker with this instance id is up. */
+/**
+ * Throws an Error that says what to change when a worker with this instance id is up. One that does not
+ * answer in time counts as gone: the server may hold a lost host's subscriptions for minutes.
+ */
 export async function refuseRival(bus: Bus, instanceId: string): Promise<void> {
   const answers = await Promise.all(ROLES.map((role) => isServed(bus, role, instanceId)));
   const rival = ROLES.find((_, index) => answers[index]);

@@ -41,8 +41,8 @@ const TIME_ATTRIBUTE = {
 /** What the engine did for the sequence in one stage. */
 interface StageWork {
   readonly firstStep: number;
-  readonly lastStep: number;
-  readonly computeMs: number;
+  lastStep: number;
+  computeMs: number;
 }
 
 export class StageSpans {
@@ -130,11 +130,10 @@ export class StageSpans {
     else this.#endStage(atMs);
   }
 
-  finished(atMs: number, finishReason: string): void {
-    if (this.#stage?.role === "engine_decode") {
-      this.#stage.set({ "output.tokens": this.#tokens, "finish_reason": finishReason });
-    }
-    this.#endAll(atMs);
+  /** It ends now: the engine ended a little earlier, but its last token may be handled only just. */
+  finished(finishReason: string): void {
+    if (this.#stage?.role === "engine_decode") this.#stage.set({ "finish_reason": finishReason });
+    this.#endAll();
   }
 
   failed(errorType: string, message: string): void {
@@ -150,15 +149,13 @@ export class StageSpans {
   }
 
   #addWork({ step, computeMs }: ChunkEvent | TokenEvent): void {
-    this.#work = {
-      firstStep: this.#work?.firstStep ?? step,
-      lastStep: step,
-      computeMs: (this.#work?.computeMs ?? 0) + computeMs,
-    };
+    this.#work ??= { firstStep: step, lastStep: step, computeMs: 0 };
+    this.#work.lastStep = step;
+    this.#work.computeMs += computeMs;
   }
 
-  #endAll(atMs?: number): void {
-    this.#endStage(atMs);
+  #endAll(): void {
+    this.#endStage();
     this.#request.set({ [TIME_ATTRIBUTE[this.#options.backend]]: this.#computeMs });
   }
 
@@ -167,7 +164,11 @@ export class StageSpans {
     if (stage?.role === "engine_prefill") {
       stage.set({ "prefill.chunks": this.#chunks, ...this.#workAttributes() });
     } else if (stage?.role === "engine_decode") {
-      stage.set({ "batch.max_rows": this.#maxRows, ...this.#workAttributes() });
+      stage.set({
+        "output.tokens": this.#tokens,
+        "batch.max_rows": this.#maxRows,
+        ...this.#workAttributes(),
+      });
       this.#tellGaps(stage);
     }
     stage?.end(atMs);

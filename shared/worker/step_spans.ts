@@ -8,36 +8,22 @@
 import type { DeviceInfo, PassTime } from "../engine/backend.ts";
 import type { StepReport } from "../engine/engine.ts";
 import type { Role } from "../messages/mod.ts";
-import type { ActiveSpan, Telemetry } from "../telemetry/telemetry.ts";
-import type { StepHistory, StepRequest } from "./step_history.ts";
+import type { ActiveSpan, SpanReference, Telemetry } from "../telemetry/telemetry.ts";
+import type { StepHistory } from "./step_history.ts";
 
 const STEP_LEVEL = 3;
 
-const PASS_ROLES = {
-  webgpu: {
-    embed: "gpu_embed",
-    layers: "gpu_layers",
-    output: "gpu_output",
-    sample: "gpu_sample",
-  },
-  cpu: {
-    embed: "cpu_embed",
-    layers: "cpu_layers",
-    output: "cpu_output",
-    sample: "cpu_sample",
-  },
-  simulated: {
-    embed: "simulated_embed",
-    layers: "simulated_layers",
-    output: "simulated_output",
-    sample: "simulated_sample",
-  },
-} as const satisfies Record<DeviceInfo["backend"], Record<PassTime["name"], string>>;
+const DEVICES = {
+  webgpu: "gpu",
+  cpu: "cpu",
+  simulated: "simulated",
+} as const satisfies Record<DeviceInfo["backend"], string>;
 
 export interface StepSpansOptions {
   readonly telemetry: Telemetry;
   readonly role: Role;
   readonly instanceId: string;
+  readonly backend: DeviceInfo["backend"];
   readonly steps: StepHistory;
 }
 
@@ -49,20 +35,23 @@ export function wantsStepSpans(request: ActiveSpan<"handle_payload">): boolean {
 /** Records a step where a request in it wants that. */
 export function recordStep(
   report: StepReport,
-  { backend, ...options }: StepSpansOptions & { readonly backend: DeviceInfo["backend"] },
+  { telemetry, role, instanceId, backend, steps }: StepSpansOptions,
 ): void {
-  const links = report.members
-    .map(({ sequenceId }) => options.steps.requestOf(sequenceId))
-    .filter((request): request is StepRequest => request !== null && wantsStepSpans(request.span))
-    .map(({ span: { traceId, spanId } }) => ({ traceId, spanId }));
+  const links: SpanReference[] = [];
+  for (const { sequenceId } of report.members) {
+    const span = steps.requestOf(sequenceId)?.span;
+    if (span !== undefined && wantsStepSpans(span)) {
+      links.push({ traceId: span.traceId, spanId: span.spanId });
+    }
+  }
   if (links.length === 0) return;
-  const step = options.telemetry.rootSpan("engine_step", {
+  const step = telemetry.rootSpan("engine_step", {
     startMs: report.startMs,
     askedForLevel: STEP_LEVEL,
     links,
     attributes: {
-      component: options.role,
-      instance_id: options.instanceId,
+      component: role,
+      instance_id: instanceId,
       "engine.backend": backend,
       "engine.step": report.step,
       "batch.sequences": report.members.length,
@@ -86,7 +75,7 @@ function recordPass(
 ): void {
   const startMs = Math.min(report.startMs + pass.startMs, report.endMs);
   const endMs = Math.min(startMs + pass.durationMs, report.endMs);
-  const span = step.child(PASS_ROLES[backend][pass.name], { startMs });
+  const span = step.child(`${DEVICES[backend]}_${pass.name}`, { startMs });
   if (isLayers(span)) {
     const { linear, attention, other } = pass.kinds;
     span.set({ linear_ms: linear, attention_ms: attention, other_ms: other });

@@ -96,6 +96,27 @@ Deno.test("TokenGaps: a prompt chunk in the step is the cause, with its request"
   assertEquals([late.other?.requestId, late.otherTokens], ["request-b", 200]);
 });
 
+Deno.test("TokenGaps: a step that is slow with no more prompt rows than usual is the engine's", () => {
+  const timeline = new Timeline();
+  timeline.usual(6, { prompts: { b: 20 } });
+  timeline.step({ stepMs: 50, prompts: { b: 20 } });
+  assertEquals([timeline.late().cause, timeline.late().other], ["engine", null]);
+  assertAlmostEquals(timeline.late().causeMs, 40);
+});
+
+Deno.test("TokenGaps: no cause counts for more than the gap has beyond the median", () => {
+  const timeline = new Timeline();
+  timeline.usual(6);
+  // The step is under way already when the token before it is handled.
+  timeline.step({ lateMs: 4 });
+  timeline.nowMs -= 4;
+  timeline.step({ stepMs: 60, prompts: { b: 200 } });
+  const late = timeline.late();
+  assertEquals(late.cause, "prefill");
+  assertAlmostEquals(late.gapMs, 56.5);
+  assertAlmostEquals(late.causeMs, 46);
+});
+
 Deno.test("TokenGaps: more answers in the step than usual are batch growth, within proportion", () => {
   const timeline = new Timeline();
   timeline.usual(6);
@@ -172,7 +193,7 @@ Deno.test("TokenGaps: the wait for KV is the first gap after a hand-over, and in
   timeline.usual(6);
   const late = timeline.late();
   assertEquals([late.cause, late.index, late.other], ["kv_wait", 0, null]);
-  assertAlmostEquals(late.causeMs, 110);
+  assertAlmostEquals(late.causeMs, 109.5);
   assertAlmostEquals(late.gapMs, 120);
   assertAlmostEquals(timeline.gaps.statistics()?.maxMs ?? 0, 10.5);
 });

@@ -10,6 +10,7 @@ import { collect, startWorker, workRequest } from "./worker_kit.ts";
 
 const TRACE_A = "a".repeat(32);
 const TRACE_B = "b".repeat(32);
+const TRACE_C = "c".repeat(32);
 
 function headersOf(traceId: string, tracestate = ""): Record<string, string> {
   return {
@@ -72,6 +73,28 @@ Deno.test("a long prompt beside a stream is the cause of its late token, and the
     b.get("engine.prefill")?.attributes["engine.first_step"],
   );
   assertEquals(validateSpan(decode, { name: "handle_payload" }), []);
+});
+
+Deno.test("a gap before the last token lies within the span that tells of it", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  const maxTokens = 10;
+  const simulation = testSimulation({
+    stepMs: 2,
+    faults: [{ kind: "slow", step: maxTokens, extraMs: 100 }],
+  });
+  await using _worker = await startWorker(server, sink, "decode", { simulation });
+  await using caller = await connectTestBus(server);
+  await collect(
+    caller,
+    "decode",
+    workRequest("aggregate", { promptTokens: prompt(4), maxTokens }),
+    { headers: headersOf(TRACE_A) },
+  );
+  const decode = (await spansOf(sink, TRACE_A)).get("engine.decode")!;
+  const last = decode.events.find(({ attributes }) => attributes["token.index"] === maxTokens - 1)!;
+  assertEquals([last.name, last.attributes.cause], ["itl.gap", "engine"]);
+  assert(last.timeNs <= decode.endNs);
 });
 
 Deno.test("spans tell the steps that a request was in and its share of their time", async () => {
@@ -147,5 +170,31 @@ Deno.test("a request of level 3 has its steps as traces that link to it, with th
     }
     const layers = passes.find(({ name }) => name === "simulated.layers");
     assert(Number(layers?.attributes.linear_ms) > 0);
+  }
+});
+
+Deno.test("a step links to all of its requests of level 3, and to no other", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  await using worker = await startWorker(server, sink, "decode", {
+    simulation: testSimulation({ stepMs: 2 }),
+    telemetry: { level: 1, remoteLevel: 3 },
+  });
+  await using caller = await connectTestBus(server);
+  const request = workRequest("aggregate", { promptTokens: prompt(4), maxTokens: 60 });
+  const asked = [TRACE_A, TRACE_B];
+  const calls = asked.map((traceId) =>
+    collect(caller, "decode", request, { headers: headersOf(traceId, "baton=l:3") })
+  );
+  await Promise.all([
+    ...calls,
+    collect(caller, "decode", request, { headers: headersOf(TRACE_C) }),
+  ]);
+  await worker.telemetry.shutdown("test", 5_000);
+  const steps = sink.spans().filter(({ name }) => name === "engine.step");
+  const shared = steps.filter(({ attributes }) => attributes["batch.sequences"] === 3);
+  assert(shared.length > 0);
+  for (const { links } of shared) {
+    assertEquals(links.map(({ traceId }) => traceId).toSorted(), asked);
   }
 });

@@ -4,13 +4,13 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert/mod.js";
-import { CallError } from "../../shared/bus/mod.ts";
+import { CallError, type Headers } from "../../shared/bus/mod.ts";
 import {
   cancellationHeaders,
   endpointSubject,
   type WorkRequest,
 } from "../../shared/messages/mod.ts";
-import { renderTree, startOtlpSink } from "../kit/otlp_sink.ts";
+import { renderTree, type SinkSpan, startOtlpSink } from "../kit/otlp_sink.ts";
 import { connectTestBus, NAMESPACE } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 import { collect, endOf, startWorker, tokensOf, workRequest } from "./worker_kit.ts";
@@ -47,13 +47,21 @@ Deno.test("generateHandler: a first token that ends the text leaves nothing to d
   await using _decode = await startWorker(server, sink, "decode");
   await using caller = await connectTestBus(server);
   const transferId = crypto.randomUUID();
+  const traceId = "9".repeat(32);
+  const headers = { traceparent: `00-${traceId}-${"2".repeat(16)}-01` };
   const [first, rest] = await Promise.all([
     collect(caller, "prefill", workRequest("prefill", { transferId, maxTokens: 1 })),
-    collect(caller, "decode", workRequest("decode", { transferId, maxTokens: 1 })),
+    collect(caller, "decode", workRequest("decode", { transferId, maxTokens: 1 }), { headers }),
   ]);
   assertEquals(endOf(first).finishReason, "length");
   assertEquals(tokensOf(rest), []);
   assertEquals(endOf(rest).usage.completionTokens, 0);
+  const spans = await sink.waitForTrace(
+    traceId,
+    (list) => list.some(({ name }) => name === "engine.decode"),
+  );
+  const decode = spans.find(({ name }) => name === "engine.decode")!;
+  assertEquals(decode.attributes.finish_reason, "stop");
 });
 
 Deno.test("generateHandler: the spans of a hand-over are one tree over both workers", async () => {
@@ -161,7 +169,8 @@ Deno.test("generateHandler: a sequence that loses its blocks has the event on th
   assert(!takers.includes("2"), `${takers}`);
 });
 
-Deno.test("generateHandler: a caller that leaves frees the sequence and is not an error", async () => {
+/** The spans of a request whose caller leaves at its first token. */
+async function spansOfCancelled(cancelHeaders?: () => Headers): Promise<Map<string, SinkSpan>> {
   await using server = await NatsServer.start();
   await using sink = startOtlpSink();
   const held = Promise.withResolvers<void>();
@@ -174,6 +183,7 @@ Deno.test("generateHandler: a caller that leaves frees the sequence and is not a
   const call = collect(caller, "decode", workRequest("aggregate", { maxTokens: 64 }), {
     headers: { traceparent: `00-${traceId}-${"2".repeat(16)}-01`, "request-id": "r-2" },
     signal: controller.signal,
+    cancelHeaders,
     onFrame: (frame) => frame.kind === "tokens" && controller.abort(new Error("left")),
   });
   await assertRejects(() => call, Error, "left");
@@ -185,43 +195,27 @@ Deno.test("generateHandler: a caller that leaves frees the sequence and is not a
     traceId,
     (list) => list.some((span) => span.name === "handle_payload"),
   );
-  const request = spans.find((span) => span.name === "handle_payload");
-  assertEquals(request?.attributes["request.outcome"], "cancelled");
-  assertEquals(request?.hasError, false);
   assertEquals(decode.engine.load.runningSequences, 0);
+  return new Map(spans.map((span) => [span.name, span]));
+}
+
+Deno.test("generateHandler: a caller that leaves frees the sequence and is not an error", async () => {
+  const spans = await spansOfCancelled();
+  const request = spans.get("handle_payload")!;
+  assertEquals(request.attributes["request.outcome"], "cancelled");
+  assertEquals(request.attributes["cancellation.signal"], "cancelled");
+  assertEquals(request.hasError, false);
+  assertEquals(spans.get("engine.decode")?.attributes.finish_reason, "cancelled");
 });
 
 Deno.test("generateHandler: a text that met a stop string is a success, and the signal says why it ended", async () => {
-  await using server = await NatsServer.start();
-  await using sink = startOtlpSink();
-  const held = Promise.withResolvers<void>();
-  await using decode = await startWorker(server, sink, "decode", {
-    onStep: (slices) => slices[0]?.startPosition === 40 ? held.promise : undefined,
-  });
-  await using caller = await connectTestBus(server);
-  const controller = new AbortController();
-  const traceId = "8".repeat(32);
-  const call = collect(caller, "decode", workRequest("aggregate", { maxTokens: 64 }), {
-    headers: { traceparent: `00-${traceId}-${"2".repeat(16)}-01`, "request-id": "r-8" },
-    signal: controller.signal,
-    cancelHeaders: () => cancellationHeaders("stop_string"),
-    onFrame: (frame) => frame.kind === "tokens" && controller.abort(new Error("stopped")),
-  });
-  await assertRejects(() => call, Error, "stopped");
-  await caller.ping();
-  await decode.bus.ping();
-  held.resolve();
-  const spans = await sink.waitForTrace(
-    traceId,
-    (list) => list.some((span) => span.name === "handle_payload"),
-  );
-  const request = spans.find((span) => span.name === "handle_payload")!;
-  assertEquals(request.attributes["request.outcome"], "success");
-  assertEquals(request.attributes["cancellation.signal"], "stop_string");
-  assertEquals(request.attributes["gen_ai.response.finish_reasons"], ["stop"]);
-  assertEquals(request.attributes["gen_ai.usage.input_tokens"], 37);
-  const engineDecode = spans.find((span) => span.name === "engine.decode")!;
-  assertEquals(engineDecode.attributes.finish_reason, "stop");
+  const spans = await spansOfCancelled(() => cancellationHeaders("stop_string"));
+  const { attributes } = spans.get("handle_payload")!;
+  assertEquals(attributes["request.outcome"], "success");
+  assertEquals(attributes["cancellation.signal"], "stop_string");
+  assertEquals(attributes["gen_ai.response.finish_reasons"], ["stop"]);
+  assertEquals(attributes["gen_ai.usage.input_tokens"], 37);
+  assertEquals(spans.get("engine.decode")?.attributes.finish_reason, "stop");
 });
 
 Deno.test("generateHandler: a caller that leaves during the hand-over leaves no failed span", async () => {

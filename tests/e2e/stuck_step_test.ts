@@ -3,13 +3,13 @@
 import { assert, assertEquals } from "@std/assert/mod.js";
 import { eventually, type LogLine, Stack } from "../kit/stack.ts";
 
-Deno.test("a worker whose step does not end is unhealthy until it does, and says so once", async () => {
+Deno.test("a worker whose step does not end is unhealthy and gets nothing new until it does, and says so once", async () => {
   await using stack = await Stack.start({
     prefillCount: 0,
     env: {
       DYN_ENGINE: "simulated",
       DYN_SIM_STEP_US: "1000",
-      DYN_SIM_FAULTS: "slow@3:3000",
+      DYN_SIM_FAULTS: "slow@3:5000",
       DYN_STEP_TIMEOUT_MS: "400",
     },
   });
@@ -18,22 +18,33 @@ Deno.test("a worker whose step does not end is unhealthy until it does, and says
     const response = await fetch(`${worker!.url}/health`);
     return [response.status, (await response.json()).status];
   };
+  const isRouted = async () => {
+    const { instances } = await (await fetch(`${stack.url}/health`)).json();
+    return instances.some((each: { is_draining: boolean }) => !each.is_draining);
+  };
+  const ask = async () => {
+    const response = await fetch(`${stack.url}/v1/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "simulated", prompt: "a", max_tokens: 5, temperature: 0 }),
+    });
+    await response.text();
+    return response.status;
+  };
   assertEquals(await statusOf(), [200, "ready"]);
-  const answer = fetch(`${stack.url}/v1/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ model: "simulated", prompt: "a", max_tokens: 5, temperature: 0 }),
-  });
+  const answer = ask();
   const isTold = ({ message }: LogLine) =>
     String(message).startsWith("an engine step does not end");
   const told = await stack.waitForLog(isTold);
   assertEquals([told.level, told.target, told.limit_ms], ["ERROR", "baton-decode", 400]);
   assertEquals(await statusOf(), [503, "stuck"]);
   assert(await stack.metric(worker!, "dynamo_component_engine_step_running_seconds") > 0.4);
-  const response = await answer;
-  assertEquals(response.status, 200);
-  await response.text();
+  await eventually(async () => !await isRouted());
+  assertEquals(await ask(), 503);
+  assertEquals(await answer, 200);
   await stack.waitForLog((line) => line.message === "the overdue engine step has ended");
   await eventually(async () => (await statusOf())[1] === "ready");
+  await eventually(isRouted);
+  assertEquals(await ask(), 200);
   assertEquals(stack.logs.filter(isTold).length, 1);
 });

@@ -31,6 +31,7 @@ export class FakeSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   readonly traceId: string;
   readonly spanId: string;
   readonly isSampled = true;
+  readonly isExported = true;
   readonly level = 3;
   readonly log: Logger;
   readonly attributes: Record<string, unknown> = {};

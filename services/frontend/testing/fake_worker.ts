@@ -245,7 +245,6 @@ function endFrame(
     timings: {
       receivedAtMs: 100,
       scheduledAtMs: 102,
-      prefillEndAtMs: 110,
       firstTokenAtMs: 110,
       ...(request.phase === "decode" ? { kvTransferMs: 3 } : {}),
       endAtMs: 150,

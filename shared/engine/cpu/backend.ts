@@ -5,7 +5,7 @@
  * It needs no driver. `docs/design/2026-11-cpu-backend.md` has the reasons for its shape.
  */
 
-import type { ModelFile, ModelShape, TensorInfo } from "../../weights/model_file.ts";
+import type { ModelFile, ModelShape } from "../../weights/model_file.ts";
 import {
   type Backend,
   type BackendLimits,
@@ -19,11 +19,12 @@ import {
   type StepResult,
 } from "../backend.ts";
 import { checkBlockBytes, checkBlocks, kvLayout } from "../kv_layout.ts";
-import { type Llama, llamaMatrices, llamaTensors, mapLlama } from "../llama_tensors.ts";
+import { llamaTensors, mapLlama } from "../llama_tensors.ts";
 import { ropeTable } from "../rope_table.ts";
 import { sliceResults } from "../step_results.ts";
 import { type PackedRows, packRows, type RowBounds, rowBounds } from "../step_rows.ts";
 import { cpuName } from "./cpu_name.ts";
+import { fillLlama, largestStaging, shareOf } from "./fill_llama.ts";
 import { compileKernels, multipliesBytes } from "./kernel_module.ts";
 import { llamaProgram } from "./llama_program.ts";
 import { availableMemoryBytes } from "../host_memory.ts";
@@ -33,13 +34,7 @@ import { type SampledRow, writeSampleRecords } from "./sample_records.ts";
 import { chunksOf, planStep, scratchBytes, type StepLayout } from "./step_layout.ts";
 import { passTimes, type Section, sectionsOf, type TimedRun } from "./step_times.ts";
 import { planPool, ThreadPool } from "./thread_pool.ts";
-import {
-  fillMatrix,
-  fillVector,
-  type PanelMatrix,
-  planMatrix,
-  stagingBytes,
-} from "./weight_panels.ts";
+import { planMatrix } from "./weight_panels.ts";
 
 export interface CpuBackendOptions extends BackendOptions {
   /** Threads that compute; by default one for each core, at most MAX_DEFAULT_THREADS. */
@@ -82,7 +77,7 @@ export async function openCpuBackend(
   const pool = await ThreadPool.start(module, memory, poolLayout);
   try {
     const { kernels } = pool;
-    const onRead = progress(tensors, options);
+    const onRead = shareOf(tensors, options.onProgress);
     const fill = { file: model, memory, kernels, staging, piece, onRead };
     await fillLlama(tensors, weights, fill);
     const angles = ropeTable(bounds.maxPositions, shape);
@@ -179,9 +174,11 @@ export class CpuBackend implements Backend {
     }
   }
 
-  /** Runs each kernel often enough that the engine has optimised it before the first request. */
+  /**
+   * Runs each kernel often enough that V8 has optimised it before the first request: those for four
+   * rows and three (fifteen are both), two and one.
+   */
   async warmUp(): Promise<void> {
-    // 15 rows are kernels for four, two and one.
     const rows = Math.min(this.limits.maxRows, BLOCK_TOKENS - 1);
     const sample = { temperature: 1, topK: 1, topP: 0.5, seed: 0 };
     for (const count of [rows, 2, 1]) {
@@ -274,37 +271,4 @@ function sampledRowsOf(slices: readonly SequenceSlice[]): SampledRow[] {
   return slices.flatMap(({ sample, startPosition, tokens }) =>
     sample ? [{ parameters: sample, position: startPosition + tokens.length }] : []
   );
-}
-
-type Tensors = ReturnType<typeof llamaTensors>;
-
-function largestStaging(weights: Llama<PanelMatrix, number>): number {
-  return Math.max(...llamaMatrices(weights).map(stagingBytes));
-}
-
-/** Turns bytes read into the share of all. */
-function progress(tensors: Tensors, { onProgress }: BackendOptions): (bytes: number) => void {
-  let total = 0;
-  for (const stack of llamaMatrices(tensors)) {
-    for (const tensor of stack.tensors) total += tensor.byteLength;
-  }
-  let done = 0;
-  return (bytes) => {
-    done += bytes;
-    onProgress?.(done / total);
-  };
-}
-
-async function fillLlama(
-  tensors: Tensors,
-  weights: Llama<PanelMatrix, number>,
-  target: Parameters<typeof fillMatrix>[1],
-): Promise<void> {
-  const vector = (tensor: TensorInfo, address: number) => fillVector(tensor, address, target);
-  for (const matrix of llamaMatrices(weights)) await fillMatrix(matrix, target);
-  for (const [i, layer] of weights.layers.entries()) {
-    await vector(tensors.layers[i].attentionNorm, layer.attentionNorm);
-    await vector(tensors.layers[i].feedForwardNorm, layer.feedForwardNorm);
-  }
-  await vector(tensors.outputNorm, weights.outputNorm);
 }

@@ -9,7 +9,6 @@ import {
   SpanStatusCode,
   trace,
   TraceFlags,
-  type Tracer,
 } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { epochMs } from "../../clock/epoch_clock.ts";
@@ -24,48 +23,11 @@ import type {
   SpanOptions,
   SpanReference,
 } from "../telemetry.ts";
-import type { AcceptedAttributes, AttributeGuard } from "./attribute_guard.ts";
-import type { KeepPolicy } from "./keep_policy.ts";
-import type { RequestSpans, SpanGroup } from "./request_spans.ts";
+import type { AcceptedAttributes } from "./attribute_guard.ts";
 import type { Interval } from "./own_time.ts";
-import type { SpanLineFormats } from "./span_line_format.ts";
 import { SpanLog } from "./span_log.ts";
+import type { RequestScope, SpanRuntime } from "./span_runtime.ts";
 import { UnrecordedSpan } from "./unrecorded_span.ts";
-
-/** What becomes of requests that were not sampled. */
-export interface Keeping {
-  readonly policy: KeepPolicy;
-  /** A request ended here that every process should keep. */
-  readonly onKept: (requestId: string) => void;
-}
-
-/** What all spans of one `Telemetry` share. */
-export interface SpanRuntime {
-  readonly tracer: Pick<Tracer, "startSpan">;
-  readonly requests: RequestSpans;
-  /** Null where unsampled requests are never kept. */
-  readonly keeping: Keeping | null;
-  readonly guard: AttributeGuard;
-  readonly log: LineLogger;
-  /** Writes SPAN_FIRST_ENTRY and SPAN_CLOSED; null when they are off. */
-  readonly spanEventLog: LineLogger | null;
-  readonly lineFormats: SpanLineFormats;
-  /** In the order of their start. */
-  readonly openSpans: Set<OpenSpan>;
-}
-
-/** What all spans of one request in this process share. */
-export interface RequestScope {
-  readonly group: SpanGroup;
-  readonly ids: RequestIds | null;
-  /** Header value to forward, or an empty string. */
-  readonly baggage: string;
-  readonly isRandom: boolean;
-  /** Detail level of its spans. */
-  readonly level: number;
-  /** The SDK's, for spans without a parent (`samplers.ts`). */
-  readonly context: Context;
-}
 
 interface OpenSpanParts {
   readonly sdkSpan: Span;
@@ -111,6 +73,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   #isEnded = false;
   #hasFailed = false;
   #outcome: unknown;
+  #isKept = false;
 
   constructor(role: R, parts: OpenSpanParts) {
     const context = parts.sdkSpan.spanContext();
@@ -121,6 +84,10 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
     this.#parts = parts;
     this.#spanLog = this.#openSpanLog(context);
     parts.runtime.openSpans.add(this);
+  }
+
+  get isExported(): boolean {
+    return this.isSampled || this.#isKept;
   }
 
   get level(): number {
@@ -235,6 +202,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
     const reason = keeping.policy.judge({ durationMs: endMs - startMs, hasFailed });
     if (reason === null) return;
     if (!this.isSampled) this.#set({ "trace.kept": reason });
+    this.#isKept = true;
     requests.keep(group.key);
     keeping.onKept(group.key);
   }

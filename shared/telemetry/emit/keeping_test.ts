@@ -113,6 +113,7 @@ Deno.test("a slow request is exported whole from both processes, a fast one is n
   assertEquals(faults(spans), []);
   assertEquals(held, [3, 2]);
   assertEquals(roots.map(({ isSampled }) => isSampled), [false, false]);
+  assertEquals(roots.map(({ isExported }) => isExported), [false, true]);
   assertEquals(spans.find(({ name }) => name === "http-request")?.attributes["trace.kept"], "slow");
 });
 

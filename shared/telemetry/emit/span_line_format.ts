@@ -6,7 +6,7 @@
  * took them.
  */
 
-import { jsonText, type LogIds } from "../log/mod.ts";
+import { jsonText, type LogIds, memberStart } from "../log/mod.ts";
 import { attributeNames, type SpanRole, SPANS } from "../registry/mod.ts";
 import type { AcceptedAttributes } from "./attribute_guard.ts";
 
@@ -42,14 +42,6 @@ const LINE_KEYS = [
   "time.duration_us",
 ] as const satisfies (keyof SpanLineFields)[];
 const FACT_KEYS = ["trace_flags", "tracestate"] as const;
-/** They win over attributes of the same name. */
-const ID_KEYS = [
-  "parent_id",
-  "request_id",
-  "span_id",
-  "trace_id",
-  "x_request_id",
-] as const satisfies (keyof LogIds)[];
 
 /** One place in the sorted line: gives its member with the comma before it, or nothing. */
 interface Column {
@@ -90,7 +82,13 @@ export class SpanLineFormat {
     }
     for (const key of FACT_KEYS) columns.set(key, column(key, (span) => span[key]));
     for (const key of LINE_KEYS) columns.set(key, column(key, (_, line) => line[key]));
-    for (const key of ID_KEYS) columns.set(key, idColumn(key));
+    // Ids win over attributes of the same name.
+    for (const key of ["parent_id", "span_id", "trace_id"] as const) {
+      columns.set(key, hexColumn(key));
+    }
+    for (const key of ["request_id", "x_request_id"] as const) {
+      columns.set(key, requestIdColumn(key));
+    }
     this.#columns = [...columns.values()].sort((a, b) => a.key < b.key ? -1 : 1);
   }
 
@@ -121,18 +119,30 @@ function column(
   };
 }
 
-/** Spans of one request often follow each other: the last id is remembered. */
-function idColumn(key: (typeof ID_KEYS)[number]): Column {
+/** Hexadecimal digits are JSON as they are. */
+function hexColumn(key: "parent_id" | "span_id" | "trace_id"): Column {
+  const start = `${memberStart(key)}"`;
+  return { key, text: ({ ids }) => ids[key] === undefined ? "" : `${start}${ids[key]}"` };
+}
+
+/** Requests that are under way come again with each of their spans. */
+const MAX_RECENT_IDS = 256;
+
+function requestIdColumn(key: "request_id" | "x_request_id"): Column {
   const start = memberStart(key);
-  let last: string | undefined;
-  let lastMember = "";
+  const recent = new Map<string, string>();
   return {
     key,
     text({ ids }) {
       const id = ids[key];
-      if (id === last) return lastMember;
-      last = id;
-      return lastMember = id === undefined ? "" : start + jsonText(id);
+      if (id === undefined) return "";
+      let member = recent.get(id);
+      if (member === undefined) {
+        member = start + jsonText(id);
+        if (recent.size >= MAX_RECENT_IDS) recent.clear();
+        recent.set(id, member);
+      }
+      return member;
     },
   };
 }
@@ -162,10 +172,6 @@ function attributeColumn(key: string): Column {
       return made;
     },
   };
-}
-
-function memberStart(key: string): string {
-  return `,${jsonText(key)}:`;
 }
 
 function encoded(value: unknown): string {

@@ -26,7 +26,7 @@ import type {
   Telemetry,
   TelemetryOptions,
 } from "../telemetry.ts";
-import { type Keeping, openSpan, type SpanRuntime } from "./active_span.ts";
+import { openSpan } from "./active_span.ts";
 import { AttributeGuard } from "./attribute_guard.ts";
 import { ExportStats } from "./export_stats.ts";
 import { ReliableExporter } from "./exporter.ts";
@@ -38,6 +38,7 @@ import { RequestSpans } from "./request_spans.ts";
 import { processFields, ProcessResource } from "./resource.ts";
 import { ASKED_FOR_CONTEXT, createSamplers, REQUEST_CONTEXT, type Samplers } from "./samplers.ts";
 import { SpanLineFormats } from "./span_line_format.ts";
+import type { Keeping, SpanRuntime } from "./span_runtime.ts";
 import { ForwardedTraceState } from "./trace_state.ts";
 import { UnsampledSpans } from "./unsampled_spans.ts";
 

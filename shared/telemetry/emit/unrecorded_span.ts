@@ -26,6 +26,10 @@ export class UnrecordedSpan<R extends SpanRole> implements ActiveSpan<R> {
     return this.#recorded.isSampled;
   }
 
+  get isExported(): boolean {
+    return this.#recorded.isExported;
+  }
+
   get level(): number {
     return this.#recorded.level;
   }

@@ -96,6 +96,20 @@ export function jsonText(value: unknown): string {
   return JSON.stringify(value).replace(OTHER_LINE_BREAKS, escaped);
 }
 
+/** Keys are few and come again with every line. */
+const knownStarts = new Map<string, string>();
+const MAX_KNOWN_STARTS = 1000;
+
+/** The comma and key of a member that is not the first. */
+export function memberStart(key: string): string {
+  let start = knownStarts.get(key);
+  if (start === undefined) {
+    start = `,${jsonText(key)}:`;
+    if (knownStarts.size < MAX_KNOWN_STARTS) knownStarts.set(key, start);
+  }
+  return start;
+}
+
 /** The second of the last time that was written: most lines share theirs with the one before. */
 const lastSecond = { second: NaN, isLocal: false, text: "", zone: "" };
 
@@ -127,7 +141,8 @@ function formatJsonl(record: LogRecord, { useLocalTz }: LineOptions): string {
   let members = lineStart(record);
   for (const key of [...rest.keys()].sort()) {
     const value = rest.get(key);
-    if (value !== undefined) members += `,${jsonText(key)}:${jsonText(value)}`;
+    if (value === undefined) continue;
+    members += memberStart(key) + (typeof value === "number" ? String(value) : jsonText(value));
   }
   return formatPrepared(record.timeMs, members, useLocalTz);
 }

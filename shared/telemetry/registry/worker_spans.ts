@@ -186,7 +186,11 @@ export const WORKER_SPANS = {
             description: "What took most of the excess: prefill, batch_growth, kv_wait, " +
               "kv_import, kv_export, preempted, stall, readback or engine",
           },
-          cause_ms: { type: "double", unit: "ms", description: "The cause's part of the gap" },
+          cause_ms: {
+            type: "double",
+            unit: "ms",
+            description: "The cause's part of what the gap has beyond the median",
+          },
           "other.request_id": {
             type: "string",
             description:

@@ -1,4 +1,4 @@
-// Quantised panels by one, two or four quantised rows with the dot product of bytes (see dot.as).
+// Quantised panels by one to four quantised rows with the dot product of bytes (see dot.as).
 //
 // A panel's rows 0 to 3 are the lanes of A, rows 4 to 7 those of B. Weights stay in registers for
 // all activation rows. A vector of activations is loaded once and spread by shuffles, of which four
@@ -24,14 +24,17 @@ export function multiplyByBytes(op: usize, format: u32, panel: usize, rows: u32,
     else if (format == Q8_0) bytes4(op, panel, row, first);
     else scaledBytes4(op, panel, row, first);
   }
-  if (row + 2 <= rows) {
+  if (row + 3 == rows) {
+    if (format == Q4_1) offsetNibbles3(op, panel, row, first);
+    else if (format == Q4_0) nibbles3(op, panel, row, first);
+    else if (format == Q8_0) bytes3(op, panel, row, first);
+    else scaledBytes3(op, panel, row, first);
+  } else if (row + 2 == rows) {
     if (format == Q4_1) offsetNibbles2(op, panel, row, first);
     else if (format == Q4_0) nibbles2(op, panel, row, first);
     else if (format == Q8_0) bytes2(op, panel, row, first);
     else scaledBytes2(op, panel, row, first);
-    row += 2;
-  }
-  if (row < rows) {
+  } else if (row < rows) {
     if (format == Q4_1) offsetNibbles1(op, panel, row, first);
     else if (format == Q4_0) nibbles1(op, panel, row, first);
     else if (format == Q8_0) bytes1(op, panel, row, first);
@@ -47,6 +50,10 @@ function offsetNibbles2(op: usize, panel: usize, row: u32, first: u32): void {
   rowsByBytes(op, Q4_1, 2, panel, row, first);
 }
 
+function offsetNibbles3(op: usize, panel: usize, row: u32, first: u32): void {
+  rowsByBytes(op, Q4_1, 3, panel, row, first);
+}
+
 function offsetNibbles4(op: usize, panel: usize, row: u32, first: u32): void {
   rowsByBytes(op, Q4_1, 4, panel, row, first);
 }
@@ -57,6 +64,10 @@ function nibbles1(op: usize, panel: usize, row: u32, first: u32): void {
 
 function nibbles2(op: usize, panel: usize, row: u32, first: u32): void {
   rowsByBytes(op, Q4_0, 2, panel, row, first);
+}
+
+function nibbles3(op: usize, panel: usize, row: u32, first: u32): void {
+  rowsByBytes(op, Q4_0, 3, panel, row, first);
 }
 
 function nibbles4(op: usize, panel: usize, row: u32, first: u32): void {
@@ -71,6 +82,10 @@ function bytes2(op: usize, panel: usize, row: u32, first: u32): void {
   rowsByBytes(op, Q8_0, 2, panel, row, first);
 }
 
+function bytes3(op: usize, panel: usize, row: u32, first: u32): void {
+  rowsByBytes(op, Q8_0, 3, panel, row, first);
+}
+
 function bytes4(op: usize, panel: usize, row: u32, first: u32): void {
   rowsByBytes(op, Q8_0, 4, panel, row, first);
 }
@@ -81,6 +96,10 @@ function scaledBytes1(op: usize, panel: usize, row: u32, first: u32): void {
 
 function scaledBytes2(op: usize, panel: usize, row: u32, first: u32): void {
   rowsByBytes(op, Q6_K, 2, panel, row, first);
+}
+
+function scaledBytes3(op: usize, panel: usize, row: u32, first: u32): void {
+  rowsByBytes(op, Q6_K, 3, panel, row, first);
 }
 
 function scaledBytes4(op: usize, panel: usize, row: u32, first: u32): void {
@@ -156,7 +175,7 @@ function oneByNibbles(op: usize, format: u32, panel: usize, row: u32, first: u32
   put(op, row, first, a, b);
 }
 
-// `count` rows: 1, 2 or 4.
+// `count` rows: 1 to 4.
 @inline
 function rowsByBytes(op: usize, format: u32, count: u32, panel: usize, row: u32, first: u32): void {
   const isNibbles = format == Q4_0 || format == Q4_1;
@@ -225,6 +244,8 @@ function rowsByBytes(op: usize, format: u32, count: u32, panel: usize, row: u32,
       y = spread(x, 1), lA2 = mac(lA2, v1, y), lB2 = mac(lB2, w1, y);
       y = spread(x, 2), lA2 = mac(lA2, v2, y), lB2 = mac(lB2, w2, y);
       y = spread(x, 3), lA2 = mac(lA2, v3, y), lB2 = mac(lB2, w3, y);
+    }
+    if (count > 3) {
       x = v128.load(q3);
       y = spread(x, 0), hA3 = mac(hA3, v0, y), hB3 = mac(hB3, w0, y);
       y = spread(x, 1), hA3 = mac(hA3, v1, y), hB3 = mac(hB3, w1, y);
@@ -292,6 +313,8 @@ function rowsByBytes(op: usize, format: u32, count: u32, panel: usize, row: u32,
       y = spread(x, 1), lA2 = mac(lA2, v1, y), lB2 = mac(lB2, w1, y);
       y = spread(x, 2), lA2 = mac(lA2, v2, y), lB2 = mac(lB2, w2, y);
       y = spread(x, 3), lA2 = mac(lA2, v3, y), lB2 = mac(lB2, w3, y);
+    }
+    if (count > 3) {
       x = v128.load(q3, 16);
       y = spread(x, 0), hA3 = mac(hA3, v0, y), hB3 = mac(hB3, w0, y);
       y = spread(x, 1), hA3 = mac(hA3, v1, y), hB3 = mac(hB3, w1, y);
@@ -325,6 +348,8 @@ function rowsByBytes(op: usize, format: u32, count: u32, panel: usize, row: u32,
       a2 = whole(a2, format, firstA2, lowA2, hA2, lA2, dA, mA, 0, facts);
       b2 = whole(b2, format, firstB2, lowB2, hB2, lB2, dB, mB, 4, facts);
       q2 += BLOCK_BYTES;
+    }
+    if (count > 3) {
       facts = v128.load(info + 3 * infoStep);
       a3 = whole(a3, format, firstA3, lowA3, hA3, lA3, dA, mA, 0, facts);
       b3 = whole(b3, format, firstB3, lowB3, hB3, lB3, dB, mB, 4, facts);
@@ -335,10 +360,8 @@ function rowsByBytes(op: usize, format: u32, count: u32, panel: usize, row: u32,
   }
   put(op, row, first, a0, b0);
   if (count > 1) put(op, row + 1, first, a1, b1);
-  if (count > 2) {
-    put(op, row + 2, first, a2, b2);
-    put(op, row + 3, first, a3, b3);
-  }
+  if (count > 2) put(op, row + 2, first, a2, b2);
+  if (count > 3) put(op, row + 3, first, a3, b3);
 }
 
 @inline
