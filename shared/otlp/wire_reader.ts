@@ -100,16 +100,18 @@ export class WireReader {
   }
 
   string(): string {
-    const slice = this.slice();
-    if (slice.length <= SHORT_TEXT_BYTES) {
-      let text = "";
-      for (const byte of slice) {
-        if (byte > 127) return DECODER.decode(slice);
-        text += String.fromCharCode(byte);
-      }
-      return text;
+    this.#expect(LENGTH_DELIMITED);
+    const length = this.#length();
+    const start = this.#claim(length);
+    const end = start + length;
+    if (length > SHORT_TEXT_BYTES) return DECODER.decode(this.bytes.subarray(start, end));
+    let text = "";
+    for (let at = start; at < end; at++) {
+      const byte = this.bytes[at];
+      if (byte > 127) return DECODER.decode(this.bytes.subarray(start, end));
+      text += String.fromCharCode(byte);
     }
-    return DECODER.decode(slice);
+    return text;
   }
 
   /** The bytes of a length-delimited value, as a view. */

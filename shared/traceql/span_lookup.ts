@@ -40,15 +40,26 @@ export function lookupIn(span: TraceSpan, binding: Binding): Lookup {
 
 /** With the first event and link where the filter was about none. */
 export function lookupForDisplay(span: TraceSpan, binding: Binding): Lookup {
-  // Only when it is asked for: a stored span reads them then.
-  return lookupIn(span, {
-    get event() {
-      return binding.event ?? span.data.events[0];
-    },
-    get link() {
-      return binding.link ?? span.data.links[0];
-    },
-  });
+  return lookupIn(span, new FirstOrBound(span, binding));
+}
+
+/** Looks at the events and links of the span, which may have to be read, only when it is asked. */
+class FirstOrBound implements Binding {
+  readonly #span: TraceSpan;
+  readonly #binding: Binding;
+
+  constructor(span: TraceSpan, binding: Binding) {
+    this.#span = span;
+    this.#binding = binding;
+  }
+
+  get event(): Binding["event"] {
+    return this.#binding.event ?? this.#span.data.events[0];
+  }
+
+  get link(): Binding["link"] {
+    return this.#binding.link ?? this.#span.data.links[0];
+  }
 }
 
 const scopeUse = new WeakMap<FieldExpression, { event: boolean; link: boolean }>();

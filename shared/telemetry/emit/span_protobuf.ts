@@ -1,6 +1,6 @@
 /**
  * Spans as an OTLP export request in protobuf: the same messages as the SDK's serializer makes, in a
- * third of its time.
+ * quarter of its time.
  *
  * All spans of a process have one resource and one scope. Attribute keys, and short texts that come
  * again, are encoded once.

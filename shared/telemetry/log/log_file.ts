@@ -8,6 +8,7 @@
  */
 
 import { dirname, extname } from "@std/path/mod.js";
+import { LineEncoder } from "./line_encoder.ts";
 
 export const LOG_FILE_MAX_BYTES = 16 * 1024 * 1024;
 /** Readable by the user alone: a log tells who asked what and when. */
@@ -22,7 +23,7 @@ export interface LogFileOptions {
 export class LogFile {
   readonly #path: string;
   readonly #options: LogFileOptions;
-  readonly #encoder = new TextEncoder();
+  readonly #encoder = new LineEncoder();
   #file: Deno.FsFile | null = null;
   #sizeBytes = 0;
   #hasFailed = false;

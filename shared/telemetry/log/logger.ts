@@ -7,6 +7,7 @@
 
 import type { LogFields, Logger } from "../telemetry.ts";
 import { epochMs } from "../../clock/epoch_clock.ts";
+import { LineEncoder } from "./line_encoder.ts";
 import { LEVEL_RANK, type LogFilter, type LogLevel } from "./filter.ts";
 import {
   formatLine,
@@ -35,7 +36,7 @@ export interface LoggerOptions {
   readonly ids?: LogIds;
 }
 
-const encoder = new TextEncoder();
+const encoder = new LineEncoder();
 
 /** Writes lines to stderr. */
 export function writeToStderr(lines: string): void {
