@@ -113,7 +113,7 @@ export class Attempt {
         const { failed, end } = this.#taken;
         if (failed !== null) this.#judge(failed.source, failed.error);
         if (end !== null) {
-          this.cancel("superseded");
+          this.#finish();
           return end;
         }
         this.#taken = this.#takeReady(await this.#arrivals.next());
@@ -136,6 +136,12 @@ export class Attempt {
   abort(signal: CancellationSignal, reason: unknown): void {
     this.cancel(signal);
     this.#arrivals.fail(reason);
+  }
+
+  /** The text is whole, so the work of both calls is done: at most an end is on its way. */
+  #finish(): void {
+    this.#prefill?.finish();
+    this.#decode.finish();
   }
 
   /** Cancels the calls that are still open. */

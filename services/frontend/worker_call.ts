@@ -1,7 +1,7 @@
 /**
  * One call of a worker and its `router.route_request` span, which ends exactly once: with the `end`
- * frame, with the failure, or at the moment the call is cancelled. A worker that says `end` and leaves
- * its stream open holds nobody up: the call is closed a little later.
+ * frame or when that is no longer waited for, with the failure, or at the moment the call is cancelled.
+ * A worker that is at its end and leaves its stream open holds nobody up: it is cancelled a little later.
  */
 
 import { type Bus, CallError, type Frame, type Headers } from "../../shared/bus/bus.ts";
@@ -29,7 +29,7 @@ export interface WorkerCallOptions {
   readonly deadlineAtMs: number;
 }
 
-/** Time that a worker has to close its stream after `end`. */
+/** Time that a worker has to close its stream once its work is done. */
 const CLOSE_MS = 500;
 
 export class WorkerCall {
@@ -113,6 +113,17 @@ export class WorkerCall {
     }
   }
 
+  /**
+   * The work is done: the span ends well now, and the worker closes its stream by itself. A call that
+   * already ended stays as it is.
+   */
+  finish(): void {
+    if (this.#isClosed) return;
+    this.#close("success");
+    this.#routingEnded();
+    this.#closeTimer = setTimeout(() => this.#abort.abort(), CLOSE_MS);
+  }
+
   /** Tells the worker to stop and ends the span now. A call that already ended stays as it is. */
   cancel(signal: CancellationSignal): void {
     if (this.#isClosed) return;
@@ -124,14 +135,14 @@ export class WorkerCall {
     this.#abort.abort();
   }
 
-  /** Null for what is not to be passed on: after `end` only the stream's own end is waited for. */
+  /** Null for what is not to be passed on: once closed, only the stream's own end is waited for. */
   #read({ body, headers }: Frame<unknown>): WorkFrame | null {
     if (this.#isClosed) return null;
     if (this.#frames === 0) this.#nameWorkerSpan(headers);
     const frame = parseWorkFrame(body);
     if (frame === null) return null;
     this.#note(frame);
-    if (frame.kind === "end") this.#ended();
+    if (frame.kind === "end") this.finish();
     return frame;
   }
 
@@ -148,12 +159,6 @@ export class WorkerCall {
     this.#stage = frame.kind;
     if (frame.kind === "accepted") this.#span.set({ "worker.queue_depth": frame.queueDepth });
     if (frame.kind === "tokens" && frame.index === 0) this.#span.event("first_token");
-  }
-
-  #ended(): void {
-    this.#close("success");
-    this.#routingEnded();
-    this.#closeTimer = setTimeout(() => this.#abort.abort(), CLOSE_MS);
   }
 
   #close(outcome: "success" | "cancelled" | "error"): void {

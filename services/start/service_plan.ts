@@ -4,7 +4,7 @@ import { fromFileUrl, join } from "@std/path/mod.js";
 import type { Settings } from "../../shared/config/mod.ts";
 import { PARENT_WATCH_FLAG } from "../../shared/provision/mod.ts";
 import type { ResolvedModel } from "../../shared/weights/sources/mod.ts";
-import { choosePort } from "./ports.ts";
+import { choosePort, ServicePort } from "./ports.ts";
 import { answersOk, greetsAsNats, servesWorkers } from "./readiness.ts";
 import type { ServiceSpec } from "./supervised_service.ts";
 
@@ -69,7 +69,7 @@ export interface ServicesOptions {
 }
 
 export interface PlannedService extends ServiceSpec {
-  /** Where people can look. */
+  /** Where people can look; of a worker another one after a start that found its port taken. */
   readonly url: string;
 }
 
@@ -87,8 +87,8 @@ export function planServices(
   const workers: PlannedService[] = [];
   for (const [role, count] of workerCounts(options)) {
     for (let number = 1; number <= count; number++) {
-      const port = choosePort(LOCALHOST, number === 1 ? STATUS_PORTS[role] : 0);
-      const url = `http://${LOCALHOST}:${port}`;
+      const status = new ServicePort(LOCALHOST, number === 1 ? STATUS_PORTS[role] : 0);
+      const statusUrl = () => `http://${LOCALHOST}:${status.port}`;
       const name = count === 1 ? role : `${role}-${number}`;
       workers.push({
         name,
@@ -100,10 +100,12 @@ export function planServices(
           DYN_MODEL_NAME: options.model.name,
           DYN_MODEL_DIGEST: options.model.digest,
           DYN_SYSTEM_HOST: LOCALHOST,
-          DYN_SYSTEM_PORT: String(port),
         },
-        url,
-        isReady: () => answersOk(`${url}/health`),
+        envAtStart: () => ({ DYN_SYSTEM_PORT: String(status.take()) }),
+        get url() {
+          return statusUrl();
+        },
+        isReady: () => answersOk(`${statusUrl()}/health`),
       });
     }
   }

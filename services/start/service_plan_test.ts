@@ -42,7 +42,8 @@ Deno.test("planServices runs each service with what it needs, bound to its paren
     assertEquals(worker.env.DYN_MODEL_NAME, "m");
     assertEquals(worker.env.DYN_MODEL_DIGEST, OPTIONS.model.digest);
     assertEquals(worker.env.XDG_RUNTIME_DIR, "/run/x");
-    assertEquals(worker.url, `http://127.0.0.1:${worker.env.DYN_SYSTEM_PORT}`);
+    const { DYN_SYSTEM_PORT } = worker.envAtStart?.() ?? {};
+    assertEquals(worker.url, `http://127.0.0.1:${DYN_SYSTEM_PORT}`);
   }
   assertEquals(frontend.env.DYN_HTTP_PORT, "8000");
   assertEquals(frontend.env.DYN_MODEL, undefined);
@@ -50,10 +51,21 @@ Deno.test("planServices runs each service with what it needs, bound to its paren
 
 Deno.test("planServices sets only variables that the configuration knows and accepts", () => {
   const { workers, frontend } = planServices(OPTIONS);
-  for (const { env } of [...workers, frontend]) {
+  for (const { env: fixed, envAtStart } of [...workers, frontend]) {
+    const env = { ...fixed, ...envAtStart?.() };
     assertEquals(unknownVariables(env), []);
     loadSettings(env);
   }
+});
+
+Deno.test("planServices gives a worker another port where a program took its own before it starts", () => {
+  const [worker] = planServices(OPTIONS).workers;
+  const { port, hostname } = new URL(worker!.url);
+  const taken = Deno.listen({ hostname, port: Number(port) });
+  const { DYN_SYSTEM_PORT } = worker!.envAtStart!();
+  taken.close();
+  assertNotEquals(DYN_SYSTEM_PORT, port);
+  assertEquals(worker!.url, `http://127.0.0.1:${DYN_SYSTEM_PORT}`);
 });
 
 Deno.test("planServices numbers several workers and gives each its own port", () => {

@@ -3,6 +3,8 @@
  * one origin, and the frontend allows no other.
  */
 
+import { fetchFailure } from "../../shared/process/fetch_failure.ts";
+
 export interface FrontendProxyOptions {
   /** The frontend's address, without a path. */
   readonly url: string;
@@ -43,9 +45,6 @@ export function createFrontendProxy(
     const method = ROUTES.get(path);
     if (method === undefined) return failure(404, "The page asks the frontend for no such thing");
     if (request.method !== method) return failure(405, `Use ${method}`, { allow: method });
-    if (isFromElsewhere(request)) {
-      return failure(403, "Only the page of this service may ask the frontend through it");
-    }
     // Once it is answered, the signal means nothing more: the body's own cancel tells of a client
     // that leaves.
     const abort = new AbortController();
@@ -64,22 +63,16 @@ export function createFrontendProxy(
         headers: picked(answer.headers, ANSWER_HEADERS),
       });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = fetchFailure(error);
       return failure(
         502,
-        `Cannot reach the frontend at ${frontendUrl}: ${reason}; is it running? ` +
+        `Cannot reach the frontend at ${new URL(frontendUrl).host}: ${reason}; is it running? ` +
           "DYN_TRACES_FRONTEND_URL says where it is",
       );
     } finally {
       request.signal.removeEventListener("abort", onLeave);
     }
   };
-}
-
-/** Whether another site's page made a browser send it. */
-function isFromElsewhere({ headers }: Request): boolean {
-  const site = headers.get("sec-fetch-site");
-  return site !== null && site !== "same-origin" && site !== "none";
 }
 
 function picked(headers: Headers, names: readonly string[]): Headers {

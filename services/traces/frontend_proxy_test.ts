@@ -97,7 +97,7 @@ Deno.test("frontend proxy stops the request when its reader leaves before and in
   await cancelled.promise;
 });
 
-Deno.test("frontend proxy refuses other paths, other methods and other sites", async () => {
+Deno.test("frontend proxy refuses other paths and other methods", async () => {
   await using server = upstream(() => new Response("reached"));
   const statusOf = async (request: Request) => {
     const response = await ask(server.url, request);
@@ -107,8 +107,7 @@ Deno.test("frontend proxy refuses other paths, other methods and other sites", a
   assertEquals(await statusOf(new Request("http://h/frontend/metrics")), 404);
   assertEquals(await statusOf(new Request("http://h/frontend/v1/models/../../metrics")), 404);
   assertEquals(await statusOf(new Request("http://h/frontend/v1/models", { method: "POST" })), 405);
-  assertEquals(await statusOf(chat({ "sec-fetch-site": "cross-site" })), 403);
-  assertEquals(await statusOf(chat({ "sec-fetch-site": "same-origin" })), 200);
+  assertEquals(await statusOf(chat()), 200);
   const other = createFrontendProxy({ url: server.url });
   assertEquals(await other(new Request("http://h/v1/models")), null);
 });

@@ -1,12 +1,13 @@
 /**
  * The lines of the services' logs that belong to one trace.
  *
- * Reads every log file of the folder that services keep, 32 MiB of each service at most. Of too many
- * lines the newest are shown. Lines of spans are left out: the trace itself tells them.
+ * Reads the log files of the folder that services keep, the newest first and so many bytes at most. Of too
+ * many lines the newest are shown. Lines of spans are left out: the trace itself tells them.
  */
 
 import { Buffer } from "node:buffer";
 import { basename, join } from "@std/path/mod.js";
+import { counted } from "../../shared/trace_view/format.ts";
 
 export interface FoundLine {
   /** By the file's name. */
@@ -23,20 +24,34 @@ export interface FoundLines {
 export interface LogSearchOptions {
   /** `DYN_LOG_DIR`; empty or "off" has none. */
   readonly folder: string;
-  readonly maxLines?: number;
+  /** Aborts when nobody waits for the lines any more. */
+  readonly signal: AbortSignal;
+  readonly limits?: LogLimits;
 }
 
-const MAX_LINES = 1_000;
+export interface LogLimits {
+  readonly lines: number;
+  /** Of the lines that are shown. */
+  readonly shownBytes: number;
+  /** Of the files that are read. */
+  readonly readBytes: number;
+}
+
 const CHUNK_BYTES = 1024 * 1024;
+const LIMITS: LogLimits = {
+  lines: 1_000,
+  shownBytes: 4 * CHUNK_BYTES,
+  readBytes: 512 * CHUNK_BYTES,
+};
 /** A longer line is no log record. */
-const MAX_LINE_BYTES = 4 * CHUNK_BYTES;
+const MAX_LINE_BYTES = CHUNK_BYTES;
 const LINE_FEED = 10;
 const SPAN_MESSAGES: ReadonlySet<unknown> = new Set(["SPAN_FIRST_ENTRY", "SPAN_CLOSED"]);
 
 /** `traceId` is 32 digits of hex. Rejects where a file cannot be read. */
 export async function findLogLines(
   traceId: string,
-  { folder, maxLines = MAX_LINES }: LogSearchOptions,
+  { folder, signal, limits = LIMITS }: LogSearchOptions,
 ): Promise<FoundLines> {
   if (folder === "" || folder === "off") {
     return {
@@ -44,21 +59,66 @@ export async function findLogLines(
       note: "This service knows no folder of logs: DYN_LOG_DIR names it, on this machine",
     };
   }
-  let lines: FoundLine[] = [];
-  let leftOut = 0;
-  for (const path of await logFiles(folder)) {
+  const newest = new NewestLines(limits);
+  const needle = new TextEncoder().encode(traceId);
+  let leftBytes = limits.readBytes;
+  let unreadFiles = 0;
+  for (const { path, bytes } of await logFiles(folder)) {
+    if (bytes > leftBytes) {
+      unreadFiles++;
+      continue;
+    }
+    leftBytes -= bytes;
     const service = basename(path).replace(/(\.\d+)?\.jsonl$/, "");
-    for await (const text of linesWith(path, new TextEncoder().encode(traceId))) {
+    for await (const text of linesWith(path, { needle, signal })) {
       const fields = parseRecord(text);
       if (fields?.trace_id !== traceId || SPAN_MESSAGES.has(fields.message)) continue;
-      lines.push({ service, fields });
+      newest.add({ service, fields }, text.length);
     }
-    // A file at a time: a client may give one trace id to all it asks.
-    lines.sort((a, b) => compareTexts(timeOf(a), timeOf(b)));
-    leftOut += Math.max(lines.length - maxLines, 0);
-    lines = lines.slice(-maxLines);
   }
-  return { lines, note: leftOut > 0 ? `The first ${leftOut} lines are left out` : "" };
+  const lines = newest.sorted();
+  const notes = [
+    ...(newest.leftOut > 0 ? [`${counted(newest.leftOut, "earlier line")} left out`] : []),
+    ...(unreadFiles > 0
+      ? [`${counted(unreadFiles, "file")} of DYN_LOG_DIR not read: there is too much in it`]
+      : []),
+  ];
+  return { lines, note: notes.join("; ") };
+}
+
+/** Lines by their time; of too many the newest. A client may give one trace id to all it asks. */
+class NewestLines {
+  readonly #limits: LogLimits;
+  #lines: { readonly line: FoundLine; readonly bytes: number }[] = [];
+  #bytes = 0;
+  leftOut = 0;
+
+  constructor(limits: LogLimits) {
+    this.#limits = limits;
+  }
+
+  add(line: FoundLine, bytes: number): void {
+    this.#lines.push({ line, bytes });
+    this.#bytes += bytes;
+    const { lines, shownBytes } = this.#limits;
+    if (this.#lines.length > 2 * lines || this.#bytes > 2 * shownBytes) this.#cut();
+  }
+
+  sorted(): FoundLine[] {
+    this.#cut();
+    return this.#lines.map(({ line }) => line);
+  }
+
+  #cut(): void {
+    this.#lines.sort((a, b) => compareTexts(timeOf(a.line), timeOf(b.line)));
+    const { lines, shownBytes } = this.#limits;
+    let cut = 0;
+    while (this.#lines.length - cut > lines || this.#bytes > shownBytes) {
+      this.#bytes -= this.#lines[cut++]?.bytes ?? 0;
+    }
+    this.#lines = this.#lines.slice(cut);
+    this.leftOut += cut;
+  }
 }
 
 function timeOf({ fields }: FoundLine): string {
@@ -69,20 +129,38 @@ function compareTexts(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Older files first, so that lines of one time keep their order. */
-async function logFiles(folder: string): Promise<string[]> {
+interface LogFile {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** The newest first. */
+async function logFiles(folder: string): Promise<LogFile[]> {
+  const found: (LogFile & { readonly changedMs: number })[] = [];
   try {
-    const entries = await Array.fromAsync(Deno.readDir(folder));
-    return entries.filter(({ name, isFile }) => isFile && name.endsWith(".jsonl"))
-      .map(({ name }) => join(folder, name)).sort();
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      if (!isFile || !name.endsWith(".jsonl")) continue;
+      const path = join(folder, name);
+      const { size, mtime } = await Deno.stat(path);
+      found.push({ path, bytes: size, changedMs: mtime?.getTime() ?? 0 });
+    }
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
+    // A file that was moved away meanwhile, or no folder yet.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
+  return found.sort((a, b) => b.changedMs - a.changedMs);
+}
+
+interface Search {
+  readonly needle: Uint8Array;
+  readonly signal: AbortSignal;
 }
 
 /** The whole lines of a file that hold `needle`. A file that was moved away has none. */
-async function* linesWith(path: string, needle: Uint8Array): AsyncGenerator<string, void> {
+async function* linesWith(
+  path: string,
+  { needle, signal }: Search,
+): AsyncGenerator<string, void> {
   let file: Deno.FsFile;
   try {
     file = await Deno.open(path);
@@ -96,6 +174,7 @@ async function* linesWith(path: string, needle: Uint8Array): AsyncGenerator<stri
   const buffer = Buffer.alloc(MAX_LINE_BYTES + CHUNK_BYTES);
   let filled = 0;
   while (true) {
+    signal.throwIfAborted();
     const read = await open.read(buffer.subarray(filled, filled + CHUNK_BYTES));
     if (read === null) return;
     filled += read;

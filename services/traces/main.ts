@@ -52,8 +52,7 @@ async function keepTraces({ settings, env, telemetry, stopping }: ServiceContext
   const hostname = settings.DYN_TRACES_HOST;
   const receive = createReceiver({
     store,
-    maxBodyBytes: settings.DYN_TRACES_BODY_LIMIT_MB * MEGABYTE,
-    maxInflightBytes: settings.DYN_TRACES_INFLIGHT_MB * MEGABYTE,
+    ...bodyLimits(settings),
     bodyTimeoutMs: BODY_TIMEOUT_MS,
     onOutage: (message) =>
       message === null ? log.info("spans are stored again") : log.warn(message),
@@ -97,6 +96,7 @@ async function showTempo(context: ServiceContext): Promise<void> {
       url: tracesUrl,
       headers: exportHeaders,
       timeoutMs: exportTimeoutMs,
+      ...bodyLimits(settings),
     }),
   });
   log.info("traces ready", {
@@ -106,6 +106,14 @@ async function showTempo(context: ServiceContext): Promise<void> {
   });
   log.info("traces draining", { signal: await stopping });
   await queries.shutdown();
+}
+
+/** Of export requests. */
+function bodyLimits(settings: Settings): { maxBodyBytes: number; maxInflightBytes: number } {
+  return {
+    maxBodyBytes: settings.DYN_TRACES_BODY_LIMIT_MB * MEGABYTE,
+    maxInflightBytes: settings.DYN_TRACES_INFLIGHT_MB * MEGABYTE,
+  };
 }
 
 function serveSite(

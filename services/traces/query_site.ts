@@ -1,7 +1,7 @@
 /** Everything on the query port: the page, what it asks of the frontend, its spans, logs, Tempo's API. */
 
 import { createFrontendProxy } from "./frontend_proxy.ts";
-import { refuseForeignHost } from "./host_guard.ts";
+import { refuseForeign } from "./host_guard.ts";
 import { createLogSite } from "./log_site.ts";
 import { createPageSite } from "./page_site.ts";
 
@@ -24,7 +24,7 @@ export function createQuerySite(options: QuerySiteOptions): Handler {
   const frontend = createFrontendProxy({ url: options.frontendUrl });
   const logs = createLogSite({ folder: options.logFolder });
   return async (request) => {
-    const refusal = refuseForeignHost(request, options.hostname);
+    const refusal = refuseForeign(request, options.hostname);
     if (refusal !== null) return refusal;
     if (new URL(request.url).pathname === "/v1/traces") return await options.receive(request);
     return await page(request) ?? await frontend(request) ?? await logs(request) ??

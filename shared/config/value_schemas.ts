@@ -50,7 +50,9 @@ export function number(fallback: number, min: number, max: number): z.ZodType<nu
 
 /** An address that begins with http:// or https://. */
 export function httpUrl(fallback: string): z.ZodType<string> {
-  return text(fallback, /^https?:\/\/[^\s]+$/, "use an http:// or https:// URL");
+  const hint = "use an http:// or https:// URL";
+  return text(fallback, /^https?:\/\/\S+$/, hint)
+    .refine((url) => url === "" || URL.canParse(url), hint);
 }
 
 /** Text as it is, of `pattern` where there is one. */

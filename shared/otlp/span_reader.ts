@@ -132,15 +132,17 @@ interface KnownResource {
 /** The last ones that were read, the newest first: all spans of a process have the same. */
 let knownResources: readonly KnownResource[] = [];
 const MAX_KNOWN_RESOURCES = 16;
+const MAX_KNOWN_BYTES = 4096;
 
 function resourceOf(bytes: Uint8Array): ResourceData {
+  if (bytes.length > MAX_KNOWN_BYTES) return readResource(new WireReader(bytes));
   const known = knownResources.find((one) => equals(one.bytes, bytes));
   if (known !== undefined) return known.resource;
-  const resource = readResource(new WireReader(bytes));
-  // A copy: the view would hold all that came with it.
-  const added = { bytes: bytes.slice(), resource };
+  // A view would hold all that came with it.
+  const copy = bytes.slice();
+  const added = { bytes: copy, resource: readResource(new WireReader(copy)) };
   knownResources = [added, ...knownResources.slice(0, MAX_KNOWN_RESOURCES - 1)];
-  return resource;
+  return added.resource;
 }
 
 function readResource(reader: WireReader): ResourceData {

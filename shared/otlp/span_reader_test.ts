@@ -3,7 +3,7 @@ import { Random, randomTrace } from "../trace_store/testing/random_traces.ts";
 import { OtlpError } from "./errors.ts";
 import { tracesJsonToProtobuf } from "./json_to_protobuf.ts";
 import { tracesToJson } from "./protobuf_to_json.ts";
-import { readSpans } from "./span_reader.ts";
+import { readSpans, readStoredSpans } from "./span_reader.ts";
 import { encodeSpans } from "./testing/encode_spans.ts";
 import { WireWriter } from "./wire_writer.ts";
 
@@ -12,6 +12,18 @@ Deno.test("readSpans() reads back what was encoded", () => {
   for (let index = 0; index < 200; index++) {
     const spans = randomTrace(random, index);
     assertEquals(readSpans(encodeSpans(spans)), spans);
+  }
+});
+
+Deno.test("readStoredSpans() reads the same, lists too when they are asked for", () => {
+  const random = new Random(9);
+  for (let index = 0; index < 200; index++) {
+    const spans = randomTrace(random, index);
+    const stored = readStoredSpans(encodeSpans(spans)).map((span) => {
+      const { attributes, events, links } = span;
+      return { ...span, attributes, events, links };
+    });
+    assertEquals(stored, spans);
   }
 });
 

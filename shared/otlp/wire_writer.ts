@@ -3,6 +3,9 @@
 import { FIXED32, FIXED64, LENGTH_DELIMITED, VARINT } from "./wire_reader.ts";
 
 const MAX_VARINT_BYTES = 10;
+const FIRST_BYTES = 1024;
+/** A larger buffer is not kept: one huge message would hold its memory for good. */
+const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 /** Longer text is encoded faster by the platform. */
 const MAX_SHORT_TEXT = 64;
 const ZERO = 48;
@@ -10,15 +13,21 @@ const LOWER_A = 97;
 const ENCODER = new TextEncoder();
 
 export class WireWriter {
-  #bytes = new Uint8Array(1024);
+  #bytes = new Uint8Array(FIRST_BYTES);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
   /** A copy of what was written; the writer is empty afterwards. */
   finish(): Uint8Array<ArrayBuffer> {
     const written = this.#bytes.slice(0, this.#length);
-    this.#length = 0;
+    this.clear();
     return written;
+  }
+
+  /** Forgets what was written, as after a message that could not be. */
+  clear(): void {
+    this.#length = 0;
+    if (this.#bytes.length > MAX_KEPT_BYTES) this.#useBuffer(new Uint8Array(FIRST_BYTES));
   }
 
   /** Also larger ones, up to 2^53. */
@@ -170,8 +179,12 @@ export class WireWriter {
     if (needed <= this.#bytes.length) return;
     const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
     grown.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
+    this.#useBuffer(grown);
+  }
+
+  #useBuffer(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
   }
 }
 

@@ -32,12 +32,17 @@ export function logRuntimeOutput(telemetry: Telemetry, exitTimeoutMs: number): v
   let isEnding = false;
   const end = async (event: Event, error: unknown) => {
     event.preventDefault();
-    const { message, stack } = error instanceof Error ? error : new Error(String(error));
-    telemetry.log.error("uncaught error", { error: message, stack });
-    if (isEnding) return;
+    const isFirst = !isEnding;
     isEnding = true;
-    await telemetry.shutdown("uncaught error", exitTimeoutMs);
-    Deno.exit(1);
+    try {
+      const { message, stack } = error instanceof Error ? error : new Error(String(error));
+      telemetry.log.error("uncaught error", { error: message, stack });
+    } finally {
+      if (isFirst) {
+        await telemetry.shutdown("uncaught error", exitTimeoutMs);
+        Deno.exit(1);
+      }
+    }
   };
   addEventListener("error", (event) => void end(event, event.error));
   addEventListener("unhandledrejection", (event) => void end(event, event.reason));

@@ -13,11 +13,17 @@
  * - `readback`: within the step, more time than usual beside what the device says it took: handing it
  *   the work and getting the result back.
  * - `prefill`, `batch_growth`: the step took longer and had more rows of prompts, or of answers, in it
- *   than usual. Rows cost no more than in proportion to their number, and count up to there.
+ *   than usual. They count up to MAX_ROW_COST times what the usual ones cost.
  * - `engine`: the step took longer, and nothing here says why.
  */
 
 import type { PastStep, StepRequest, StepWork } from "./step_history.ts";
+
+/**
+ * Weights are read once for all rows of a step, so one more costs less than those that are there; but a
+ * row late in a long text has more to attend to, and other numbers of rows may run on other kernels.
+ */
+const MAX_ROW_COST = 2;
 
 export type GapCause =
   | "prefill"
@@ -126,7 +132,7 @@ function sharesWithin({ past, deviceMs, hostMs }: KnownGap, usual: UsualGap): Sh
   const moreDecode = Math.max(0, decodeRows - usual.decodeRows);
   const moreRows = morePrefill + moreDecode;
   const usualRowMs = usual.deviceMs / (usual.prefillRows + usual.decodeRows);
-  const rowsMs = Math.min(slowMs, moreRows * usualRowMs);
+  const rowsMs = Math.min(slowMs, MAX_ROW_COST * moreRows * usualRowMs);
   const prefillMs = moreRows === 0 ? 0 : rowsMs * morePrefill / moreRows;
   return [
     { cause: "readback", ms: Math.max(0, hostMs - usual.hostMs) },

@@ -18,13 +18,16 @@ export function generateHandler(context: WorkerContext): CallHandler {
     };
     const span = openSpan(context, call, ids, receivedAtMs);
     const end = context.metrics.requestStarted();
+    let endMs: number | undefined;
     span.log.info("request received");
     try {
       const request = readRequest(call.payload, context.modelName);
       span.set({ phase: request.phase, attempt: request.attempt });
-      const { finishReason } = await new GenerateRun(
+      const { finishReason, timings } = await new GenerateRun(
         { context, call, span, request, ids, receivedAtMs },
       ).run();
+      // The caller's span ends with the end frame: what follows is about this one, and no part of it.
+      endMs = timings.endAtMs;
       end("success");
       endWell(span, finishReason, epochMs() - receivedAtMs);
     } catch (error) {
@@ -40,7 +43,7 @@ export function generateHandler(context: WorkerContext): CallHandler {
       }
       throw failure;
     } finally {
-      span.end();
+      span.end(endMs);
     }
   };
 }

@@ -91,8 +91,9 @@ export class GenerateRun {
       signal.throwIfAborted();
       const finished = await this.#runPhase();
       signal.throwIfAborted();
-      const end = this.#endFrame(finished);
-      this.#stages.finished(end.finishReason);
+      const finishReason = this.#finishReasonOf(finished);
+      this.#stages.finished(finishReason);
+      const end = this.#endFrame(finishReason);
       this.#send(end);
       return end;
     } catch (error) {
@@ -264,14 +265,19 @@ export class GenerateRun {
     throw new HandlerError("bad_request", "The request names no transfer");
   }
 
-  #endFrame(finished: FinishedEvent): EndFrame {
-    const { request, receivedAtMs } = this.#run;
-    const isHandOff = request.phase === "prefill" && this.#firstToken !== undefined &&
+  #finishReasonOf(finished: FinishedEvent): EndFrame["finishReason"] {
+    const isHandOff = this.#run.request.phase === "prefill" && this.#firstToken !== undefined &&
       !this.#isComplete(this.#firstToken);
-    const textEnd = finished.reason === "length" ? "length" : "stop";
+    if (isHandOff) return "handed_off";
+    return finished.reason === "length" ? "length" : "stop";
+  }
+
+  /** Its end time is that of the request: no stage ends after it. */
+  #endFrame(finishReason: EndFrame["finishReason"]): EndFrame {
+    const { receivedAtMs } = this.#run;
     return {
       kind: "end",
-      finishReason: isHandOff ? "handed_off" : textEnd,
+      finishReason,
       usage: this.#usage(),
       timings: { ...this.#times, receivedAtMs, endAtMs: epochMs() },
     };

@@ -62,6 +62,23 @@ function isAlive(pid: number): boolean {
   }
 }
 
+Deno.test("SupervisedService asks before each start for what may have changed", async () => {
+  const journal = new Journal();
+  let starts = 0;
+  const child = new SupervisedService(
+    {
+      ...service("a", `console.log("start", Deno.env.get("START")); Deno.exit(1);`, () => false),
+      envAtStart: () => ({ START: String(++starts) }),
+    },
+    journal.options({ startAttempts: 2 }),
+  );
+  await assertRejects(() => child.ready, ServiceError);
+  assertEquals(journal.entries.filter((entry) => entry.startsWith("a: start")), [
+    "a: start 1",
+    "a: start 2",
+  ]);
+});
+
 Deno.test("SupervisedService relays lines of both streams and passes its environment", async () => {
   const journal = new Journal();
   const script = `console.log(Deno.env.get("GREETING")); console.error("oops"); ${WAIT}`;

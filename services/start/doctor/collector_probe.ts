@@ -7,7 +7,7 @@
 
 import { CONTENT_TYPES } from "../../../shared/otlp/mod.ts";
 import type { ExportTls, TelemetryOptions } from "../../../shared/telemetry/telemetry.ts";
-import { fetchFailure } from "./fetch_failure.ts";
+import { fetchFailure } from "../../../shared/process/fetch_failure.ts";
 
 export type CollectorAnswer =
   | { readonly kind: "takes" }

@@ -2,8 +2,8 @@
 
 import { z } from "zod";
 import { epochMs } from "../../../shared/clock/epoch_clock.ts";
+import { fetchFailure } from "../../../shared/process/fetch_failure.ts";
 import { clockLeadMs } from "./clock_lead.ts";
-import { fetchFailure } from "./fetch_failure.ts";
 
 const TIMEOUT_MS = 3_000;
 

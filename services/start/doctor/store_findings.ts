@@ -1,8 +1,8 @@
 /** Whether the store of the traces knows the services by the names under which they are looked for. */
 
 import { z } from "zod";
+import { fetchFailure } from "../../../shared/process/fetch_failure.ts";
 import type { Address } from "./deployment_findings.ts";
-import { fetchFailure } from "./fetch_failure.ts";
 import { type Finding, good, trouble } from "./finding.ts";
 
 type Headers = Readonly<Record<string, string>>;

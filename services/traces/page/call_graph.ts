@@ -11,6 +11,7 @@ const SERVICE = "resource.service.name";
 const CALLER = "(kind = client || kind = producer)";
 const CALLED = "(kind = server || kind = consumer)";
 const QUANTILE = 0.95;
+const MAX_CALLERS = 16;
 
 export interface Figures {
   readonly count: number;
@@ -57,7 +58,7 @@ export async function fetchCallGraph(options: GraphOptions): Promise<CallGraph> 
     ),
   ]);
   const calls = await Promise.all(
-    [...counts(callers, SERVICE).keys()].map((from) => fetchEdges(from, options)),
+    busiest(counts(callers, SERVICE)).map((from) => fetchEdges(from, options)),
   ).catch((error) => {
     options.signal.throwIfAborted();
     return error instanceof Error ? error : new Error(String(error));
@@ -75,6 +76,11 @@ export async function fetchCallGraph(options: GraphOptions): Promise<CallGraph> 
     edgesProblem: calls instanceof Error ? calls.message : "",
     instances: histograms(instances, "resource.service.instance.id"),
   };
+}
+
+/** Each of them is a query of its own. */
+function busiest(counts: ReadonlyMap<string, number>): string[] {
+  return [...counts].sort(([, a], [, b]) => b - a).slice(0, MAX_CALLERS).map(([name]) => name);
 }
 
 async function fetchEdges(from: string, options: GraphOptions): Promise<CallEdge[]> {
@@ -113,18 +119,17 @@ export function layers(graph: Pick<CallGraph, "services" | "edges">): string[][]
     ]),
   ].sort();
   const depths = new Map<string, number>();
-  const depthOf = (name: string, below: readonly string[]): number => {
+  const depthOf = (name: string): number => {
     const known = depths.get(name);
     if (known !== undefined) return known;
-    const callers = graph.edges.filter(({ from, to }) => to === name && !below.includes(from));
-    const depth = Math.max(
-      0,
-      ...callers.map(({ from }) => depthOf(from, [...below, name]) + 1),
-    );
-    if (below.length === 0) depths.set(name, depth);
+    // Counts as not called while its own callers are looked at: so a ring ends.
+    depths.set(name, 0);
+    const callers = graph.edges.filter(({ to }) => to === name);
+    const depth = Math.max(0, ...callers.map(({ from }) => depthOf(from) + 1));
+    depths.set(name, depth);
     return depth;
   };
   const found: string[][] = [];
-  for (const name of names) (found[depthOf(name, [])] ??= []).push(name);
+  for (const name of names) (found[depthOf(name)] ??= []).push(name);
   return [...found].map((layer) => layer ?? []).filter((layer) => layer.length > 0);
 }

@@ -25,3 +25,9 @@ Deno.test("layers ends on services that call each other", () => {
     ["a", "b"],
   );
 });
+
+Deno.test("layers ends soon where every service calls every other", () => {
+  const names = Array.from({ length: 40 }, (_, index) => `s${index}`);
+  const edges = names.flatMap((from) => names.map((to) => edge(from, to)));
+  assertEquals(layers({ edges, services: [] }).flat().sort(), names.toSorted());
+});

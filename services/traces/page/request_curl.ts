@@ -29,8 +29,12 @@ export function requestCurl(span: ViewSpan, origin: string): string {
   });
 }
 
-/** A command that posts `body` as JSON, quoted for a POSIX shell. */
+/** A command that posts `body` as JSON, quoted for a POSIX shell: what spans say may come from anybody. */
 export function curl(url: string, body: unknown): string {
-  const json = JSON.stringify(body).replaceAll("'", `'\\''`);
-  return `curl -N ${url} -H 'content-type: application/json' -d '${json}'`;
+  const json = JSON.stringify(body);
+  return `curl -N ${quoted(url)} -H 'content-type: application/json' -d ${quoted(json)}`;
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

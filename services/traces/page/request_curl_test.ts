@@ -24,7 +24,7 @@ Deno.test("requestCurl has the request's own settings and no prompt", () => {
   assertEquals(command.split(" ").slice(0, 3), [
     "curl",
     "-N",
-    "http://127.0.0.1:3200/frontend/v1/chat/completions",
+    "'http://127.0.0.1:3200/frontend/v1/chat/completions'",
   ]);
   assertEquals(bodyOf(command), {
     model: "tiny",
@@ -43,6 +43,14 @@ Deno.test("requestCurl of a completion has a prompt for messages", () => {
 Deno.test("curl quotes what a shell would read", () => {
   assertEquals(
     curl("http://a", { text: "it's $HOME `x`" }),
-    `curl -N http://a -H 'content-type: application/json' -d '{"text":"it'\\''s $HOME \`x\`"}'`,
+    `curl -N 'http://a' -H 'content-type: application/json' -d '{"text":"it'\\''s $HOME \`x\`"}'`,
+  );
+});
+
+Deno.test("requestCurl is one command whatever the span says its route is", () => {
+  const command = requestCurl(request({ "http.route": "/v1/x; rm -rf ~ #'$(id)" }), "http://a");
+  assertEquals(
+    command.startsWith(`curl -N 'http://a/frontend/v1/x; rm -rf ~ #'\\''$(id)' -H `),
+    true,
   );
 });

@@ -72,7 +72,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   #context: Context | null = null;
   #isEnded = false;
   #hasFailed = false;
-  #outcome: unknown;
+  #outcome: string | null = null;
   #isKept = false;
 
   constructor(role: R, parts: OpenSpanParts) {
@@ -197,9 +197,10 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   /** Has the request kept where it ended slow or failed. */
   #judge({ startMs, endMs }: Interval): void {
     const { runtime: { keeping, requests }, scope: { group } } = this.#parts;
-    if (keeping === null) return;
-    const hasFailed = this.#outcome === undefined ? this.#hasFailed : this.#outcome === "error";
-    const reason = keeping.policy.judge({ durationMs: endMs - startMs, hasFailed });
+    // What was let go here cannot be whole: nobody need keep the rest.
+    if (keeping === null || group.isLost) return;
+    const outcome = this.#outcome ?? (this.#hasFailed ? "error" : "success");
+    const reason = keeping.policy.judge({ durationMs: endMs - startMs, outcome });
     if (reason === null) return;
     if (!this.isSampled) this.#set({ "trace.kept": reason });
     this.#isKept = true;
@@ -211,7 +212,8 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
     if (this.#isEnded) return;
     const { sdkSpan, runtime, scope } = this.#parts;
     const accepted = runtime.guard.accept(this.role, attributes, scope.level);
-    this.#outcome = accepted["request.outcome"] ?? this.#outcome;
+    const outcome = accepted["request.outcome"];
+    if (typeof outcome === "string") this.#outcome = outcome;
     sdkSpan.setAttributes(accepted);
     this.#spanLog?.set(accepted);
   }

@@ -9,8 +9,8 @@ export type KeepReason = "failed" | "slow";
 
 export interface RequestEnd {
   readonly durationMs: number;
-  /** An error of ours; a client that leaves or is refused is none. */
-  readonly hasFailed: boolean;
+  /** As `request.outcome` says it: an error is ours, a client that leaves or is refused is none. */
+  readonly outcome: string;
 }
 
 /** Fewer requests say nothing of a 95th percentile. */
@@ -28,11 +28,14 @@ export class KeepPolicy {
     this.#slowerThan = slowerThan;
   }
 
-  /** Why the request is kept; null when it is not. The duration counts for those after it. */
-  judge({ durationMs, hasFailed }: RequestEnd): KeepReason | null {
+  /**
+   * Why the request is kept; null when it is not. Its duration counts for those after it when it was
+   * served: many that are refused at once would make all others slow.
+   */
+  judge({ durationMs, outcome }: RequestEnd): KeepReason | null {
+    if (outcome === "error") return "failed";
     const isSlow = durationMs > this.#limitMs();
-    if (hasFailed) return "failed";
-    this.#p95.add(durationMs);
+    if (outcome === "success") this.#p95.add(durationMs);
     return isSlow ? "slow" : null;
   }
 

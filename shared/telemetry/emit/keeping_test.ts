@@ -200,6 +200,25 @@ Deno.test("what nobody asked for is let go and counted, and so is what does not 
   }
 });
 
+Deno.test("a request that was let go where it is judged is kept nowhere, slow as it may be", async () => {
+  const { spans, told, roots } = await run({ keep: { ...KEEP, maxBytes: 1 }, ratio: 0 }, [
+    { requestId: "slow", durationMs: 2000 },
+  ]);
+  assertEquals([spans, told], [[], []]);
+  assertEquals(roots.map(({ isExported }) => isExported), [false]);
+});
+
+Deno.test("a listener that throws fails no request, and its spans are kept here", async () => {
+  await using sink = startOtlpSink();
+  const { frontend, worker } = createProcesses(sink.tracesUrl, RATIO_0);
+  frontend.onKeep(() => {
+    throw new Error("the bus is draining");
+  });
+  serve({ frontend, worker }, { requestId: "slow", durationMs: 2000 });
+  for (const each of [frontend, worker]) await each.shutdown("test", 5_000);
+  assertEquals(sink.spans().map(({ service }) => service), Array(3).fill("frontend"));
+});
+
 Deno.test("spans of no request are not recorded unless they are sampled", async () => {
   await using sink = startOtlpSink();
   const { worker } = createProcesses(sink.tracesUrl, RATIO_0);

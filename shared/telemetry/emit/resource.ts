@@ -38,7 +38,7 @@ export class ProcessResource implements Resource {
   }
 
   add(attributes: ResourceAttributes): void {
-    this.#current = this.#current.merge(resourceFromAttributes(attributes));
+    this.#current = this.#current.merge(resourceFromAttributes(redactFields(attributes)));
   }
 
   get attributes(): Resource["attributes"] {

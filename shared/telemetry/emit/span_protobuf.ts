@@ -21,9 +21,11 @@ const TWO_32 = 2 ** 32;
 /** Has grown to the size of a batch. */
 const batchWriter = new WireWriter();
 
-/** Encodes a batch. */
+/** Encodes a batch; throws where a span holds what no collector takes. */
 export function encodeSpans(spans: readonly ReadableSpan[]): Uint8Array {
   const writer = batchWriter;
+  // The batch before may have thrown on its way.
+  writer.clear();
   const [first] = spans;
   if (first === undefined) return writer.finish();
   const { resource, instrumentationScope: scope } = first;

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert/mod.js";
+import { assertEquals, assertThrows } from "@std/assert/mod.js";
 import { ROOT_CONTEXT, SpanStatusCode, trace, TraceFlags } from "@opentelemetry/api";
 import { ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
 import { resourceFromAttributes } from "@opentelemetry/resources";
@@ -71,6 +71,14 @@ Deno.test("encodeSpans says the same as the SDK's serializer", () => {
   for (let i = 0; i < 2; i++) {
     assertEquals(tracesToJson(encodeSpans(spans)), tracesToJson(expected!));
   }
+});
+
+Deno.test("encodeSpans leaves nothing of a batch that it cannot encode in the next one", () => {
+  const spans = sampleSpans();
+  const [span] = spans;
+  const expected = encodeSpans(spans);
+  assertThrows(() => encodeSpans([span!, { ...span!, events: [null as never] }]), TypeError);
+  assertEquals(encodeSpans(spans), expected);
 });
 
 Deno.test("encodeSpans writes times to the nanosecond, whatever the carry", () => {

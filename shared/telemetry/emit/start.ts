@@ -186,7 +186,16 @@ class ProcessTelemetry implements Telemetry {
     return {
       policy,
       onKept: (requestId) => {
-        for (const listener of this.#keepListeners) listener(requestId);
+        for (const listener of this.#keepListeners) {
+          try {
+            listener(requestId);
+          } catch (error) {
+            this.logger("telemetry").debug("other processes may not learn of a kept request", {
+              request_id: requestId,
+              error: error instanceof Error ? error.message : String(error),
+            });
+          }
+        }
       },
     };
   }

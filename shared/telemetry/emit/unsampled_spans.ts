@@ -62,6 +62,7 @@ export class UnsampledSpans {
     }
     const bytes = estimatedBytes(span);
     waiting.request = request;
+    waiting.letGoAtMs = Infinity;
     waiting.spans.push(span);
     waiting.bytes += bytes;
     this.#stats.heldSpans += 1;

@@ -61,6 +61,16 @@ Deno.test("a request that ended here is let go after its time, with all that it 
   assertEquals(names(unsampled.keep("r1")), []);
 });
 
+Deno.test("a request that comes back here before its time goes on as long as it takes", () => {
+  const { unsampled, stats } = create({ waitMs: 1000 });
+  const first = request("r1", 0);
+  unsampled.takes(first, span("a"));
+  const again = request("r1");
+  unsampled.takes(again, span("b"));
+  unsampled.expire(performance.now() + 1e9);
+  assertEquals([stats.heldSpans, stats.expiredSpans], [2, 0]);
+});
+
 Deno.test("the word that a request is kept is forgotten after the time", () => {
   const { unsampled } = create({ waitMs: 1000 });
   unsampled.keep("r1");
