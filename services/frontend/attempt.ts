@@ -9,9 +9,9 @@
  */
 
 import type { Bus } from "../../shared/bus/bus.ts";
+import { Mailbox } from "../../shared/bus/mailbox.ts";
 import { epochMs } from "../../shared/clock/epoch_clock.ts";
 import type { CancellationSignal, FinishReason, WorkFrame } from "../../shared/messages/mod.ts";
-import { ArrivalQueue } from "./arrival_queue.ts";
 import { TokenOrder } from "./token_order.ts";
 import { failureOf, WorkerCall, type WorkerCallOptions } from "./worker_call.ts";
 
@@ -74,7 +74,7 @@ interface ReadyArrivals {
 export class Attempt {
   readonly #prefill: WorkerCall | null;
   readonly #decode: WorkerCall;
-  readonly #arrivals = new ArrivalQueue<Arrival>();
+  readonly #arrivals = new Mailbox<Arrival>();
   readonly #order = new TokenOrder();
   readonly #maxTokens: number;
   readonly #onFrame: (arrival: FrameArrival) => void;
@@ -116,7 +116,9 @@ export class Attempt {
           this.#finish();
           return end;
         }
-        this.#taken = this.#takeReady(await this.#arrivals.next());
+        const next = await this.#arrivals.take();
+        if (next.done) throw new TypeError("Cannot go on: the attempt is over");
+        this.#taken = this.#takeReady(next.value);
         const { ids, arrivedAtMs } = this.#taken;
         if (ids.length > 0) return { kind: "tokens", ids, arrivedAtMs };
       }
@@ -135,13 +137,16 @@ export class Attempt {
   /** Cancels the calls at once, whatever the reader waits for, and makes `next` throw `reason`. */
   abort(signal: CancellationSignal, reason: unknown): void {
     this.cancel(signal);
+    this.#arrivals.clear();
     this.#arrivals.fail(reason);
   }
 
-  /** The text is whole, so the work of both calls is done: at most an end is on its way. */
+  /** The text is whole: who works on it is at its end by itself, who has not begun need not. */
   #finish(): void {
-    this.#prefill?.finish();
-    this.#decode.finish();
+    for (const call of [this.#prefill, this.#decode]) {
+      if (call?.hasBegun) call.finish();
+      else call?.cancel("superseded");
+    }
   }
 
   /** Cancels the calls that are still open. */
@@ -172,7 +177,7 @@ export class Attempt {
     const ids: number[] = [];
     let arrivedAtMs = 0;
     let arrival: Arrival | undefined = first;
-    for (; arrival !== undefined; arrival = this.#arrivals.nextReady()) {
+    for (; arrival !== undefined; arrival = this.#arrivals.takeReady()) {
       if ("error" in arrival) return { ids, arrivedAtMs, end: null, failed: arrival };
       for (const id of this.#take(arrival)) ids.push(id);
       arrivedAtMs = arrival.atMs;

@@ -137,6 +137,16 @@ Deno.test("A client that neither reads nor leaves is given up after the deadline
   await response.body?.cancel().catch(() => {});
 });
 
+Deno.test("A client that does not read holds up no drain", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello, world" });
+  await kit.pair();
+  const response = await kit.chat({ stream: true });
+  await kit.frontend.admission.drain(0);
+  const [root] = kit.telemetry.of("http_request");
+  assertEquals([root?.isEnded, root?.failure], [true, "shutting_down"]);
+  await response.body?.cancel().catch(() => {});
+});
+
 /** Posts a chat whose body never comes to its end. */
 function stalledChat(kit: FrontendKit, signal?: AbortSignal): Promise<Response> {
   const body = new ReadableStream({

@@ -9,6 +9,7 @@
 import { decode } from "@msgpack/msgpack";
 import { z } from "zod";
 import type { Bus, Headers, IncomingTransfer } from "../../shared/bus/bus.ts";
+import { epochMs } from "../../shared/clock/epoch_clock.ts";
 import { endpointSubject, type InstanceRecord, type ModelCard } from "../../shared/messages/mod.ts";
 
 /** A 256k-token vocabulary with merges is below 16 MiB. */
@@ -88,7 +89,7 @@ async function callCard(
   const call = bus.call(endpointSubject(namespace, role, "card", instanceId), payload, {
     headers: options.headers,
     signal: options.signal,
-    deadlineAtMs: Date.now() + options.timeoutMs,
+    deadlineAtMs: epochMs() + options.timeoutMs,
   });
   for await (const _frame of call) { /* The card travels in the transfer; the call only ends. */ }
 }

@@ -2,7 +2,8 @@
  * The body of a streamed answer: chunks as tokens arrive, comments in silence, then `[DONE]`.
  *
  * However the stream ends, it closes the record: at its last byte, at an error (which is written as an
- * event), when the client leaves, or at the deadline when the client neither reads nor leaves.
+ * event, whether the client reads or not), when the client leaves, or at the deadline when the client
+ * neither reads nor leaves.
  */
 
 import { epochMs } from "../../shared/clock/epoch_clock.ts";
@@ -58,10 +59,13 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
   }
 
   start(controller: Controller): void {
-    const { deadlineAtMs, keepAliveIntervalMs } = this.#options;
+    const { deadlineAtMs, keepAliveIntervalMs, abort } = this.#options;
+    // The calls are cancelled first: their spans are part of the record.
+    const onAbort = () => queueMicrotask(() => this.#fail(controller, abort.signal.reason));
+    abort.signal.addEventListener("abort", onAbort, { once: true });
     this.#deadlineTimer = setTimeout(
       () => this.#expire(controller),
-      deadlineAtMs + keepAliveIntervalMs - Date.now(),
+      deadlineAtMs + keepAliveIntervalMs - epochMs(),
     );
     this.#watchSilence(controller, keepAliveIntervalMs);
   }
@@ -78,11 +82,7 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
         this.#take(controller, result.value);
       }
     } catch (error) {
-      if (this.#isEnded) return;
-      const failure = toApiError(error);
-      this.#write(controller, sseError(failure.body(this.#options.record.timings(null))));
-      controller.close();
-      this.#end(failure);
+      this.#fail(controller, error);
     }
   }
 
@@ -155,6 +155,14 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
     this.#lastWriteMs = performance.now();
     this.#bytes += bytes.byteLength;
     this.#writes++;
+  }
+
+  #fail(controller: Controller, error: unknown): void {
+    if (this.#isEnded) return;
+    const failure = toApiError(error);
+    this.#write(controller, sseError(failure.body(this.#options.record.timings(null))));
+    controller.close();
+    this.#end(failure);
   }
 
   #expire(controller: Controller): void {

@@ -170,12 +170,39 @@ Deno.test("A prefill failure after decoding has begun changes nothing", async ()
   const response = await kit.chat({ stream: true });
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
-  while (!text.includes('"content":"e"')) text += (await reader.read()).value;
+  while (!text.includes('"content":"e"')) {
+    const { done, value } = await reader.read();
+    assertEquals(done, false, text);
+    text += value;
+  }
   decoding.resolve();
   for (let next = await reader.read(); !next.done; next = await reader.read()) text += next.value;
   assertMatch(text, /\[DONE\]/);
   assertEquals(kit.model.requests.map(({ attempt }) => attempt), [1, 1]);
   assertEquals(kit.telemetry.of("route_request").map(({ failure }) => failure), ["internal", null]);
+});
+
+Deno.test("An answer that is whole before the prefill worker's end is there cancels nobody", async () => {
+  using kit = await FrontendKit.start({ answer: "Hi" });
+  const answered = Promise.withResolvers<void>();
+  const wasCancelled = Promise.withResolvers<boolean>();
+  await kit.pair({
+    prefill: {
+      onRequest: async (request, call) => {
+        call.send({ kind: "tokens", index: 0, ids: [...byteTokens("H")], step: 0 });
+        kit.model.transfer(request).resolve(0);
+        await answered.promise;
+        wasCancelled.resolve(call.signal.aborted);
+      },
+    },
+  });
+  assertEquals(textOf(await readEvents(await kit.chat({ stream: true }))), "Hi");
+  const [route] = kit.telemetry.of("route_request");
+  assertEquals(route?.attributes.phase, "prefill");
+  assertEquals([route?.isEnded, route?.attributes["request.outcome"]], [true, "success"]);
+  assertEquals(route?.events.map(({ name }) => name), ["first_token"]);
+  answered.resolve();
+  assertEquals(await wasCancelled.promise, false);
 });
 
 Deno.test("An overloaded worker is passed over; when all are, the client may come again", async () => {
@@ -372,6 +399,11 @@ Deno.test("The only decode worker's short absence costs a request nothing", asyn
   assertEquals(textOf(await events), "Hello");
   assertEquals((await (await waiting).json()).choices[0].message.content, "Hello");
   assertEquals(kit.telemetry.of("http_request")[0]?.attributes.attempts, 2);
+  const waits = kit.telemetry.of("worker_wait").map(({ isEnded, attributes }) => [
+    isEnded,
+    attributes["router.worker_returned"],
+  ]);
+  assertEquals(waits, [[true, true], [true, true]]);
 });
 
 Deno.test("A worker that stays away is waited for no longer than the time for that", async () => {

@@ -10,6 +10,7 @@ import { createApp } from "./app.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { ModelCatalogue } from "./models.ts";
 import type { FrontendOptions } from "./options.ts";
+import { RivalWatch } from "./rival_watch.ts";
 import { WorkerReturn } from "./worker_return.ts";
 
 export interface FrontendDeps {
@@ -41,6 +42,7 @@ export function createFrontend(deps: FrontendDeps): Frontend {
       migrationLimit: options.migrationLimit,
     },
   }));
+  const rivalWatch = new RivalWatch(directory, telemetry.log);
   const workerReturn = new WorkerReturn(directory, options.workerReturnMs);
   const admission = new Admission(options.maxInflight);
   const app = createApp({
@@ -57,6 +59,7 @@ export function createFrontend(deps: FrontendDeps): Frontend {
     admission,
     catalogue,
     [Symbol.dispose]: () => {
+      rivalWatch[Symbol.dispose]();
       workerReturn[Symbol.dispose]();
       catalogue[Symbol.dispose]();
     },

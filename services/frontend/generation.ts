@@ -114,7 +114,8 @@ async function nextPlan(
 ): Promise<AttemptPlan> {
   const isFit = ({ instanceId, model }: InstanceRecord) =>
     model.cardDigest === job.cardDigest && !history.failedIds.has(instanceId);
-  await deps.workerReturn.decoder(isFit, job.signal);
+  await deps.workerReturn.decoder(isFit, job);
+  job.signal.throwIfAborted();
   try {
     return deps.dispatcher.plan(job, history);
   } catch (error) {

@@ -66,12 +66,15 @@ class InferenceRequest {
   readonly #endpoint: Endpoint;
   readonly #record: RequestRecord;
   readonly #abort: AbortController;
+  /** Arrival, since reading the body is part of it, or the end of a wait that has a span of its own. */
+  #preprocessFromMs: number;
 
   constructor(deps: InferenceDeps, endpoint: Endpoint, { record, abort }: InferenceState) {
     this.#deps = deps;
     this.#endpoint = endpoint;
     this.#record = record;
     this.#abort = abort;
+    this.#preprocessFromMs = record.receivedAtMs;
   }
 
   /** Throws an ApiError, or whatever failed, before the response; afterwards the stream tells. */
@@ -89,12 +92,21 @@ class InferenceRequest {
     }
   }
 
+  get #deadlineAtMs(): number {
+    return this.#record.receivedAtMs + this.#deps.options.requestTimeoutMs;
+  }
+
   async #respond(http: Request): Promise<Response> {
     const { catalogue, workerReturn } = this.#deps;
     const { value, bytes } = await this.#readBody(http);
     const request = this.#endpoint.parse(value);
     this.#record.parsed(request, bytes);
-    await workerReturn.decoder(({ model }) => model.name === request.model, this.#abort.signal);
+    const hasWaited = await workerReturn.decoder(({ model }) => model.name === request.model, {
+      span: this.#record.span,
+      signal: this.#abort.signal,
+      deadlineAtMs: this.#deadlineAtMs,
+    });
+    if (hasWaited) this.#preprocessFromMs = epochMs();
     const model = await catalogue.resolve(request.model);
     this.#abort.signal.throwIfAborted();
     this.#record.accepted(model.card.name);
@@ -134,9 +146,9 @@ class InferenceRequest {
   }
 
   #prepare(request: ChatRequest | CompletionRequest, model: ServedModel): GenerationJob {
-    const { catalogue, options } = this.#deps;
+    const { catalogue } = this.#deps;
     const record = this.#record;
-    const span = record.span.child("preprocess", { startMs: record.receivedAtMs });
+    const span = record.span.child("preprocess", { startMs: this.#preprocessFromMs });
     try {
       const contextLimit = catalogue.contextLimit(model);
       const prepared = preprocess(request, { model, contextLimit, span });
@@ -146,7 +158,7 @@ class InferenceRequest {
         requestId: record.ids.requestId,
         model: model.card.name,
         cardDigest: model.cardDigest,
-        deadlineAtMs: record.receivedAtMs + options.requestTimeoutMs,
+        deadlineAtMs: this.#deadlineAtMs,
         span: record.span,
         signal: this.#abort.signal,
       };

@@ -120,6 +120,21 @@ Deno.test("A first token that ends the text ends the answer without the decode w
   waiting.resolve();
 });
 
+Deno.test("A first token that ends the text lets a decode worker that has begun end by itself", async () => {
+  using kit = await FrontendKit.start({ answer: "" });
+  await kit.pair();
+  await (await kit.chat()).text();
+  const routes = kit.telemetry.of("route_request");
+  assertEquals(routes.map(({ attributes }) => attributes["request.outcome"]), [
+    "success",
+    "success",
+  ]);
+  assertEquals(routes.map(({ attributes }) => attributes["cancellation.signal"]), [
+    undefined,
+    undefined,
+  ]);
+});
+
 Deno.test("The first token reaches the client before the decode worker has begun", async () => {
   using kit = await FrontendKit.start({ answer: "Hey" });
   const begun = Promise.withResolvers<void>();

@@ -2,11 +2,12 @@
  * The models that can be asked for, from the workers' heartbeats.
  *
  * A card is fetched once a digest, from any worker that announces it. Where a name has several
- * digests (a roll-out of new weights), requests go to one whose card is here, then to the one that
- * most decode workers serve: KV blocks and tokens are only compatible within a digest.
+ * digests (a roll-out of new weights), requests go to the one that most decode workers serve among those
+ * that any serves and whose card is here: KV blocks and tokens are only compatible within a digest.
  */
 
 import type { Bus, InstanceDirectory } from "../../shared/bus/bus.ts";
+import { epochMs } from "../../shared/clock/epoch_clock.ts";
 import type { InstanceRecord } from "../../shared/messages/mod.ts";
 import { ApiError } from "../../shared/openai/mod.ts";
 import type { Logger, Telemetry } from "../../shared/telemetry/telemetry.ts";
@@ -113,7 +114,7 @@ export class ModelCatalogue implements Disposable {
       counts.set(model.cardDigest, isDraining ? count : count + 1);
     }
     const rank = (digest: string, count: number) =>
-      count + (this.#entries.get(digest)?.model ? Number.MAX_SAFE_INTEGER / 2 : 0);
+      count > 0 && this.#entries.get(digest)?.model ? count + Number.MAX_SAFE_INTEGER / 2 : count;
     const ranked = [...counts].sort((a, b) => rank(...b) - rank(...a) || (a[0] < b[0] ? -1 : 1));
     return ranked[0]?.[0] ?? null;
   }
@@ -126,7 +127,7 @@ export class ModelCatalogue implements Disposable {
   }
 
   #refresh(instances: readonly InstanceRecord[]): void {
-    const now = Date.now();
+    const now = epochMs();
     for (const instance of instances) {
       const entry = this.#entries.get(instance.model.cardDigest);
       const isDue = entry === undefined || (entry.model === null && now >= entry.retryAtMs);
@@ -154,7 +155,7 @@ export class ModelCatalogue implements Disposable {
     this.#entries.set(digest, entry);
     entry.loaded.then((model) => {
       entry.model = model;
-      entry.retryAtMs = Date.now() + RETRY_MS;
+      entry.retryAtMs = epochMs() + RETRY_MS;
       this.#publishNames();
     });
   }

@@ -1,18 +1,16 @@
 /** The metrics of one API request: what it is counted as, and where it is now. */
 
-import type {
-  FrontendMetrics,
-  LastRequest,
-  RequestEnd,
-  RequestLabels,
-  RequestMeter,
-  StagePhase,
+import {
+  type FrontendMetrics,
+  type LastRequest,
+  type RequestEnd,
+  type RequestLabels,
+  type RequestMeter,
+  type StagePhase,
+  UNKNOWN_MODEL,
 } from "../../shared/telemetry/metrics/mod.ts";
 import type { AttemptPlan, FrameArrival } from "./attempt.ts";
 import type { Endpoint } from "./endpoint.ts";
-
-/** Until a model is known to be served, its name is the client's text: no label holds it. */
-const UNKNOWN_MODEL = "unknown_model";
 
 export interface MeteringEnd extends RequestEnd {
   readonly hasLeft: boolean;

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertRejects } from "@std/assert/mod.js";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert/mod.js";
 import OpenAI from "openai";
 import { serveFrontend } from "./server.ts";
 import { FrontendKit, type FrontendKitOptions } from "./testing/frontend_kit.ts";
@@ -121,7 +121,7 @@ Deno.test("A client that closes its connection cancels the worker, streaming and
       body: JSON.stringify({ ...CHAT, stream: isStream }) + " ".repeat(5_000),
       signal: leaving.signal,
     });
-    await reached.promise;
+    await Promise.race([reached.promise, request]);
     leaving.abort();
     await assertRejects(() => request);
     await cancelled.promise;
@@ -161,7 +161,10 @@ Deno.test("A client that closes its connection before its body has come is cance
   const head = "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 99\r\n" +
     "content-type: application/json\r\n\r\n{";
   await client.write(new TextEncoder().encode(head));
-  while (kit.frontend.admission.inflight === 0) await (await fetch(`${url}/live`)).text();
+  for (let tries = 0; kit.frontend.admission.inflight === 0; tries++) {
+    assert(tries < 1_000, "the request never began");
+    await (await fetch(`${url}/live`)).text();
+  }
   client.close();
   await server.drain(30_000);
   assertEquals(kit.telemetry.endRecords().map(({ message }) => message), ["request cancelled"]);

@@ -30,6 +30,10 @@ export class TokenTimings {
   attempted({ prefill, decode }: AttemptPlan): void {
     this.#attempts++;
     this.#completedTokens = decode.completedTokens;
+    // What the attempt before sent and nobody got, since a token before it was missing, comes again.
+    for (const list of [this.#atMs, this.#steps, this.#workerOf]) {
+      list.length = Math.min(list.length, this.#completedTokens);
+    }
     const place = ({ instance, request: { phase, attempt } }: AttemptPlan["decode"]) =>
       this.#workers.push({ instance_id: instance.instanceId, phase, attempt }) - 1;
     const prefillPlace = prefill === undefined ? -1 : place(prefill);

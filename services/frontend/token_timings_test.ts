@@ -45,6 +45,20 @@ Deno.test("TokenTimings puts tokens in their places, whatever their order, and d
   assertEquals([token_offsets_ms, token_steps], [[40, 40], [5, 9]]);
 });
 
+Deno.test("TokenTimings forgets what a failed attempt sent ahead of a token that never came", () => {
+  const timings = new TokenTimings();
+  const decode = { completedTokens: 0, instance: {}, request: {} };
+  timings.attempted({ prefill: decode, decode } as unknown as AttemptPlan);
+  timings.frame(tokens(1, [1], 110, 3));
+  timings.attempted({ decode } as unknown as AttemptPlan);
+  timings.frame(tokens(0, [1, 1], 150, 70));
+  const { token_offsets_ms, token_steps, token_workers } = timings.timings({
+    ...FACTS,
+    completionTokens: 2,
+  });
+  assertEquals([token_offsets_ms, token_steps, token_workers], [[50, 50], [70, 70], [2, 2]]);
+});
+
 Deno.test("TokenTimings goes on where a failed attempt left off", () => {
   const timings = new TokenTimings();
   const attempt = (number: number, id: string, completedTokens: number) =>

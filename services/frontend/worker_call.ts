@@ -69,6 +69,11 @@ export class WorkerCall {
     });
   }
 
+  /** The worker has told that its engine works on it. */
+  get hasBegun(): boolean {
+    return this.#stage !== null && this.#stage !== "accepted";
+  }
+
   /**
    * Calls the worker and hands out its frames up to `end`, by a callback since one comes for every
    * token. Rejects with a CallError; once closed, resolves.

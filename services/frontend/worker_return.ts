@@ -7,11 +7,21 @@
  */
 
 import type { InstanceDirectory } from "../../shared/bus/bus.ts";
+import { epochMs } from "../../shared/clock/epoch_clock.ts";
 import type { InstanceRecord } from "../../shared/messages/mod.ts";
+import type { ActiveSpan } from "../../shared/telemetry/telemetry.ts";
 
 interface Absence {
   readonly instance: InstanceRecord;
   readonly sinceMs: number;
+}
+
+interface WaitOptions {
+  /** Tells of the wait. */
+  readonly span: ActiveSpan<"http_request">;
+  readonly signal: AbortSignal;
+  /** Of the request: it is not waited for longer, whoever may come back. */
+  readonly deadlineAtMs: number;
 }
 
 export class WorkerReturn implements Disposable {
@@ -29,32 +39,37 @@ export class WorkerReturn implements Disposable {
   }
 
   /**
-   * Resolves with whether a decode worker that `matches` is here and takes requests: at once when one is,
-   * or none has gone lately. Rejects with the signal's reason.
+   * Resolves when a decode worker that `matches` takes requests, or need not be waited for any more, with
+   * whether there was a wait: none when one is here, or none has gone lately. Rejects with the signal's
+   * reason.
    */
   async decoder(
     matches: (instance: InstanceRecord) => boolean,
-    signal: AbortSignal,
+    { span, signal, deadlineAtMs }: WaitOptions,
   ): Promise<boolean> {
     const isReady = (instances: readonly InstanceRecord[]) =>
       instances.some((each) => each.role === "decode" && !each.isDraining && matches(each));
-    if (isReady(this.#directory.list())) return true;
+    if (isReady(this.#directory.list())) return false;
     const sinceMs = [...this.#absent.values()]
       .filter(({ instance }) => instance.role === "decode" && matches(instance))
       .map((absence) => absence.sinceMs);
-    const leftMs = Math.max(...sinceMs) + this.#graceMs - performance.now();
-    if (!(leftMs > 0)) return false;
+    const graceLeftMs = Math.max(...sinceMs) + this.#graceMs - performance.now();
+    const leftMs = Math.min(graceLeftMs, deadlineAtMs - epochMs());
+    if (leftMs <= 0) return false;
+    const wait = span.child("worker_wait");
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(), leftMs);
     try {
       await this.#directory.until(isReady, AbortSignal.any([signal, timeout.signal]));
-      return true;
+      wait.set({ "router.worker_returned": true });
     } catch {
+      wait.set({ "router.worker_returned": false });
       signal.throwIfAborted();
-      return false;
     } finally {
       clearTimeout(timer);
+      wait.end();
     }
+    return true;
   }
 
   [Symbol.dispose](): void {

@@ -35,6 +35,7 @@ Options:
   --tempo URL      Tempo, or Baton's traces service (default: where task start has it)
   --model MODEL    as for task start
   --port PORT      as for task start
+  --no-traces      as for task start
   --help           this text
 
 It reads the variables that the services read: run it with their environment. Nothing secret is

@@ -85,7 +85,8 @@ Deno.test("HELP names every option", () => {
 });
 
 Deno.test("DOCTOR_HELP names every option of the doctor", () => {
-  for (const flag of ["--dump", "--json", "--frontend", "--tempo", "--model", "--port", "--help"]) {
+  const ofStart = ["--model", "--port", "--no-traces"];
+  for (const flag of ["--dump", "--json", "--frontend", "--tempo", ...ofStart, "--help"]) {
     assertEquals(DOCTOR_HELP.includes(`  ${flag} `), true, flag);
   }
 });

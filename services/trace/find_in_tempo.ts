@@ -91,6 +91,8 @@ async function ask(path: string, { url, headers }: TempoAccess): Promise<Respons
   try {
     return await fetch(address, {
       headers: { accept: "application/json", ...headers },
+      // A redirect would take the credentials elsewhere.
+      redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch (error) {

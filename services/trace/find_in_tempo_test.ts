@@ -107,6 +107,10 @@ Deno.test("findInTempo says what it did not find, or what Tempo answered instead
     const { message } = await assertRejects(() => traceFound("last", url), Error);
     assertStringIncludes(message, "it answered 400 invalid TraceQL query");
   });
+  await withTempo({ status: 302 }, async (url) => {
+    const { message } = await assertRejects(() => traceFound("last", url), Error);
+    assertStringIncludes(message, "it answered 302");
+  });
   const { message } = await assertRejects(() => traceFound("last", "http://127.0.0.1:1"), Error);
   assertStringIncludes(message, "Cannot ask Tempo at http://127.0.0.1:1/api/search");
 });

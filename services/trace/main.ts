@@ -5,8 +5,10 @@ import {
   loadSettings,
   serviceLogDir,
   type Settings,
+  tempoHeaders,
 } from "../../shared/config/mod.ts";
 import { cacheDirectory } from "../../shared/download/mod.ts";
+import { redactText } from "../../shared/telemetry/log/redact.ts";
 import { paintAnsi, paintPlain } from "../../shared/trace_view/style.ts";
 import type { TempoAccess } from "./find_in_tempo.ts";
 import { HELP, parseOptions, type TraceOptions, UsageError } from "./options.ts";
@@ -42,14 +44,14 @@ async function main(args: readonly string[], env: Env): Promise<number> {
     return 0;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    write(Deno.stderr, `${message}\n`);
+    write(Deno.stderr, `${redactText(message)}\n`);
     return error instanceof UsageError || error instanceof ConfigError ? 2 : 1;
   }
 }
 
 function tempoAccess(given: string, settings: Settings): TempoAccess {
   const url = given || settings.TEMPO_QUERY_URL.replace(/\/+$/, "");
-  if (url !== "") return { url, headers: settings.TEMPO_QUERY_HEADERS };
+  if (url !== "") return { url, headers: tempoHeaders(settings, url) };
   throw new UsageError("Cannot use --tempo: name its URL, or set TEMPO_QUERY_URL");
 }
 

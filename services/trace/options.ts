@@ -14,7 +14,7 @@ Options:
                    input; written with DYN_LOGGING_JSONL=1 DYN_LOGGING_SPAN_EVENTS=1
                    (default: DYN_LOG_DIR, else where "deno task start" keeps its logs)
   --tempo [URL]    ask Tempo's API, or Baton's own traces service, instead
-                   (default: TEMPO_QUERY_URL; TEMPO_QUERY_HEADERS go with each query)
+                   (default: TEMPO_QUERY_URL, whose queries have TEMPO_QUERY_HEADERS)
   --html FILE      write one HTML file that opens anywhere
   --json           write one JSON object
   --help           this text

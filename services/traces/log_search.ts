@@ -136,19 +136,20 @@ interface LogFile {
 
 /** The newest first. */
 async function logFiles(folder: string): Promise<LogFile[]> {
-  const found: (LogFile & { readonly changedMs: number })[] = [];
-  try {
-    for await (const { name, isFile } of Deno.readDir(folder)) {
-      if (!isFile || !name.endsWith(".jsonl")) continue;
-      const path = join(folder, name);
-      const { size, mtime } = await Deno.stat(path);
-      found.push({ path, bytes: size, changedMs: mtime?.getTime() ?? 0 });
-    }
-  } catch (error) {
-    // A file that was moved away meanwhile, or no folder yet.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return found.sort((a, b) => b.changedMs - a.changedMs);
+  const entries = await Array.fromAsync(Deno.readDir(folder)).catch(noneIfGone) ?? [];
+  const names = entries.filter(({ name, isFile }) => isFile && name.endsWith(".jsonl"));
+  const files = await Promise.all(names.map(async ({ name }) => {
+    const path = join(folder, name);
+    const info = await Deno.stat(path).catch(noneIfGone);
+    return info === null ? [] : [{ path, bytes: info.size, changedMs: info.mtime?.getTime() ?? 0 }];
+  }));
+  return files.flat().sort((a, b) => b.changedMs - a.changedMs);
+}
+
+/** There is no folder yet, or a file was moved away. */
+function noneIfGone(error: unknown): null {
+  if (error instanceof Deno.errors.NotFound) return null;
+  throw error;
 }
 
 interface Search {
@@ -161,21 +162,15 @@ async function* linesWith(
   path: string,
   { needle, signal }: Search,
 ): AsyncGenerator<string, void> {
-  let file: Deno.FsFile;
-  try {
-    file = await Deno.open(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
-  }
-  using open = file;
+  using file = await Deno.open(path).catch(noneIfGone);
+  if (file === null) return;
   const decoder = new TextDecoder();
   // Node's buffers have a fast search.
   const buffer = Buffer.alloc(MAX_LINE_BYTES + CHUNK_BYTES);
   let filled = 0;
   while (true) {
     signal.throwIfAborted();
-    const read = await open.read(buffer.subarray(filled, filled + CHUNK_BYTES));
+    const read = await file.read(buffer.subarray(filled, filled + CHUNK_BYTES));
     if (read === null) return;
     filled += read;
     const whole = buffer.subarray(0, filled).lastIndexOf(LINE_FEED) + 1;

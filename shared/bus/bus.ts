@@ -77,8 +77,8 @@ export interface CallOptions {
   /** Headers of the cancel message, so that a trace can show it. */
   readonly cancelHeaders?: () => Headers;
   /**
-   * Epoch milliseconds of this process; bounds the call at both ends. What is left of it travels, since
-   * the clocks of two hosts may differ.
+   * By epochMs(); bounds the call at both ends. What is left of it travels, since the clocks of two
+   * hosts may differ.
    */
   readonly deadlineAtMs?: number;
 }

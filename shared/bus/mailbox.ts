@@ -37,15 +37,8 @@ export class Mailbox<T> {
 
   /** Resolves with the next item, or `done` after the end; rejects once with the error of the end. */
   take(): Promise<IteratorResult<T, undefined>> {
-    const item = this.#items[this.#taken];
-    if (item !== undefined) {
-      this.#items[this.#taken++] = undefined;
-      if (this.#taken >= COMPACT_AFTER || this.#taken === this.#items.length) {
-        this.#items = this.#items.slice(this.#taken);
-        this.#taken = 0;
-      }
-      return Promise.resolve({ done: false, value: item });
-    }
+    const item = this.takeReady();
+    if (item !== undefined) return Promise.resolve({ done: false, value: item });
     if (this.#end) {
       const { error } = this.#end;
       this.#end = {};
@@ -56,6 +49,18 @@ export class Mailbox<T> {
     if (this.#waiter) throw new TypeError("Cannot take from a mailbox twice at a time");
     this.#waiter = Promise.withResolvers();
     return this.#waiter.promise;
+  }
+
+  /** The next item if it is here already: what came in one burst costs one wait. */
+  takeReady(): T | undefined {
+    const item = this.#items[this.#taken];
+    if (item === undefined) return undefined;
+    this.#items[this.#taken++] = undefined;
+    if (this.#taken >= COMPACT_AFTER || this.#taken === this.#items.length) {
+      this.#items = this.#items.slice(this.#taken);
+      this.#taken = 0;
+    }
+    return item;
   }
 
   #close(end: { readonly error?: unknown }): void {

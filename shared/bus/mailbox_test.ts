@@ -12,6 +12,17 @@ Deno.test("Mailbox.take() yields items in the order of their pushes, queued or a
   assertEquals(await awaited, { done: false, value: "c" });
 });
 
+Deno.test("Mailbox.takeReady() yields what has come and waits for nothing", async () => {
+  const mailbox = new Mailbox<string>();
+  assertEquals(mailbox.takeReady(), undefined);
+  mailbox.push("a");
+  mailbox.push("b");
+  mailbox.fail(new Error("broken"));
+  assertEquals([mailbox.takeReady(), mailbox.takeReady()], ["a", "b"]);
+  assertEquals(mailbox.takeReady(), undefined);
+  await assertRejects(() => mailbox.take(), Error, "broken");
+});
+
 Deno.test("Mailbox keeps order over long queues that never run empty", async () => {
   const mailbox = new Mailbox<number>();
   let pushed = 0;

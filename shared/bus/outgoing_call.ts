@@ -16,6 +16,7 @@
  * Silence is counted in ticks (`ticker.ts`), so a stalled event loop is not taken for a dead peer.
  */
 
+import { epochMs } from "../clock/epoch_clock.ts";
 import { CallError, type CallOptions, type Frame, type Headers } from "./bus.ts";
 import { Mailbox } from "./mailbox.ts";
 import { type IncomingMessage, NO_RESPONDERS } from "./message.ts";
@@ -63,7 +64,7 @@ export class OutgoingCall<T> implements Closable {
     if (options.signal?.aborted) {
       return this.#settle(() => this.#frames.fail(options.signal?.reason));
     }
-    const remainingMs = (options.deadlineAtMs ?? Infinity) - Date.now();
+    const remainingMs = (options.deadlineAtMs ?? Infinity) - epochMs();
     if (remainingMs <= 0) return this.#fail("deadline_exceeded", "its deadline has passed");
     if (!link.isConnected) {
       return this.#fail("disconnected", "this process has no connection to NATS");

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert/mod.js";
 import { FakeLink, FakeTicker } from "../../tests/bus/fake_link.ts";
+import { epochMs } from "../clock/epoch_clock.ts";
 import { CallError, type CallOptions } from "./bus.ts";
 import { Inbox } from "./inbox.ts";
 import type { IncomingMessage } from "./message.ts";
@@ -42,9 +43,21 @@ Deno.test("OutgoingCall sends its request with an address for the answers", () =
     data: encodePayload("p"),
     replyTo: "_INBOX.x.c",
   });
-  const leftMs = 1e15 - Date.now();
+  const leftMs = 1e15 - epochMs();
   assert(Math.abs((request?.timeoutMs ?? NaN) - leftMs) < 60_000);
   for (const call of open) call.close();
+});
+
+Deno.test("OutgoingCall has its time whatever becomes of the host's clock", () => {
+  const now = Date.now;
+  Date.now = () => now() + 3_600_000;
+  try {
+    const { link, open } = startCall({ deadlineAtMs: epochMs() + 60_000 });
+    assertEquals(link.takeKinds(), ["call"]);
+    for (const call of open) call.close();
+  } finally {
+    Date.now = now;
+  }
 });
 
 Deno.test("OutgoingCall frees all it holds when it ends", async () => {

@@ -6,6 +6,7 @@ import {
   redactedSettings,
   shownVariables,
   telemetryOptions,
+  tempoHeaders,
   unknownVariables,
   VARIABLES,
 } from "./mod.ts";
@@ -234,6 +235,7 @@ Deno.test("loadSettings() refuses by name what Baton cannot do as the specificat
     ["OTEL_BSP_EXPORT_TIMEOUT", "soon", "use a whole number"],
     ["OTEL_SPAN_EVENT_COUNT_LIMIT", "-1", "use a whole number"],
     ["DYN_TRACE_LEVEL_REMOTE", "4", "use a whole number from 0 to 3"],
+    ["TEMPO_QUERY_URL", "http://[tempo", "use an http:// or https:// URL"],
     ["DYN_LOG", "info,bus", "Cannot read log filter directive"],
   ];
   for (const [name, value, hint] of refused) {
@@ -241,6 +243,19 @@ Deno.test("loadSettings() refuses by name what Baton cannot do as the specificat
     assertStringIncludes(error.message, `Cannot use ${name}="${value}": `);
     assertStringIncludes(error.message, hint);
   }
+});
+
+Deno.test("tempoHeaders() gives credentials to the Tempo that they are for, and to no other", () => {
+  const env = {
+    TEMPO_QUERY_URL: "https://hosted.example/tempo",
+    TEMPO_QUERY_HEADERS: "x-key=abc",
+  };
+  const settings = loadSettings(env);
+  assertEquals(tempoHeaders(settings, "https://hosted.example/tempo"), { "x-key": "abc" });
+  assertEquals(tempoHeaders(settings, "http://hosted.example/tempo"), {});
+  assertEquals(tempoHeaders(settings, "http://127.0.0.1:3200"), {});
+  const unnamed = loadSettings({ ...env, TEMPO_QUERY_URL: "" });
+  assertEquals(tempoHeaders(unnamed, "http://127.0.0.1:3200"), { "x-key": "abc" });
 });
 
 Deno.test("configurationPage() has a row for every variable", () => {

@@ -78,7 +78,8 @@ export const TRACES_VARIABLES = {
     ["traces", "trace"],
     pairs(),
     "none",
-    "Headers of every query to Tempo, `key=value,…`, such as `Authorization=Basic%20…`",
+    "Headers of queries to the Tempo of `TEMPO_QUERY_URL`, `key=value,…`, such as `Authorization=Basic%20…`; " +
+      "where that is not set, of the one that `--tempo` names",
     true,
   ),
 } as const;

@@ -2,10 +2,10 @@
  * How far apart the clocks of processes are, from the spans alone.
  *
  * A child in another process begins after its parent began, and ends about when the parent ends or
- * before; only one that was called off ends when it hears of it. Both bound the offset between the two
- * clocks. Where no offset at all fits the bounds, none is
- * assumed; else the middle of what fits is taken. Clocks belong to processes and not to hosts: each
- * process counts from the time at which it started, so a clock that was set in between shows too.
+ * before; only one whose end the parent did not wait for may end later. Both bound the offset between
+ * the two clocks. Where no offset at all fits the bounds, none is assumed; else the middle of what fits
+ * is taken. Clocks belong to processes and not to hosts: each process counts from the time at which it
+ * started, so a clock that was set in between shows too.
  */
 
 import { textAttribute, type ViewSpan } from "./span.ts";
@@ -89,19 +89,21 @@ interface Edge {
 
 function boundChild(bounds: Bounds, { parent, child, knownUs }: Edge): void {
   bounds.highestUs = Math.min(bounds.highestUs, child.startUs - (parent.startUs - knownUs));
-  if (child.endUs === null || parent.endUs === null || isCalledOff(parent)) return;
+  if (child.endUs === null || parent.endUs === null || isEndUnheard(parent)) return;
   bounds.lowestUs = Math.max(bounds.lowestUs, child.endUs - (parent.endUs - knownUs));
 }
 
 function boundParent(bounds: Bounds, { parent, child, knownUs }: Edge): void {
   bounds.lowestUs = Math.max(bounds.lowestUs, parent.startUs - (child.startUs - knownUs));
-  if (child.endUs === null || parent.endUs === null || isCalledOff(parent)) return;
+  if (child.endUs === null || parent.endUs === null || isEndUnheard(parent)) return;
   bounds.highestUs = Math.min(bounds.highestUs, parent.endUs - (child.endUs - knownUs));
 }
 
-/** What works for it goes on until it hears of that. */
-function isCalledOff(parent: ViewSpan): boolean {
-  return textAttribute(parent, "cancellation.signal") !== undefined;
+/** It ended before it heard its child's end: that of a call that was called off, or not waited for. */
+function isEndUnheard(parent: ViewSpan): boolean {
+  const stage = textAttribute(parent, "worker.stage");
+  return textAttribute(parent, "cancellation.signal") !== undefined ||
+    (stage !== undefined && stage !== "end");
 }
 
 function chooseShift({ lowestUs, highestUs }: Bounds): { aheadUs: number; uncertaintyUs: number } {

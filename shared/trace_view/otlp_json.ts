@@ -119,7 +119,9 @@ function readId(value: unknown): string {
   if (typeof value !== "string") return "";
   if (HEX_ID.test(value)) return value.toLowerCase();
   try {
-    return Uint8Array.fromBase64(value).toHex();
+    // Not every browser in use has `Uint8Array.fromBase64`.
+    const bytes = Array.from(atob(value), (character) => character.charCodeAt(0));
+    return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
   } catch {
     return "";
   }

@@ -56,7 +56,10 @@ interface Cell {
 /** More series than a chart or a browser can hold say that `by()` has the wrong attribute. */
 const MAX_SERIES = 1000;
 
-/** A query gives more series than are answered. */
+/** Values of all series: more would take all memory of the service and of the browser. */
+const MAX_VALUES = 1_000_000;
+
+/** A query gives more series, or more values, than are answered. */
 export class SeriesLimitError extends Error {
   override name = "SeriesLimitError";
 }
@@ -93,12 +96,19 @@ export class MetricsAccumulator {
     this.#keepExemplar(group, span, { interval, bucket, value });
   }
 
-  /** Series in order of their labels. */
+  /** Series in order of their labels. Throws a SeriesLimitError. */
   series(): Series[] {
-    const { stage } = this.#options;
+    const { stage, window } = this.#options;
     const groups = [...this.#groups.values()];
     if (groups.length === 0 && stage.by.length === 0 && stage.ref === null) {
       groups.push({ labels: [], cells: [], exemplars: [] });
+    }
+    const count = groups.reduce((sum, group) => sum + this.#seriesCount(group), 0);
+    if (count * window.intervals > MAX_VALUES) {
+      throw new SeriesLimitError(
+        `Cannot answer: ${count} series of ${window.intervals} steps are more than ${MAX_VALUES} ` +
+          "values; use a larger step, or group by fewer attributes",
+      );
     }
     const series = groups.flatMap((group) => this.#seriesOf(group));
     return series.sort((a, b) => compareLabels(a.labels, b.labels));
@@ -164,6 +174,12 @@ export class MetricsAccumulator {
     });
   }
 
+  #seriesCount(group: Group): number {
+    const { function: name, quantiles } = this.#options.stage;
+    if (name === "histogram_over_time") return bucketBounds(group).size;
+    return name === "quantile_over_time" ? quantiles.length : 1;
+  }
+
   #seriesOf(group: Group): Series[] {
     const { function: name, quantiles, by } = this.#options.stage;
     if (name === "histogram_over_time") return this.#histogramSeries(group);
@@ -220,8 +236,7 @@ export class MetricsAccumulator {
   }
 
   #histogramSeries(group: Group): Series[] {
-    const bounds = new Set(group.cells.flatMap((cell) => [...cell?.buckets.keys() ?? []]));
-    return [...bounds].map((bound) => {
+    return [...bucketBounds(group)].map((bound) => {
       const values = this.#values(group, (cell) => cell?.buckets.get(bound) ?? 0);
       return {
         labels: [...group.labels, ["__bucket", { type: "float", value: bound }]],
@@ -239,6 +254,10 @@ export class MetricsAccumulator {
       (_, interval) => valueOf(group.cells[interval]),
     );
   }
+}
+
+function bucketBounds({ cells }: Group): Set<number> {
+  return new Set(cells.flatMap((cell) => [...cell?.buckets.keys() ?? []]));
 }
 
 function newCell(): Cell {

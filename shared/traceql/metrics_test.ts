@@ -110,6 +110,24 @@ Deno.test("metrics refuse more series than an answer can hold", () => {
   assertThrows(() => accumulate("rate() by (span.group)", spans), SeriesLimitError, "1000 series");
 });
 
+Deno.test("metrics refuse more values than an answer can hold, whose steps are too short", () => {
+  const spans = Array.from({ length: 200 }, (_, at) => ({
+    at: 1,
+    n: int(1),
+    group: String(at),
+  }));
+  const window = new MetricsWindow({
+    startNs: 600n * SECOND_NS,
+    endNs: 11_600n * SECOND_NS,
+    stepNs: SECOND_NS,
+  });
+  assertThrows(
+    () => accumulate("rate() by (span.group)", spans, window).series(),
+    SeriesLimitError,
+    "use a larger step",
+  );
+});
+
 Deno.test("an instant query has one value for its range, both ends included", () => {
   const window = new MetricsWindow({
     startNs: 600n * SECOND_NS,

@@ -4,6 +4,7 @@
  */
 
 import { type Bus, CallError } from "../bus/mod.ts";
+import { epochMs } from "../clock/epoch_clock.ts";
 import { endpointSubject, type Role } from "../messages/mod.ts";
 
 const ROLES: readonly Role[] = ["prefill", "decode"];
@@ -27,7 +28,7 @@ export async function refuseRival(bus: Bus, instanceId: string): Promise<void> {
 async function isServed(bus: Bus, role: Role, instanceId: string): Promise<boolean> {
   const subject = endpointSubject(bus.namespace, role, "card", instanceId);
   try {
-    const frames = bus.call(subject, {}, { deadlineAtMs: Date.now() + ANSWER_MS });
+    const frames = bus.call(subject, {}, { deadlineAtMs: epochMs() + ANSWER_MS });
     for await (const _frame of frames) { /* Whatever it answers, it is there. */ }
     return true;
   } catch (error) {

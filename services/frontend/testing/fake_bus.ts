@@ -18,13 +18,14 @@ import {
   type OutgoingTransfer,
   TransferError,
 } from "../../../shared/bus/bus.ts";
+import { Mailbox } from "../../../shared/bus/mailbox.ts";
+import { epochMs } from "../../../shared/clock/epoch_clock.ts";
 import {
   type Endpoint,
   endpointSubject,
   type InstanceRecord,
   type Role,
 } from "../../../shared/messages/mod.ts";
-import { ArrivalQueue } from "../arrival_queue.ts";
 
 export class FakeDirectory implements InstanceDirectory {
   readonly dropped: string[] = [];
@@ -80,12 +81,6 @@ interface OpenCall {
   fail(failure: CallFailure): void;
 }
 
-/** Errors queue behind the frames that were sent before them. */
-type Arrival<T> =
-  | { readonly frame: Frame<T> }
-  | { readonly error: CallError }
-  | { readonly isEnd: true };
-
 export class FakeBus implements Bus {
   readonly namespace = "test";
   isConnected = true;
@@ -94,7 +89,7 @@ export class FakeBus implements Bus {
   readonly instances = new FakeDirectory();
   readonly #handlers = new Map<string, CallHandler>();
   readonly #calls = new Set<OpenCall>();
-  readonly #transfers = new Map<string, ArrivalQueue<IncomingPart>>();
+  readonly #transfers = new Map<string, Mailbox<IncomingPart>>();
   #nextCall = 1;
 
   tell(): void {}
@@ -130,40 +125,39 @@ export class FakeBus implements Bus {
     if (this.failCalls) throw new CallError(this.failCalls, `Cannot call ${subject}`);
     const handler = this.#handlers.get(subject);
     if (handler === undefined) throw new CallError("no_responders", `Nobody serves ${subject}`);
-    const arrivals = new ArrivalQueue<Arrival<T>>();
+    const frames = new Mailbox<Frame<T>>();
     const remote = new AbortController();
     const open: OpenCall = {
       subject,
-      fail: (failure) =>
-        arrivals.push({ error: new CallError(failure, `Cannot finish: ${failure}`) }),
+      fail: (failure) => frames.fail(new CallError(failure, `Cannot finish: ${failure}`)),
     };
     const onAbort = () => {
       remote.abort(new CallAborted("cancelled", options.cancelHeaders?.()));
-      arrivals.fail(options.signal?.reason);
+      frames.clear();
+      frames.fail(options.signal?.reason);
     };
     options.signal?.addEventListener("abort", onAbort);
     const timer = options.deadlineAtMs === undefined ? undefined : setTimeout(() => {
       remote.abort(new CallAborted("deadline_exceeded"));
       open.fail("deadline_exceeded");
-    }, options.deadlineAtMs - Date.now());
+    }, options.deadlineAtMs - epochMs());
     this.#calls.add(open);
     handler({
       callId: String(this.#nextCall++),
       payload: structuredClone(payload),
       headers: options.headers ?? {},
       signal: remote.signal,
-      send: (body, headers = {}) => arrivals.push({ frame: { body: body as T, headers } }),
+      send: (body, headers = {}) => frames.push({ body: body as T, headers }),
     }).then(
-      () => arrivals.push({ isEnd: true }),
-      (error) => arrivals.push({ error: remoteError(error) }),
+      () => frames.end(),
+      (error) => frames.fail(remoteError(error)),
     );
     try {
       for (;;) {
-        const arrival = await arrivals.next();
-        if ("isEnd" in arrival) return;
-        if ("error" in arrival) throw arrival.error;
-        if (options.onFrame === undefined) yield arrival.frame;
-        else options.onFrame(arrival.frame);
+        const taken = await frames.take();
+        if (taken.done) return;
+        if (options.onFrame === undefined) yield taken.value;
+        else options.onFrame(taken.value);
       }
     } finally {
       clearTimeout(timer);
@@ -204,9 +198,10 @@ export class FakeBus implements Bus {
       close: () => this.#transfers.delete(subject),
       async *[Symbol.asyncIterator]() {
         for (;;) {
-          const part = await parts.next();
-          yield part;
-          if (part.kind === "finished") return;
+          const taken = await parts.take();
+          if (taken.done) return;
+          yield taken.value;
+          if (taken.value.kind === "finished") return;
         }
       },
     };
@@ -228,8 +223,8 @@ export class FakeBus implements Bus {
     };
   }
 
-  #parts(subject: string): ArrivalQueue<IncomingPart> {
-    const parts = this.#transfers.get(subject) ?? new ArrivalQueue<IncomingPart>();
+  #parts(subject: string): Mailbox<IncomingPart> {
+    const parts = this.#transfers.get(subject) ?? new Mailbox<IncomingPart>();
     this.#transfers.set(subject, parts);
     return parts;
   }

@@ -1,5 +1,6 @@
 /** What a running deployment says of itself: its bus, its workers, its clocks, its requests' contexts. */
 
+import { hostname } from "node:os";
 import type { BusAnswer, HeardInstance } from "./bus_view.ts";
 import { type Finding, good, trouble } from "./finding.ts";
 import type { FrontendAnswer, FrontendHealth, FrontendView } from "./frontend_view.ts";
@@ -73,7 +74,8 @@ function spanFindings(url: string, { health, contexts }: FrontendView): Finding[
   }
   const requests = contexts.continued + contexts.ignored + contexts.absent;
   if (requests === 0 || hasExported(health)) return [];
-  const facts = `The frontend at ${url} has taken ${requests} requests and exported no span`;
+  const facts = `The frontend at ${url} has taken ${requests} requests and exported no span: it ` +
+    "exports none, or none of them was sampled";
   return [trouble("note", "export-off", facts)];
 }
 
@@ -126,10 +128,16 @@ export function busFindings(
   return [there, trouble("bad", "no-workers", facts), ...clocks];
 }
 
-/** Compares the clocks of the workers' hosts with this machine's. */
-export function clockFindings(heard: readonly HeardInstance[]): Finding[] {
+/** Compares the clocks of the workers' hosts with this machine's; `ownHost` is this one's name. */
+export function clockFindings(
+  heard: readonly HeardInstance[],
+  ownHost: string = hostname(),
+): Finding[] {
+  // What is on this machine has its clock, however late its heartbeats are.
+  const others = heard.filter(({ record }) => record.host !== ownHost);
+  if (others.length === 0) return [good("clocks", "all workers are on this machine")];
   const hosts = new Map<string, HeardInstance>();
-  for (const instance of heard) {
+  for (const instance of others) {
     const known = hosts.get(instance.record.host);
     if (known === undefined || instance.delayMs < known.delayMs) {
       hosts.set(instance.record.host, instance);

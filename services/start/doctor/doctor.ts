@@ -7,6 +7,7 @@ import {
   givenServiceName,
   loadSettings,
   type Settings,
+  tempoHeaders,
   VERSION,
 } from "../../../shared/config/mod.ts";
 import { type Machine, readMachine } from "../machine.ts";
@@ -31,12 +32,13 @@ import {
   engineFindings,
   natsProgramFinding,
   portFindings,
+  type PortPlan,
 } from "./machine_findings.ts";
 import { logFinding, readSettings } from "./settings_findings.ts";
 import { type StoreAnswer, storeFindings, viewStore } from "./store_findings.ts";
 
 export type DoctorOptions =
-  & Pick<StartOptions, "model" | "port" | "frontendUrl" | "tempoUrl" | "isJson">
+  & Pick<StartOptions, "model" | "port" | "hasTraces" | "frontendUrl" | "tempoUrl" | "isJson">
   & { readonly terminal: Terminal };
 
 type Environment = Readonly<Record<string, string>>;
@@ -83,9 +85,10 @@ export async function examine(
   const place = placeOf(settings, options);
   const [frontend, store] = await Promise.all([
     viewFrontend(place.frontend.url),
-    viewStore(place.store.url, settings.TEMPO_QUERY_HEADERS),
+    viewStore(place.store.url, tempoHeaders(settings, place.store.url)),
   ]);
-  const view = { settings, machine, env: usableEnv, place, frontend, store };
+  const { hasTraces } = options;
+  const view = { settings, machine, env: usableEnv, place, hasTraces, frontend, store };
   const ofMachine = place.isOwnStart ? await machineFindings(view, options) : [];
   return [...first, ...ofMachine, ...await deploymentFindings(view)];
 }
@@ -123,21 +126,19 @@ interface View {
   readonly machine: Machine;
   readonly env: Environment;
   readonly place: Place;
+  /** Whether `task start` runs its traces service. */
+  readonly hasTraces: boolean;
   readonly frontend: FrontendAnswer;
   readonly store: StoreAnswer;
 }
 
 async function machineFindings(
-  { settings, machine, place, frontend }: View,
+  { settings, machine, place, hasTraces, frontend }: View,
   options: Pick<DoctorOptions, "model">,
 ): Promise<Finding[]> {
   const model = options.model ?? settings.DYN_MODEL;
-  const { DYN_HTTP_HOST, DYN_TRACES_HOST: hostname } = settings;
-  const ports = [
-    { hostname: DYN_HTTP_HOST, port: place.apiPort, purpose: "the API" },
-    { hostname, port: settings.DYN_TRACES_OTLP_PORT, purpose: "the traces service for spans" },
-    { hostname, port: settings.DYN_TRACES_QUERY_PORT, purpose: "the traces service's page" },
-  ];
+  const api = { hostname: settings.DYN_HTTP_HOST, port: place.apiPort, purpose: "the API" };
+  const ports = [api, ...(hasTraces ? tracesPorts(settings) : [])];
   return [
     ...(settings.NATS_URL === "" ? [await natsProgramFinding(machine)] : []),
     ...await engineFindings(machine, { settings, model }),
@@ -145,6 +146,14 @@ async function machineFindings(
     // Once Baton runs they are its own.
     ...(frontend.kind === "baton" ? [] : portFindings(ports)),
   ];
+}
+
+function tracesPorts(settings: Settings): PortPlan[] {
+  const { DYN_TRACES_HOST: hostname, TEMPO_QUERY_URL } = settings;
+  const takesSpans = TEMPO_QUERY_URL === "";
+  const otlp = { port: settings.DYN_TRACES_OTLP_PORT, purpose: "the traces service for spans" };
+  const query = { port: settings.DYN_TRACES_QUERY_PORT, purpose: "the traces service's page" };
+  return [...(takesSpans ? [otlp] : []), query].map((plan) => ({ hostname, ...plan }));
 }
 
 async function deploymentFindings(view: View): Promise<Finding[]> {
@@ -162,7 +171,7 @@ async function deploymentFindings(view: View): Promise<Finding[]> {
     ...await exportFindings(exportContext(view)),
     ...storeFindings(place.store, store, {
       serviceName: givenServiceName(settings),
-      hasFrontend,
+      exportedSpans: hasFrontend ? frontend.view.health.telemetry.exported_spans : null,
     }),
     logFinding(settings, { cacheDir: machine.cacheDir, isOwnStart: place.isOwnStart }),
   ];
@@ -170,8 +179,10 @@ async function deploymentFindings(view: View): Promise<Finding[]> {
 
 /** The export as the services are told of it, which `task start` has a say in. */
 function exportContext(view: View): ExportContext {
-  const { settings, env, place } = view;
-  if (!place.isOwnStart) return { settings, env, isCollectorAwaited: false, ask: askCollector };
+  const { settings, env, place, hasTraces } = view;
+  if (!place.isOwnStart || !hasTraces) {
+    return { settings, env, isCollectorAwaited: false, ask: askCollector };
+  }
   const added = exportTo(ownOtlpUrl(settings), env);
   return {
     settings: loadSettings({ ...env, ...added }),

@@ -44,7 +44,9 @@ export interface DumpInput {
 }
 
 /** Families of variables in which a misspelt one is worth seeing. */
-const FAMILIES = /^(?:DYN|OTEL|NATS)_|^(?:NO|HTTPS?|ALL)_PROXY$/i;
+const FAMILIES = /^(?:DYN|OTEL|NATS)_/i;
+/** The runtime reads them for every request that leaves, downloads and exports too. */
+const PROXIES = /^(?:NO|HTTPS?|ALL)_PROXY$/i;
 
 export async function createDump(env: Environment, { args, options }: DumpInput): Promise<Dump> {
   const { settings: usable } = readSettings(env);
@@ -58,6 +60,7 @@ export async function createDump(env: Environment, { args, options }: DumpInput)
     version: VERSION,
     facts: {
       ...await machineFacts(env, settings),
+      ...proxyFacts(env),
       arguments: redactArguments(args).join(" "),
       "service names": ["frontend", "prefill", "decode"]
         .map((service) => telemetryOptions(settings, service, "").serviceName).join(", "),
@@ -116,6 +119,11 @@ async function deviceFact(
   } catch (error) {
     return redactText(messageOf(error));
   }
+}
+
+function proxyFacts(env: Environment): Record<string, string> {
+  const set = Object.entries(env).filter(([name, value]) => PROXIES.test(name) && value !== "");
+  return Object.fromEntries(set.map(([name, value]) => [name, redactValue(name, value)]));
 }
 
 function unreadVariables(env: Environment): Record<string, string> {

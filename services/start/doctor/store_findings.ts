@@ -41,12 +41,22 @@ export async function viewStore(
 
 /** Whether it is Baton's traces service and not a Tempo. */
 async function isOwn(base: string, headers: Headers): Promise<boolean> {
-  const build = buildSchema.safeParse(await getJson(`${base}/api/status/buildinfo`, headers));
-  return build.success && build.data.revision.startsWith("baton-");
+  try {
+    const { revision } = buildSchema.parse(await getJson(`${base}/api/status/buildinfo`, headers));
+    return revision.startsWith("baton-");
+  } catch {
+    // Gateways before a Tempo need not let this through.
+    return false;
+  }
 }
 
 async function getJson(url: string, headers: Headers): Promise<unknown> {
-  const response = await fetch(url, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const response = await fetch(url, {
+    headers,
+    // A redirect would take the credentials elsewhere.
+    redirect: "manual",
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
   const text = await response.text();
   if (!response.ok) throw new Error(`it answers ${response.status} to ${new URL(url).pathname}`);
   try {
@@ -59,22 +69,23 @@ async function getJson(url: string, headers: Headers): Promise<unknown> {
 export interface StoreExpectation {
   /** The service name that the settings give; empty for none. */
   readonly serviceName: string;
-  /** Whether a frontend runs whose spans should be there. */
-  readonly hasFrontend: boolean;
+  /** Spans that the frontend has delivered, which should be there; null where none was asked. */
+  readonly exportedSpans: number | null;
 }
 
 export function storeFindings(
   { url, isGiven }: Address,
   answer: StoreAnswer,
-  { serviceName, hasFrontend }: StoreExpectation,
+  { serviceName, exportedSpans }: StoreExpectation,
 ): Finding[] {
   if (answer.kind === "unreachable") {
     if (!isGiven) return [];
     return [trouble("bad", "store-unreachable", `No store at ${url}: ${answer.reason}`)];
   }
   const { names } = answer;
+  if (exportedSpans === 0) return [good("store", `${url} answers; no span was sent so far`)];
   if (names.length === 0) {
-    if (!hasFrontend) return [];
+    if (exportedSpans === null) return [];
     return [trouble("note", "store-empty", `The store at ${url} has no span`)];
   }
   const wanted = ROLES.map((role) => `${serviceName || "baton"}-${role}`);

@@ -170,9 +170,12 @@ function heard(delayMs: number): HeardInstance {
   };
 }
 
-function store(names: readonly string[], serviceName = ""): Finding[] {
+function store(
+  names: readonly string[],
+  { serviceName = "", exportedSpans = 9 as number | null } = {},
+): Finding[] {
   const answer = { kind: "names", names, isOwn: false } as const;
-  return storeFindings(STORE, answer, { serviceName, hasFrontend: true });
+  return storeFindings(STORE, answer, { serviceName, exportedSpans });
 }
 
 interface Reproduction {
@@ -299,7 +302,7 @@ const REPRODUCTIONS: Readonly<Record<Symptom, Reproduction>> = {
     find: async () => {
       const url = `http://127.0.0.1:${closedPort()}`;
       const answer = await viewStore(url, {});
-      return storeFindings({ url, isGiven: true }, answer, { serviceName: "", hasFrontend: true });
+      return storeFindings({ url, isGiven: true }, answer, { serviceName: "", exportedSpans: 9 });
     },
     says: "No store at http://127.0.0.1:",
   },
@@ -343,8 +346,14 @@ Deno.test("the doctor finds nothing wrong where all is well", async () => {
     denoFinding("2.9.6"),
     ...frontend({}),
     ...store(["baton-frontend"]),
-    ...store(["shop"], "shop"),
+    ...store(["shop"], { serviceName: "shop" }),
+    ...store([], { exportedSpans: null }),
+    // A store that others use too, before the first request.
+    ...store([], { exportedSpans: 0 }),
+    ...store(["of-others"], { exportedSpans: 0 }),
     ...clockFindings([heard(3)]),
+    // Late heartbeats of a busy machine are no matter of its clock.
+    ...clockFindings([heard(900)], "far"),
     logFinding(loadSettings({ DYN_LOGGING_JSONL: "1" }), { cacheDir: "/c", isOwnStart: false }),
     ...await exportFindings({
       settings: loadSettings(env),

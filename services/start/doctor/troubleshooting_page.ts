@@ -22,7 +22,7 @@ its traces. Nothing secret is in what it writes.
 How clocks are compared: each worker's heartbeat carries the time at which it was sent, and the doctor
 takes the least difference to its own clock over two seconds of heartbeats, from 250 ms on (a message
 takes a few). The frontend's clock is read from the \`Date\` of its answer, which counts whole seconds:
-what is less than two cannot be told.
+what is less than two cannot be told. Workers on the doctor's own machine are not compared.
 
 This page is printed from \`services/start/doctor/symptoms.ts\`
 (\`deno run -A services/start/doctor/print_page.ts > docs/observability/troubleshooting.md\`).

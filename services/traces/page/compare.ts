@@ -6,6 +6,7 @@ import { type DiffNode, diffTraces, durationUs } from "../../../shared/trace_vie
 import { buildTree, type TraceTree } from "../../../shared/trace_view/trace_tree.ts";
 import { fetchTrace } from "./trace_queries.ts";
 import { field, h, indent, notice } from "./dom.ts";
+import { listTable } from "./list_table.ts";
 import { requestNode } from "./trace.ts";
 import { traceHref } from "./waterfall.ts";
 
@@ -76,14 +77,7 @@ function comparison(before: TraceTree, after: TraceTree): HTMLElement[] {
   const head = ["Span", "A", "B", "Change", ""];
   return [
     h("dl.sides", [...side("A", before), ...side("B", after)]),
-    h("div.table_scroll", [
-      h("table.list.diff", [
-        h("thead", [
-          h("tr", head.map((name) => h("th", [name], { attributes: { scope: "col" } }))),
-        ]),
-        h("tbody", rows),
-      ]),
-    ]),
+    h("div.diff", [listTable(head, rows)]),
   ];
 }
 

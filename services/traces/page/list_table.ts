@@ -1,14 +1,17 @@
 import { type Child, h } from "./dom.ts";
 
-/** Rows below a head; wider than its place, it scrolls in it. */
+/** Rows of cells, or as they are, below a head; wider than its place, the table scrolls in it. */
 export function listTable(
   head: readonly string[],
-  rows: readonly (readonly Child[])[],
+  rows: readonly (HTMLElement | readonly Child[])[],
 ): HTMLElement {
+  const elements = rows.map((row) =>
+    row instanceof HTMLElement ? row : h("tr", row.map((cell) => h("td", [cell])))
+  );
   return h("div.table_scroll", [
     h("table.list", [
       h("thead", [h("tr", head.map((name) => h("th", [name], { attributes: { scope: "col" } })))]),
-      h("tbody", rows.map((cells) => h("tr", cells.map((cell) => h("td", [cell]))))),
+      h("tbody", elements),
     ]),
   ]);
 }

@@ -19,7 +19,13 @@ const SUCCESS = 0;
 const FAILED = 1;
 
 /** This tab's clock is one clock. */
-export const PAGE_INSTANCE: string = crypto.randomUUID();
+export const PAGE_INSTANCE: string = randomId();
+
+/** Browsers make UUIDs for pages of this machine and of HTTPS only. */
+function randomId(): string {
+  const bytes = Array.from(crypto.getRandomValues(new Uint8Array(16)));
+  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
 
 /** Posts spans to `url`. What cannot be delivered is lost: the trace then starts at the frontend. */
 export function createSpanExporter(url: string): SpanExporter {

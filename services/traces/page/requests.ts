@@ -4,6 +4,7 @@ import { formatDuration } from "../../../shared/trace_view/format.ts";
 import { REQUEST_SPAN_NAME } from "../../../shared/trace_view/request_facts.ts";
 import { button, field, h, notice, repeat } from "./dom.ts";
 import { itlP99Ms, outcomeWords, spanOf, tokenWords } from "./found_request.ts";
+import { listTable } from "./list_table.ts";
 import { requestTrends } from "./request_trends.ts";
 import { gapFigures } from "./token_gaps.ts";
 import { type FoundTrace, searchTraces } from "./trace_queries.ts";
@@ -204,12 +205,7 @@ function requestTable(found: readonly FoundTrace[], marks: Marks): HTMLElement {
     "Workers",
   ];
   const rows = found.map((request) => requestRow(request, { ...marks, longestMs, slowMs }));
-  return h("div.table_scroll", [
-    h("table.list", [
-      h("thead", [h("tr", head.map((name) => h("th", [name], { attributes: { scope: "col" } })))]),
-      h("tbody", rows),
-    ]),
-  ]);
+  return listTable(head, rows);
 }
 
 interface RowOptions extends Marks {

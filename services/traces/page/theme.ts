@@ -15,8 +15,8 @@ export function themeButton(): HTMLButtonElement {
   };
   const element = button("", () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
-    localStorage.setItem(KEY, theme);
     apply();
+    storage()?.setItem(KEY, theme);
   });
   element.classList.add("theme");
   apply();
@@ -24,6 +24,15 @@ export function themeButton(): HTMLButtonElement {
 }
 
 function storedTheme(): Theme {
-  const stored = localStorage.getItem(KEY);
+  const stored = storage()?.getItem(KEY);
   return THEMES.find((theme) => theme === stored) ?? "system";
+}
+
+/** Null where the browser lets pages keep nothing. */
+function storage(): Storage | null {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
 }

@@ -45,7 +45,7 @@ export const CONTROL = {
 /** Of the words above; behind them lies a line for each thread. */
 const CONTROL_BYTES = 256;
 const THREAD_LINE_BYTES = 64;
-/** Least spins of a wait, some ten microseconds. `kernels/barrier.as` says when a wait is longer. */
+/** Least spins of a wait, a few microseconds. `kernels/barrier.as` says when a wait is longer. */
 const LEAST_SPINS = 4_000;
 
 export interface PoolLayout {

@@ -24,6 +24,7 @@ import type {
   SpanReference,
 } from "../telemetry.ts";
 import type { AcceptedAttributes } from "./attribute_guard.ts";
+import type { OpenEntry } from "./open_spans.ts";
 import type { Interval } from "./own_time.ts";
 import { SpanLog } from "./span_log.ts";
 import type { RequestScope, SpanRuntime } from "./span_runtime.ts";
@@ -66,6 +67,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   readonly spanId: string;
   readonly isSampled: boolean;
   readonly #parts: OpenSpanParts;
+  readonly #openEntry: OpenEntry;
   /** Null when the log has no lines of spans. */
   readonly #spanLog: SpanLog | null;
   #log: LineLogger | null = null;
@@ -83,7 +85,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
     this.isSampled = (context.traceFlags & TraceFlags.SAMPLED) !== 0;
     this.#parts = parts;
     this.#spanLog = this.#openSpanLog(context);
-    parts.runtime.openSpans.add(this);
+    this.#openEntry = parts.runtime.openSpans.add(this);
   }
 
   get isExported(): boolean {
@@ -152,7 +154,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
     this.#isEnded = true;
     sdkSpan.end(interval.endMs);
     if (isRecorded(sdkSpan)) runtime.requests.ended(scope.group, sdkSpan);
-    runtime.openSpans.delete(this);
+    runtime.openSpans.remove(this.#openEntry);
     if (parent !== undefined) parent.#spanLog?.childEnded(interval);
     this.#spanLog?.close(interval);
     if (parent === undefined) runtime.requests.close(scope.group);

@@ -5,6 +5,7 @@ import type { LineLogger } from "../log/mod.ts";
 import type { RequestIds } from "../telemetry.ts";
 import type { AttributeGuard } from "./attribute_guard.ts";
 import type { KeepPolicy } from "./keep_policy.ts";
+import type { OpenSpans } from "./open_spans.ts";
 import type { RequestSpans, SpanGroup } from "./request_spans.ts";
 import type { SpanLineFormats } from "./span_line_format.ts";
 
@@ -13,11 +14,6 @@ export interface Keeping {
   readonly policy: KeepPolicy;
   /** A request ended here that every process should keep. */
   readonly onKept: (requestId: string) => void;
-}
-
-/** A span that can be ended because its process goes away. */
-export interface Abandonable {
-  abandon(reason: string): void;
 }
 
 /** What all spans of one `Telemetry` share. */
@@ -31,8 +27,7 @@ export interface SpanRuntime {
   /** Writes SPAN_FIRST_ENTRY and SPAN_CLOSED; null when they are off. */
   readonly spanEventLog: LineLogger | null;
   readonly lineFormats: SpanLineFormats;
-  /** In the order of their start. */
-  readonly openSpans: Set<Abandonable>;
+  readonly openSpans: OpenSpans;
 }
 
 /** What all spans of one request in this process share. */

@@ -32,6 +32,7 @@ import { ExportStats } from "./export_stats.ts";
 import { ReliableExporter } from "./exporter.ts";
 import { KeepPolicy } from "./keep_policy.ts";
 import { createLoggers } from "./loggers.ts";
+import { OpenSpans } from "./open_spans.ts";
 import { createOtlpExporter } from "./otlp_exporter.ts";
 import { createPassThroughTracer } from "./pass_through_tracer.ts";
 import { RequestSpans } from "./request_spans.ts";
@@ -109,7 +110,7 @@ class ProcessTelemetry implements Telemetry {
       log,
       spanEventLog,
       lineFormats: new SpanLineFormats(processFields(this.#resource)),
-      openSpans: new Set(),
+      openSpans: new OpenSpans(),
     };
   }
 
@@ -221,7 +222,7 @@ class ProcessTelemetry implements Telemetry {
   }
 
   async #drain(reason: string, timeoutMs: number): Promise<void> {
-    for (const span of [...this.#runtime.openSpans].reverse()) span.abandon(reason);
+    for (const span of this.#runtime.openSpans.newestFirst()) span.abandon(reason);
     this.#flushLog();
     this.#stopExpiry();
     if (this.#delivery === null) return;

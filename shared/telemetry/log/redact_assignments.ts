@@ -24,6 +24,11 @@ const BASIC = /\b(basic\s{1,2})([A-Za-z0-9+/_-]{6,1024}={0,2})/gi;
 const USER_FLAG =
   /((?:^|\s)(?:-u|--user|--proxy-user)[\s=]{1,2}["']?[^\s:"']{1,128}:)[^\s"']{1,512}/g;
 const NETRC = /(\blogin\s{1,4}\S{1,256}\s{1,4}password\s{1,4})[^\s"'\\]{1,512}/g;
+/** As errors of libraries have it: `invalid token "…"`, `API key … is revoked`, `with password '…'`. */
+const TOLD =
+  /\b((?:token|secret|key|passw(?:or)?d|passphrase|bearer|credentials?)\s{1,4}\\{0,8}["'`]?)([\w+/=]{20,1024})(?![\w+/=.-])/gi;
+const TOLD_PASSWORD =
+  /\b(passw(?:or)?d\s{1,4}\\{0,8}(?:"|'|`))([^\s"'`\\]{1,256})(?=\\{0,8}["'`])/gi;
 const SIGNED =
   /([?&;](?:amp;)?(?:sig|signature|x-amz-signature|x-goog-signature|x-amz-credential)=)[\w%+/=.-]{8,1024}/gi;
 
@@ -45,6 +50,14 @@ export function hideAssignments(text: string): string {
       BASIC,
       (whole, scheme: string, value: string) =>
         isUserAndPassword(value) ? scheme + REDACTED : whole,
+    )
+    .replace(
+      TOLD,
+      (whole, telling: string, value: string) => isRandom(value) ? telling + REDACTED : whole,
+    )
+    .replace(
+      TOLD_PASSWORD,
+      (whole, telling: string, value: string) => HARMLESS.test(value) ? whole : telling + REDACTED,
     )
     .replace(SIGNED, `$1${REDACTED}`)
     .replace(USER_FLAG, `$1${REDACTED}`)
@@ -127,6 +140,11 @@ function isCount(value: string): boolean {
 /** Whether a word is too long or too mixed to be one of a language. */
 function isOpaque(word: string): boolean {
   return word.length >= 20 || /\d/.test(word) || /[a-z][A-Z]/.test(word) || /[+/=~_]/.test(word);
+}
+
+/** Whether a long word is no id of small digits, no name and no path. */
+function isRandom(word: string): boolean {
+  return /\d/.test(word) && /[a-z]/.test(word) && /[A-Z]/.test(word);
 }
 
 /** Whether it is Base64 of `user:password`. */

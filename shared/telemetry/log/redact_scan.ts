@@ -37,7 +37,7 @@ const SHORTEST_TOKEN = 16;
 /** The shortest of small hexadecimal digits behind its prefix. */
 const SHORTEST_HEX_TOKEN = 32;
 /** Secrets that a sentence names without `=` or `:`. */
-const NAMED = /bearer\s|basic\s|login\s|-----BEGIN|--?[a-z][\w-]+\s/i;
+const NAMED = /bearer\s|basic\s|login\s|passw(?:or)?d\s+\\*["'`]|-----BEGIN|--?[a-z][\w-]+\s/i;
 
 /** Whether `text` is worth a closer look. */
 export function mayHoldSecret(text: string): boolean {

@@ -11,7 +11,7 @@ import {
   observeExporter,
   renderMetrics,
 } from "./registry.ts";
-import { type RequestLabels, RequestMeter } from "./request_meter.ts";
+import { type RequestLabels, RequestMeter, UNKNOWN_MODEL } from "./request_meter.ts";
 import { StageGauge, type StagePlace } from "./stage_gauge.ts";
 
 /** What is read at every scrape. */
@@ -41,7 +41,6 @@ export interface FrontendMetrics {
   describe(): readonly MetricDescription[];
 }
 
-const UNKNOWN_MODEL = "unknown_model";
 const STALL_MS = 100;
 
 /** Metrics of one frontend process. */

@@ -3,7 +3,7 @@
 import type { Histogram } from "prom-client";
 import type { FrontendInstruments } from "./frontend_instruments.ts";
 
-export type FrontendEndpoint = "chat_completions" | "completions" | "models";
+export type FrontendEndpoint = "chat_completions" | "completions";
 export type RequestType = "stream" | "unary";
 /** Dynamo's error types; empty for success. */
 export type FrontendErrorType =
@@ -14,11 +14,13 @@ export type FrontendErrorType =
   | "unavailable"
   | "cancelled"
   | "response_timeout"
-  | "internal"
-  | "not_implemented";
+  | "internal";
+
+/** What a model that is not served is called: no label holds a client's text. */
+export const UNKNOWN_MODEL = "unknown_model";
 
 export interface RequestLabels {
-  /** As the request names it; a model that is not served counts as `unknown_model`. */
+  /** As the request names it; a model that is not served counts as UNKNOWN_MODEL. */
   readonly model: string;
   readonly endpoint: FrontendEndpoint;
   readonly requestType: RequestType;

@@ -129,6 +129,16 @@ export const FRONTEND_SPANS = {
       "card.digest": { type: "string", description: "The card's sha256", isRequired: true },
     },
   },
+  worker_wait: {
+    name: "router.wait_for_worker",
+    kind: "INTERNAL",
+    parents: ["http_request"],
+    level: 1,
+    description: "Waiting for a decode worker that has just gone to come back",
+    attributes: {
+      "router.worker_returned": { type: "boolean", description: "Whether one came in time" },
+    },
+  },
   prefill_routing: {
     name: "prefill_routing",
     kind: "INTERNAL",

@@ -33,8 +33,6 @@ export interface Scenario {
 }
 
 const REQUEST_ENDED = /^request (completed|cancelled|rejected)$/;
-/** A guess from the times of one trace: a process that had to wait for its turn looks the same. */
-const CLOCK_NOTE = /^The clock of /;
 const COMPLETE_MS = 20_000;
 const STEP = "engine.step";
 const ROOTS: ReadonlySet<string> = new Set(["http-request", STEP]);
@@ -151,7 +149,7 @@ export class GoldenStack implements AsyncDisposable {
       const spans = this.stack.sink.spans().filter((span) => span.traceId === traceId);
       assertEquals(traceFaults(spans, remoteIds), []);
     }
-    assertEquals(buildTree(logged).notes.filter((note) => !CLOCK_NOTE.test(note)), []);
+    assertEquals(buildTree(logged).notes, []);
     await this.#assertEndRecords(logged);
     const text = goldenText(logged, { serviceOf: this.#serviceOf(), varying });
     await assertGolden(name, `# ${about}\n\n${text}`);

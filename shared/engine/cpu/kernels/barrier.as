@@ -3,8 +3,7 @@
 // Control words, a cache line each: 0 launches (and 4: threads, 8: failed, 12: least spins of a
 // wait, 36: where times go, 0 for none), 64 threads that arrived, 128 meetings so far, 192 threads
 // asleep. Thread scratch is elsewhere: its address is at 16 and the bytes of each thread at 20.
-// From 256 on a line for each thread, its patience: how many spins beyond the least it may still
-// wait in vain.
+// From 256 on a line for each thread, its patience: how long it may still spin in vain, in ms.
 //
 // To wake a thread takes tens of microseconds, longer than threads with a core each ever wait for
 // each other: a thread that sleeps makes the next meeting's threads sleep too. So waits are long as
@@ -12,11 +11,17 @@
 // what comes back with each launch and each wait that paid is little. So threads that share a core
 // lose no more than a small part of their time to spinning.
 
+@external("env", "now")
+declare function now(): f64;
+
 const PATIENCE: usize = 256;
-const MOST_PATIENCE: u32 = 160_000;
-const MOST_SPINS: u32 = 40_000;
-const LAUNCH_PATIENCE: u32 = 40_000;
-const PAID_PATIENCE: u32 = 500;
+// In milliseconds. What a launch gives back must be more than it takes to wake a worker.
+const MOST_PATIENCE: f64 = 0.8;
+const LAUNCH_PATIENCE: f64 = 0.3;
+const PAID_PATIENCE: f64 = 0.002;
+const LONGEST_WAIT: f64 = 0.2;
+// Between two looks at the clock.
+const SPINS: u32 = 1000;
 
 // Comes to the meeting. True for the thread that comes last: it may do what is to be done alone and
 // then calls `release`. For others it returns false when that has happened.
@@ -47,22 +52,33 @@ export function release(control: usize): void {
 
 // Spins as long as patience allows; whether the meeting took place meanwhile.
 function hasMet(control: usize, meeting: u32, at: usize): bool {
-  const patience = load<u32>(at);
-  const long = min(patience, MOST_SPINS);
-  const spins = max(long, load<u32>(control, 12));
-  for (let spin: u32 = 0; spin < spins; spin++) {
-    if (atomic.load<u32>(control, 128) == meeting) continue;
-    store<u32>(at, min(patience + PAID_PATIENCE, MOST_PATIENCE));
-    return true;
+  if (spin(control, meeting, load<u32>(control, 12))) return true;
+  const patience = load<f64>(at);
+  const longest = min(patience, LONGEST_WAIT);
+  const start = now();
+  let waited: f64 = 0;
+  while (waited < longest) {
+    if (spin(control, meeting, SPINS)) {
+      store<f64>(at, min(patience + PAID_PATIENCE, MOST_PATIENCE));
+      return true;
+    }
+    waited = now() - start;
   }
-  store<u32>(at, patience - long);
+  store<f64>(at, patience - longest);
+  return false;
+}
+
+function spin(control: usize, meeting: u32, spins: u32): bool {
+  for (let i: u32 = 0; i < spins; i++) {
+    if (atomic.load<u32>(control, 128) != meeting) return true;
+  }
   return false;
 }
 
 // Gives a thread some patience for a launch.
 export function encourage(control: usize, thread: u32): void {
   const at = control + PATIENCE + thread * 64;
-  store<u32>(at, min(load<u32>(at) + LAUNCH_PATIENCE, MOST_PATIENCE));
+  store<f64>(at, min(load<f64>(at) + LAUNCH_PATIENCE, MOST_PATIENCE));
 }
 
 // This thread's scratch memory.
