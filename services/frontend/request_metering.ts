@@ -33,13 +33,10 @@ export class RequestMetering {
     this.#place.enter("preprocess", "");
   }
 
-  /** What the request is called in metrics and in the log. */
-  get labels(): RequestLabels {
-    return {
-      model: this.#model,
-      endpoint: this.#endpoint.metric,
-      requestType: this.#requestType,
-    };
+  /** What the request is called in the log, as in its metrics. */
+  get logFields(): Record<string, string> {
+    const { model, endpoint, requestType } = this.#labels;
+    return { model, endpoint, request_type: requestType };
   }
 
   /** Null before the request is counted. */
@@ -80,7 +77,7 @@ export class RequestMetering {
   }
 
   #start(): RequestMeter {
-    return this.#meter ??= this.#metrics.requestStarted(this.labels);
+    return this.#meter ??= this.#metrics.requestStarted(this.#labels);
   }
 
   #noteServed({ itlMs, ...prompt }: LastRequest): void {
@@ -88,6 +85,14 @@ export class RequestMetering {
     const { prefill, decode } = this.#plan;
     this.#metrics.workerServed((prefill ?? decode).instance.instanceId, prompt);
     if (itlMs !== undefined) this.#metrics.workerServed(decode.instance.instanceId, { itlMs });
+  }
+
+  get #labels(): RequestLabels {
+    return {
+      model: this.#model,
+      endpoint: this.#endpoint.metric,
+      requestType: this.#requestType,
+    };
   }
 
   get #isDisaggregated(): boolean {

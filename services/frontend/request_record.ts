@@ -120,7 +120,7 @@ export class RequestRecord {
   /** Workers serve the model: its name may be a label from here on. */
   accepted(model: string): void {
     this.#metering.accepted(model);
-    this.span.log.info("request received", this.#logFields());
+    this.span.log.info("request received", this.#metering.logFields);
   }
 
   prepared({ promptTokens, sampling, ...times }: PreparedPrompt): void {
@@ -171,7 +171,7 @@ export class RequestRecord {
     this.span.event("migrated", facts);
     this.#metering.meter?.migrated(generated.length > 0);
     this.span.log.warn("request migrated", {
-      ...this.#logFields(),
+      ...this.#metering.logFields,
       ...facts,
       worker_id: failure.failedInstanceId,
       error_detail: failure.message,
@@ -244,7 +244,7 @@ export class RequestRecord {
       this.span.set({ "error.type": error.code });
     }
     logEnd(this.span.log, { outcome, error }, {
-      ...this.#logFields(),
+      ...this.#metering.logFields,
       status: outcome,
       http_status: status,
       elapsed_ms: durationMs,
@@ -288,11 +288,6 @@ export class RequestRecord {
   /** Only a trace that is exported is worth pointing at. */
   #exemplar(): string | undefined {
     return this.span.isExported ? this.span.traceId : undefined;
-  }
-
-  #logFields(): Record<string, string> {
-    const { model, endpoint, requestType } = this.#metering.labels;
-    return { model, endpoint, request_type: requestType };
   }
 }
 

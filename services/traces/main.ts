@@ -81,7 +81,7 @@ async function keepTraces({ settings, env, telemetry, stopping }: ServiceContext
 /** The page alone, with a Tempo behind it: nothing is taken in or kept here. */
 async function showTempo(context: ServiceContext): Promise<void> {
   const { settings, telemetry: { log }, stopping } = context;
-  const { tracesUrl, exportHeaders, exportTimeoutMs } = telemetryOptions(
+  const { tracesUrl, exportHeaders, exportTls, exportTimeoutMs } = telemetryOptions(
     settings,
     "traces",
     context.instanceId,
@@ -95,6 +95,7 @@ async function showTempo(context: ServiceContext): Promise<void> {
     receive: createSpanForwarder({
       url: tracesUrl,
       headers: exportHeaders,
+      tls: exportTls,
       timeoutMs: exportTimeoutMs,
       ...bodyLimits(settings),
     }),

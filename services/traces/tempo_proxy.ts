@@ -5,6 +5,8 @@
 
 import { CONTENT_TYPES } from "../../shared/otlp/mod.ts";
 import { fetchFailure } from "../../shared/process/fetch_failure.ts";
+import { tlsClient } from "../../shared/process/tls_client.ts";
+import type { ExportTls } from "../../shared/telemetry/telemetry.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import { BodyError, readRequestBytes } from "./request_bytes.ts";
 
@@ -20,6 +22,7 @@ export interface SpanForwarderOptions {
   /** Where spans go: `…/v1/traces`. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly tls: ExportTls;
   readonly timeoutMs: number;
   readonly maxBodyBytes: number;
   /** Bytes of all requests in work. */
@@ -66,6 +69,8 @@ function isQueryPath(pathname: string): boolean {
 export function createSpanForwarder(options: SpanForwarderOptions): Handler {
   const { url, headers, timeoutMs, maxBodyBytes: maxBytes } = options;
   const budget = new ByteBudget(options.maxInflightBytes);
+  const hasTls = Object.values(options.tls).some((pem) => pem !== undefined);
+  const client = hasTls ? tlsClient(options.tls) : undefined;
   return async (request) => {
     if (request.method !== "POST") {
       return new Response("405 method not allowed, supported: [POST]", {
@@ -92,6 +97,7 @@ export function createSpanForwarder(options: SpanForwarderOptions): Handler {
       method: "POST",
       headers: { ...picked(request.headers, ["accept", "content-type"]), ...headers },
       body,
+      client,
       signal: request.signal,
     });
   };
@@ -106,18 +112,21 @@ interface PassOptions {
   readonly method: "GET" | "POST";
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array<ArrayBuffer> | null;
+  /** Where it wants other certificates than the system's. */
+  readonly client?: Deno.HttpClient;
   /** Aborts when the asker leaves. */
   readonly signal: AbortSignal;
 }
 
 async function pass(url: string, options: PassOptions): Promise<Response> {
-  const { what, settings, timeoutMs, method, headers, body, signal } = options;
+  const { what, settings, timeoutMs, method, headers, body, client, signal } = options;
   const [addressSetting, headersSetting] = settings;
   try {
     const answer = await fetch(url, {
       method,
       headers,
       body,
+      client,
       // A redirect would take the credentials elsewhere.
       redirect: "manual",
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),

@@ -75,6 +75,7 @@ function forwarderTo(tempo: FakeTempo) {
   return createSpanForwarder({
     url: tempo.url.replace("/tempo", "/otlp/v1/traces"),
     headers: tempo.headers,
+    tls: {},
     timeoutMs: TIMEOUT_MS,
     maxBodyBytes: 1000,
     maxInflightBytes: 1000,

@@ -2,6 +2,7 @@
 
 import type { AttributeRef, MetricsStage } from "./ast.ts";
 import type { Lookup } from "./field_value.ts";
+import { compareLabels } from "./label_order.ts";
 import { log2Bucket, log2Quantile } from "./log2_histogram.ts";
 import type { MetricsWindow } from "./metrics_window.ts";
 import { numberOf, type Static, staticKey } from "./static.ts";
@@ -275,26 +276,6 @@ function isDuration(ref: AttributeRef | null): boolean {
   return ref?.scope === "intrinsic" &&
     (ref.name === "duration" || ref.name === "traceDuration" ||
       ref.name === "event:timeSinceStart");
-}
-
-/** By name and value, label after label; numbers in their own order. */
-function compareLabels(left: Labels, right: Labels): number {
-  for (let index = 0; index < Math.min(left.length, right.length); index++) {
-    const [leftName, leftValue] = left[index];
-    const [rightName, rightValue] = right[index];
-    const order = compareTexts(leftName, rightName) || compareValues(leftValue, rightValue);
-    if (order !== 0) return order;
-  }
-  return left.length - right.length;
-}
-
-function compareValues(left: Static, right: Static): number {
-  const difference = (numberOf(left) ?? NaN) - (numberOf(right) ?? NaN);
-  return difference || compareTexts(staticKey(left), staticKey(right));
-}
-
-function compareTexts(left: string, right: string): number {
-  return left === right ? 0 : left < right ? -1 : 1;
 }
 
 /** The first quantile whose value lies nearest. */

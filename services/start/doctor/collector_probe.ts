@@ -6,8 +6,9 @@
  */
 
 import { CONTENT_TYPES } from "../../../shared/otlp/mod.ts";
-import type { ExportTls, TelemetryOptions } from "../../../shared/telemetry/telemetry.ts";
+import type { TelemetryOptions } from "../../../shared/telemetry/telemetry.ts";
 import { fetchFailure } from "../../../shared/process/fetch_failure.ts";
+import { tlsClient } from "../../../shared/process/tls_client.ts";
 
 export type CollectorAnswer =
   | { readonly kind: "takes" }
@@ -32,7 +33,7 @@ const EMPTY_SETTINGS = Uint8Array.of(0, 0, 0, SETTINGS_TYPE, 0, 0, 0, 0, 0);
 export async function askCollector(target: CollectorTarget): Promise<CollectorAnswer> {
   const url = new URL(target.tracesUrl);
   const isJson = target.exportProtocol === "http/json";
-  using client = createClient(target.exportTls);
+  using client = tlsClient(target.exportTls);
   try {
     const response = await fetch(url, {
       client,
@@ -53,14 +54,6 @@ export async function askCollector(target: CollectorTarget): Promise<CollectorAn
     if (await speaksHttp2(url)) return { kind: "speaks_grpc" };
     return { kind: "unreachable", reason: fetchFailure(error, TIMEOUT_MS) };
   }
-}
-
-/** With what the exporter trusts and shows. */
-function createClient({ ca, cert, key }: ExportTls): Deno.HttpClient {
-  return Deno.createHttpClient({
-    caCerts: ca === undefined ? [] : [ca],
-    ...(cert !== undefined && key !== undefined && { cert, key }),
-  });
 }
 
 /** Whether a server takes HTTP/2 without TLS and without asking in HTTP/1.1. */

@@ -2,9 +2,9 @@
 
 import { availableParallelism, hostname, release } from "node:os";
 import {
+  givenServiceName,
   loadSettings,
   shownVariables,
-  telemetryOptions,
   unknownVariables,
   VARIABLES,
   VERSION,
@@ -63,7 +63,7 @@ export async function createDump(env: Environment, { args, options }: DumpInput)
       ...proxyFacts(env),
       arguments: redactArguments(args).join(" "),
       "service names": ["frontend", "prefill", "decode"]
-        .map((service) => telemetryOptions(settings, service, "").serviceName).join(", "),
+        .map((role) => `${givenServiceName(settings) || "baton"}-${role}`).join(", "),
     },
     variables: shownVariables(env).map((variable): DumpedVariable => {
       const { name } = variable;

@@ -1,6 +1,6 @@
 /** Whether spans leave, and whether the collector takes them. */
 
-import { type Settings, telemetryOptions } from "../../../shared/config/mod.ts";
+import { ConfigError, type Settings, telemetryOptions } from "../../../shared/config/mod.ts";
 import type { TelemetryOptions } from "../../../shared/telemetry/telemetry.ts";
 import type { CollectorAnswer, CollectorTarget } from "./collector_probe.ts";
 import { type Finding, good, trouble } from "./finding.ts";
@@ -17,7 +17,13 @@ export interface ExportContext {
 const GRPC_PORT = "4317";
 
 export async function exportFindings(context: ExportContext): Promise<Finding[]> {
-  const options = telemetryOptions(context.settings, "frontend", "doctor");
+  let options: TelemetryOptions;
+  try {
+    options = telemetryOptions(context.settings, "frontend", "doctor");
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return [trouble("bad", "setting-wrong", error.message)];
+  }
   const off = whyOff(context, options);
   if (off !== null) return [trouble("note", "export-off", off)];
   const sampling = samplingFindings(options);

@@ -339,6 +339,15 @@ Deno.test("the doctor names variables of tracing that Baton does not read, and n
   assertEquals(settings?.OTEL_SERVICE_NAME, "a");
 });
 
+Deno.test("the doctor names a certificate that cannot be read", async () => {
+  const findings = await exported({
+    ...exportTo(4318),
+    OTEL_EXPORTER_OTLP_CERTIFICATE: "/no/such.pem",
+  });
+  assertEquals(findings.map(({ symptom }) => symptom), ["setting-wrong"]);
+  assertStringIncludes(findings[0]?.text ?? "", 'OTEL_EXPORTER_OTLP_CERTIFICATE="/no/such.pem"');
+});
+
 Deno.test("the doctor finds nothing wrong where all is well", async () => {
   const target: CollectorTarget[] = [];
   const env = exportTo(4318);

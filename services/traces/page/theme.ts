@@ -30,9 +30,11 @@ function storedTheme(): Theme {
 
 /** Null where the browser lets pages keep nothing. */
 function storage(): Storage | null {
+  let kept: Storage | null = null;
   try {
-    return localStorage;
+    kept = localStorage;
   } catch {
-    return null;
+    // The system's theme it is, at each visit.
   }
+  return kept;
 }

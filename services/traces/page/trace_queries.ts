@@ -112,7 +112,8 @@ export async function queryMetrics(q: string, options: MetricsOptions): Promise<
     const values = new Array<number>(options.steps).fill(NaN);
     for (const sample of asRecords(samples)) {
       // A sample stands at the end of its step, and there is one more in front.
-      const step = (asNumber(sample.timestampMs) / 1000 - startSeconds) / stepSeconds - 1;
+      const atSeconds = asNumber(sample.timestampMs) / 1000 - startSeconds;
+      const step = Math.round(atSeconds / stepSeconds) - 1;
       // Zero is left out of the answer.
       if (step >= 0 && step < values.length) values[step] = asNumber(sample.value ?? 0);
     }

@@ -87,7 +87,7 @@ export class SpanLineFormat {
       columns.set(key, hexColumn(key));
     }
     for (const key of ["request_id", "x_request_id"] as const) {
-      columns.set(key, requestIdColumn(key));
+      columns.set(key, column(key, ({ ids }) => ids[key]));
     }
     this.#columns = [...columns.values()].sort((a, b) => a.key < b.key ? -1 : 1);
   }
@@ -123,28 +123,6 @@ function column(
 function hexColumn(key: "parent_id" | "span_id" | "trace_id"): Column {
   const start = `${memberStart(key)}"`;
   return { key, text: ({ ids }) => ids[key] === undefined ? "" : `${start}${ids[key]}"` };
-}
-
-/** Requests that are under way come again with each of their spans. */
-const MAX_RECENT_IDS = 256;
-
-function requestIdColumn(key: "request_id" | "x_request_id"): Column {
-  const start = memberStart(key);
-  const recent = new Map<string, string>();
-  return {
-    key,
-    text({ ids }) {
-      const id = ids[key];
-      if (id === undefined) return "";
-      let member = recent.get(id);
-      if (member === undefined) {
-        member = start + jsonText(id);
-        if (recent.size >= MAX_RECENT_IDS) recent.clear();
-        recent.set(id, member);
-      }
-      return member;
-    },
-  };
 }
 
 function constantColumn(key: string, value: string): Column {

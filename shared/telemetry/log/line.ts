@@ -55,6 +55,8 @@ export interface LineOptions {
   readonly useLocalTz: boolean;
 }
 
+/** ASCII that is the same in JSON: most ids and names. */
+const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
 const OTHER_LINE_BREAKS = /[\u0085\u2028\u2029]/g;
 
 const RESERVED: ReadonlySet<string> = new Set([
@@ -93,6 +95,7 @@ export function lineStart(
 
 /** JSON that stays on one line for every reader: some also break lines where Unicode does. */
 export function jsonText(value: unknown): string {
+  if (typeof value === "string" && PLAIN_TEXT.test(value)) return `"${value}"`;
   return JSON.stringify(value).replace(OTHER_LINE_BREAKS, escaped);
 }
 
