@@ -120,14 +120,17 @@ export class BenchStack implements AsyncDisposable {
   }
 }
 
-function spawn({ name, command, env }: ServiceSpec, options: StackOptions): StackProcess {
+function spawn(
+  { name, command, env, envAtStart }: ServiceSpec,
+  options: StackOptions,
+): StackProcess {
   const { checkout } = options;
   const [program = "", ...args] = checkout === undefined
     ? command
     : command.map((part) => part.replace(ROOT, `${checkout.replace(/\/$/, "")}/`));
   const child = new Deno.Command(program, {
     args,
-    env: { ...env, ...options.env },
+    env: { ...env, ...envAtStart?.(), ...options.env },
     stdin: "piped",
     stdout: "null",
     stderr: "null",

@@ -5,6 +5,7 @@ import { MemoryPlan } from "../../shared/engine/cpu/memory_plan.ts";
 import {
   floatBits,
   type Operation,
+  type Program,
   programBytes,
   writeProgram,
 } from "../../shared/engine/cpu/program.ts";
@@ -17,12 +18,12 @@ const ROWS = 64;
 async function openPool(threads: number, operationCount: number, rows = ROWS) {
   const plan = new MemoryPlan();
   const reserve = (bytes: number) => plan.reserve("activations", bytes);
-  const [a, b, weight] = [1, 2, 3].map(() => reserve(ROWS * COLUMNS * 4));
-  const count = reserve(4);
+  const [a, b, weight] = [1, 2, 3].map(() => reserve(rows * COLUMNS * 4));
+  const [count, gather] = [reserve(4), reserve(rows * 4)];
   const program = reserve(programBytes(operationCount));
   const layout = planPool(plan, { threads, scratchBytes: 64 });
   const memory = plan.create();
-  new Float32Array(memory.buffer, a, ROWS * COLUMNS).forEach((_, i, x) => x[i] = Math.sin(i));
+  new Float32Array(memory.buffer, a, rows * COLUMNS).forEach((_, i, x) => x[i] = Math.sin(i));
   new Float32Array(memory.buffer, weight, COLUMNS).fill(2);
   new Uint32Array(memory.buffer, count, 1)[0] = rows;
   const operations = Array.from({ length: operationCount }, (_, i): Operation => {
@@ -34,8 +35,9 @@ async function openPool(threads: number, operationCount: number, rows = ROWS) {
   return {
     pool,
     memory,
+    gather,
     program: writeProgram(memory, program, operations),
-    result: () => new Float32Array(memory.buffer, a, ROWS * COLUMNS).slice(),
+    result: () => new Float32Array(memory.buffer, a, rows * COLUMNS).slice(),
   };
 }
 
@@ -56,14 +58,38 @@ Deno.test("ThreadPool.run() gives the same results on any number of threads, lau
 });
 
 Deno.test("ThreadPool.run() throws a DeviceError when a thread fails, and the pool still closes", async () => {
-  for (const threads of [1, 3]) {
-    const { pool, memory, program } = await openPool(threads, 4);
+  // With a single row, one thread fails while the others wait for it.
+  for (const [threads, rows] of [[1, ROWS], [3, ROWS], [3, 1]]) {
+    const { pool, memory, program } = await openPool(threads, 4, rows);
     pool.run(program);
     // The second operation reads past the memory.
-    new Uint32Array(memory.buffer, program.address + programBytes(1) + 16, 1)[0] = 0xffff0000;
+    setParameter(memory, program, { operation: 1, parameter: 0, value: 0xffff0000 });
     assertThrows(() => pool.run(program), DeviceError, "a thread failed");
     const failure = await pool.failed;
     assert(failure instanceof DeviceError);
+    assertThrows(() => pool.run(program), DeviceError, "a thread failed");
     await pool.close();
   }
 });
+
+Deno.test("ThreadPool.run() throws a DeviceError when a thread fails long before the others are done", async () => {
+  const rows = 50_000;
+  for (const threads of [2, 3]) {
+    const { pool, memory, program, gather } = await openPool(threads, 4, rows);
+    // Only the first row of the second operation is read past the memory.
+    const order = new Uint32Array(memory.buffer, gather, rows);
+    order.forEach((_, row) => order[row] = row === 0 ? 0x80000000 / (COLUMNS * 4) : row);
+    setParameter(memory, program, { operation: 1, parameter: 4, value: gather });
+    assertThrows(() => pool.run(program), DeviceError, "a thread failed");
+    await pool.close();
+  }
+});
+
+function setParameter(
+  memory: WebAssembly.Memory,
+  program: Program,
+  { operation, parameter, value }: { operation: number; parameter: number; value: number },
+): void {
+  const address = program.address + programBytes(operation) + 16 + parameter * 4;
+  new Uint32Array(memory.buffer, address, 1)[0] = value;
+}

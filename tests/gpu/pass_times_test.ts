@@ -51,6 +51,21 @@ function assertPasses({ passes, deviceTimeNs }: StepResult, names: readonly stri
   assert(Math.abs(endMs * 1e6 - deviceTimeNs!) < 1, `${endMs} ms of ${deviceTimeNs} ns`);
 }
 
+gpuTest(
+  "step() with timePasses of more layers than a query set holds tells the whole time only",
+  async () => {
+    const shape = { layers: 230, hidden: 32, feedForward: 32, heads: 2, kvHeads: 1 };
+    const model = tinyModel({ shape });
+    await using backend = await openWebgpuBackend(model, { ...OPTIONS, kvCacheTokens: 16 });
+    const part = slice(tokensOf(2, 3, model.shape.vocab), { blockTable: [0], sample });
+    const untimed = await backend.step([part]);
+    const timed = await backend.step([part], { timePasses: true });
+    assertEquals(timed.slices, untimed.slices);
+    assertEquals(timed.passes, undefined);
+    assertEquals(typeof timed.deviceTimeNs, typeof untimed.deviceTimeNs);
+  },
+);
+
 gpuTest("step() with timePasses on a device without timestamps leaves the times out", async () => {
   const { requestDevice } = GPUAdapter.prototype;
   GPUAdapter.prototype.requestDevice = function (descriptor) {

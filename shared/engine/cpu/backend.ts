@@ -179,9 +179,10 @@ export class CpuBackend implements Backend {
    * rows and three (fifteen are both), two and one.
    */
   async warmUp(): Promise<void> {
-    const rows = Math.min(this.limits.maxRows, BLOCK_TOKENS - 1);
+    const { maxRows, maxPositions } = this.#parts.bounds;
     const sample = { temperature: 1, topK: 1, topP: 0.5, seed: 0 };
-    for (const count of [rows, 2, 1]) {
+    for (const rows of [BLOCK_TOKENS - 1, 2, 1]) {
+      const count = Math.min(rows, maxRows, maxPositions);
       const tokens = Array.from({ length: count }, () => 0);
       await this.step([{ blockTable: [0], startPosition: 0, tokens, sample }]);
     }

@@ -3,8 +3,8 @@
  *
  * Threads meet after each operation of a layer: norm, qkv, rope and KV write, attention, its merge,
  * output (+=), norm, gate and up, SwiGLU, down (+=); with a single row only five times, since the
- * others are done by one thread (`kernels/program.as`). Only rows that are sampled or whose logits are wanted go
- * through the final norm and the output matrix, gathered to the front.
+ * others are done by one thread (`kernels/program.as`). Only rows that are sampled or whose logits are
+ * wanted go through the final norm and the output matrix, gathered to the front.
  */
 
 import type { ModelShape } from "../../weights/model_file.ts";

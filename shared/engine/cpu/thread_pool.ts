@@ -3,7 +3,8 @@
  *
  * A launch wakes the workers; every thread then walks the whole program, meeting the others where an
  * operation needs the results of the last (`kernels/barrier.as`). Who waits spins while that pays and
- * then sleeps, so an idle pool uses no CPU and pools of several processes share cores. The calling thread must be one that may block: not a browser's main thread.
+ * then sleeps, so an idle pool uses no CPU and pools of several processes share cores. The calling
+ * thread must be one that may block: not a browser's main thread.
  */
 
 import { DeviceError } from "../backend.ts";

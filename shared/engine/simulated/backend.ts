@@ -72,6 +72,7 @@ class SimulatedBackend implements Backend {
       throw new DeviceError(`Cannot run step ${step}: the simulation says that it fails`);
     }
     const results = slices.map((slice) => this.#run(slice));
+    const isSampling = slices.some(({ sample }) => sample !== null);
     if (this.#has("lost", step)) {
       this.#lost = new DeviceError(`The device is lost: the simulation says so after step ${step}`);
       this.#lose(this.#lost);
@@ -79,7 +80,7 @@ class SimulatedBackend implements Backend {
     return {
       slices: results,
       deviceTimeNs: ms * 1e6,
-      ...(timePasses ? { passes: simulatedPasses(ms) } : {}),
+      ...(timePasses ? { passes: simulatedPasses(ms, { isSampling }) } : {}),
     };
   }
 

@@ -81,8 +81,9 @@ export class RequestSpans {
 
   /** A span of the group has ended. */
   ended(group: SpanGroup, span: ReadableSpan): void {
-    if (this.#queue.processor === null) return;
-    if (!isSampled(span) && this.#queue.unsampled?.takes(group, span)) return;
+    const { processor, unsampled } = this.#queue;
+    if (processor === null) return;
+    if (unsampled !== null && !isSampled(span) && unsampled.takes(group, span)) return;
     this.#hold(group, span);
   }
 

@@ -23,7 +23,7 @@ export interface UnsampledRequest {
 
 interface Waiting {
   request: UnsampledRequest;
-  readonly spans: ReadableSpan[];
+  spans: ReadableSpan[];
   bytes: number;
   /** Infinity while the request goes on here. */
   letGoAtMs: number;
@@ -118,10 +118,13 @@ export class UnsampledSpans {
   }
 
   #remove(waiting: Waiting): ReadableSpan[] {
-    this.#waiting.delete(waiting.request.key);
-    this.#stats.heldSpans -= waiting.spans.length;
-    this.#stats.heldBytes -= waiting.bytes;
-    return waiting.spans;
+    const { request, spans, bytes } = waiting;
+    this.#waiting.delete(request.key);
+    // A map's outgrown tables may hold the entry for a while, and with it what it has.
+    waiting.spans = [];
+    this.#stats.heldSpans -= spans.length;
+    this.#stats.heldBytes -= bytes;
+    return spans;
   }
 }
 

@@ -24,11 +24,13 @@ const LONGEST_WAIT: f64 = 0.2;
 const SPINS: u32 = 1000;
 
 // Comes to the meeting. True for the thread that comes last: it may do what is to be done alone and
-// then calls `release`. For others it returns false when that has happened.
+// then calls `release`. For others it returns false when that has happened. Fails where another
+// thread failed.
 export function arrive(control: usize, thread: u32): bool {
   const threads = load<u32>(control, 4);
   if (threads == 1) return true;
   const meeting = atomic.load<u32>(control, 128);
+  failWithOthers(control);
   if (atomic.add<u32>(control, 1, 64) == threads - 1) return true;
   if (!hasMet(control, meeting, control + PATIENCE + thread * 64)) {
     atomic.add<u32>(control, 1, 192);
@@ -37,9 +39,15 @@ export function arrive(control: usize, thread: u32): bool {
     }
     atomic.sub<u32>(control, 1, 192);
   }
-  // A thread that failed ends the meeting in place of coming: whoever waited for it fails too.
-  if (atomic.load<u32>(control, 8) != 0) unreachable();
+  failWithOthers(control);
   return false;
+}
+
+// A thread that fails says so and then ends a meeting in place of coming. Whoever waits for it sees
+// that afterwards; whoever was still at work has to look before, since no meeting is left to end.
+@inline
+function failWithOthers(control: usize): void {
+  if (atomic.load<u32>(control, 8) != 0) unreachable();
 }
 
 // Ends the meeting to which the calling thread came last.
