@@ -242,6 +242,21 @@ Deno.test("step() without sampling or logits still computes the KV that later st
   assertEquals(last, whole.slice(19 * model.shape.vocab));
 });
 
+Deno.test("step() ignores what a block's earlier owner left behind a sequence's last position", async () => {
+  const model = tinyModel();
+  await using backend = await open(model);
+  const tokens = tokensOf(21, 4, model.shape.vocab);
+  const clean = await logitsOf(backend, slice(tokens));
+  const stale = new Uint8Array(new Float32Array(2 * backend.kv.blockBytes / 4).fill(NaN).buffer);
+  backend.writeBlocks(blocks(1).slice(0, 2), stale);
+  for (const [at, token] of tokens.entries()) {
+    const part = slice([token], { blockTable: blocks(1), startPosition: at });
+    const { vocab } = model.shape;
+    const expected = clean.slice(at * vocab, (at + 1) * vocab);
+    assertEquals(await logitsOf(backend, part), expected, `position ${at}`);
+  }
+});
+
 Deno.test("readBlocks() and writeBlocks() carry a sequence to another CPU backend", async () => {
   const model = tinyModel();
   await using from = await open(model);

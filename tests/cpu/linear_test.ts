@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert/mod.js";
+import { compileKernels, multipliesBytes } from "../../shared/engine/cpu/kernel_module.ts";
 import { MemoryPlan } from "../../shared/engine/cpu/memory_plan.ts";
 import { fillMatrix, planMatrix, stagingBytes } from "../../shared/engine/cpu/weight_panels.ts";
 import { linearReference } from "../../shared/engine/webgpu/ops/linear/linear_reference.ts";
@@ -13,6 +14,8 @@ import { KernelRun } from "./kernel_run.ts";
 
 /** Of activations in 16 bits, by the largest result. */
 const TOLERANCE = 1e-4;
+/** The kinds of dot product that are exact on this CPU: whether of bytes. */
+const DOTS = multipliesBytes(await compileKernels()) ? [true, false] : [false];
 
 interface Case {
   readonly tensors: readonly TestTensor[];
@@ -104,7 +107,7 @@ Deno.test("linear kernels equal the reference for every tensor type, and give a 
     const x = testValues(rows * columns, 2);
     const together = await multiply({ tensors, x, hasByteDot: false });
     assertClose(together, expectedOf({ tensors, x, hasByteDot: false }), type);
-    for (const hasByteDot of [true, false]) {
+    for (const hasByteDot of DOTS) {
       for (const [start, count] of [[0, 1], [5, 1], [3, 2], [6, 3], [1, 4], [4, 8], [0, 13]]) {
         const part = x.slice(start * columns, (start + count) * columns);
         const alone = await multiply({ tensors, x: part, hasByteDot });
@@ -122,21 +125,21 @@ Deno.test("linear kernels stack tensors of different types, and add to what is t
     testTensor("Q6_K", [9, 256], 7),
     testTensor("F32", [3, 256], 8),
   ];
-  const test = {
-    tensors,
-    x: testValues(5 * 256, 8),
-    before: testValues(5 * 73, 12),
-    hasByteDot: true,
-  };
-  assertClose(await multiply(test), expectedOf(test), "stacked");
+  for (const hasByteDot of DOTS) {
+    const [x, before] = [testValues(5 * 256, 8), testValues(5 * 73, 12)];
+    const test = { tensors, x, before, hasByteDot };
+    assertClose(await multiply(test), expectedOf(test), "stacked");
+  }
 });
 
 Deno.test("linear kernels take blocks of zeros and of outliers", async () => {
   const x = new Float32Array(96);
   x[40] = 3e5;
   x.fill(1e-3, 64);
-  const test = { tensors: [testTensor("Q8_0", [16, 96], 3)], x, hasByteDot: true };
-  assertClose(await multiply(test), expectedOf(test), "outliers");
-  const zero = await multiply({ ...test, x: new Float32Array(96) });
-  assertEquals(zero, new Float32Array(16));
+  for (const hasByteDot of DOTS) {
+    const test = { tensors: [testTensor("Q8_0", [16, 96], 3)], x, hasByteDot };
+    assertClose(await multiply(test), expectedOf(test), "outliers");
+    const zero = await multiply({ ...test, x: new Float32Array(96) });
+    assertEquals(zero, new Float32Array(16));
+  }
 });

@@ -1,10 +1,9 @@
-/** The CPU backend on models of many shapes: heads that share keys and values in any number, odd sizes. */
+/** The CPU backend on models of many shapes: any number of heads that share keys and values, odd sizes. */
 
 import { assertEquals } from "@std/assert/mod.js";
 import { type CpuBackendOptions, openCpuBackend } from "../../shared/engine/cpu/backend.ts";
-import type { ModelFile } from "../../shared/weights/model_file.ts";
+import type { ModelFile, TensorType } from "../../shared/weights/model_file.ts";
 import { TENSOR_TYPES } from "../../shared/weights/tensor_types.ts";
-import { HEAD_SHAPES, modelOf } from "../gpu/head_shapes.ts";
 import { tinyModel } from "../gpu/tiny_model.ts";
 import {
   assertLogitsClose,
@@ -21,7 +20,32 @@ const TOKENS = 150;
 /** Positions computed one to four rows a step. */
 const LAST_STEPS = [1, 2, 3, 4, 1];
 
-for (const shape of HEAD_SHAPES) {
+interface HeadShape {
+  readonly kvHeads: number;
+  /** Heads that share keys and values. */
+  readonly sharing: number;
+  readonly headDim: number;
+  readonly type: TensorType;
+  readonly layers?: number;
+  readonly hidden?: number;
+  readonly feedForward?: number;
+  readonly vocab?: number;
+}
+
+const SHAPES: readonly HeadShape[] = [
+  { kvHeads: 1, sharing: 1, headDim: 64, type: "Q8_0", vocab: 41 },
+  { kvHeads: 3, sharing: 1, headDim: 48, type: "F16", layers: 2 },
+  { kvHeads: 2, sharing: 2, headDim: 80, type: "Q4_0", vocab: 33, hidden: 96 },
+  { kvHeads: 3, sharing: 3, headDim: 32, type: "Q4_1", layers: 2 },
+  { kvHeads: 2, sharing: 4, headDim: 20, type: "Q8_0", vocab: 9, layers: 3 },
+  { kvHeads: 1, sharing: 5, headDim: 128, type: "Q4_1" },
+  { kvHeads: 5, sharing: 6, headDim: 12, type: "BF16", hidden: 36, feedForward: 52 },
+  { kvHeads: 2, sharing: 7, headDim: 16, type: "Q4_0", vocab: 7 },
+  { kvHeads: 1, sharing: 8, headDim: 256, type: "Q6_K", hidden: 256, feedForward: 256 },
+  { kvHeads: 1, sharing: 16, headDim: 4, type: "F32", hidden: 20, vocab: 50 },
+];
+
+for (const shape of SHAPES) {
   const { kvHeads, sharing, headDim, type } = shape;
   const name = `${kvHeads} x ${sharing} heads of ${headDim}, ${type}`;
   Deno.test(`step() with ${name} equals the reference, and a row has the same bits however it runs`, async () => {
@@ -54,6 +78,12 @@ Deno.test("openCpuBackend() takes steps of one row and contexts shorter than a b
     assertLogitsClose(found, expected, TOLERANCES.floats);
   }
 });
+
+function modelOf({ kvHeads, sharing, headDim, type, ...rest }: HeadShape): ModelFile {
+  const heads = kvHeads * sharing;
+  const size = { layers: 1, hidden: 64, feedForward: 96, vocab: 75, ...rest };
+  return tinyModel({ type, shape: { ...size, heads, kvHeads, headDim, ropeDim: headDim } });
+}
 
 /** Logits of all rows of a sequence that is computed `steps` rows at a time. */
 async function logitsInSteps(

@@ -111,6 +111,19 @@ Deno.test("a simulated step takes its planned time, divided by the speed-up", as
   assertEquals(decode.deviceTimeNs, (8 + 2) / 4 * 1e6);
 });
 
+Deno.test("a simulated step that samples nothing has no passes of output and sampling", async () => {
+  await using backend = openBackend({ stepMs: 1 });
+  for (const sample of [GREEDY, null]) {
+    const { passes = [], deviceTimeNs } = await backend.step([slice([1], { sample })], {
+      timePasses: true,
+    });
+    const names = ["embed", "layers", ...(sample ? ["output", "sample"] : [])];
+    assertEquals(passes.map(({ name }) => name), names);
+    const totalMs = passes.reduce((sum, { durationMs }) => sum + durationMs, 0);
+    assert(Math.abs(totalMs * 1e6 - deviceTimeNs!) < 1);
+  }
+});
+
 Deno.test("simulated jitter stays within its share and is the same for a seed", async () => {
   const run = async (seed: number) => {
     await using backend = openBackend({ stepMs: 0.1, jitter: 0.5, seed });

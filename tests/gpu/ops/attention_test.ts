@@ -27,6 +27,7 @@ interface Heads {
 const STORIES: Heads = { heads: 6, kvHeads: 6, headDim: 48, ropeDim: 48, ropeTheta: 1e4 };
 const SMOLLM: Heads = { heads: 9, kvHeads: 3, headDim: 64, ropeDim: 64, ropeTheta: 1e5 };
 const PARTIAL: Heads = { heads: 4, kvHeads: 1, headDim: 20, ropeDim: 8, ropeTheta: 1e4 };
+const SHARED: Heads = { heads: 7, kvHeads: 1, headDim: 32, ropeDim: 32, ropeTheta: 1e4 };
 
 /** Sequences on a paged cache, computed by `rope_kv` and `attention` some rows at a time. */
 class AttentionRun {
@@ -115,7 +116,7 @@ function widthOf({ heads, kvHeads, headDim }: Heads): number {
   return (heads + 2 * kvHeads) * headDim;
 }
 
-for (const [name, heads] of Object.entries({ STORIES, SMOLLM, PARTIAL })) {
+for (const [name, heads] of Object.entries({ STORIES, SMOLLM, PARTIAL, SHARED })) {
   kernelTest(`attention() equals the reference in the head shape ${name}`, async (gpu, shapes) => {
     const rows = 70;
     const qkv = testValues(rows * widthOf(heads), 1);
