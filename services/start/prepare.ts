@@ -48,7 +48,7 @@ export async function prepare(machine: Machine, options: PrepareOptions): Promis
     signal,
   });
   const model = await resolveModel(options.model, cache);
-  await using file = await openGguf(model.path);
+  await using file = await openGguf(model.path, { skipTextLists: true });
   checkMemory({
     modelBytes: modelBytes(file, kvCacheTokens(options.settings, file.shape.contextLength)),
     availableBytes: Deno.systemMemoryInfo().available,

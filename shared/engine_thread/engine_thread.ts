@@ -67,8 +67,7 @@ async function openSource(
     return open.use(openSimulatedBackend(options.simulation, limits));
   }
   const { modelPath, device, cpuThreads } = options;
-  // Closed once it is loaded: its metadata, all words of the vocabulary, need not stay in memory.
-  await using file = await openGguf(modelPath);
+  await using file = await openGguf(modelPath, { skipTextLists: true });
   return open.use(await openBackend(file, { ...limits, device, cpuThreads }));
 }
 

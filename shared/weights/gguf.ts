@@ -3,19 +3,23 @@
 import { readAt } from "../download/read_at.ts";
 import { readModelShape } from "./architectures.ts";
 import { ModelFileError } from "./errors.ts";
-import { type GgufHeader, readGgufHeader } from "./gguf_header.ts";
+import { type GgufHeader, type GgufHeaderOptions, readGgufHeader } from "./gguf_header.ts";
 import type { ModelFile, ModelShape, TensorInfo } from "./model_file.ts";
 
 /**
  * Opens a GGUF file and checks its header, its metadata and the place and shape of every tensor.
  *
+ * `skipTextLists` spares who needs no vocabulary the memory of its words, which V8 does not give back.
  * Throws a ModelFileError that says what is wrong and where. Dispose the result to close the file.
  */
-export async function openGguf(path: string): Promise<ModelFile> {
+export async function openGguf(
+  path: string,
+  options: Pick<GgufHeaderOptions, "skipTextLists"> = {},
+): Promise<ModelFile> {
   const file = await openFile(path);
   try {
     const { size } = await file.stat();
-    const header = readGgufHeader(file, { path, fileBytes: size });
+    const header = readGgufHeader(file, { ...options, path, fileBytes: size });
     return new GgufFile(file, { path, header, shape: readModelShape(header, path) });
   } catch (error) {
     file.close();

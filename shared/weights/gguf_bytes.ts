@@ -75,7 +75,12 @@ export class GgufBytes {
 
   /** A number, or a bigint where a number would lose digits. */
   u64(): number | bigint {
-    return narrowed(this.#view.getBigUint64(this.#take(8), true));
+    const at = this.#take(8);
+    const high = this.#view.getUint32(at + 4, true);
+    // Counts and lengths, a hundred thousand in a vocabulary, make no bigint.
+    return high < 2 ** 21
+      ? high * 2 ** 32 + this.#view.getUint32(at, true)
+      : this.#view.getBigUint64(at, true);
   }
 
   /** A number, or a bigint where a number would lose digits. */
@@ -101,6 +106,11 @@ export class GgufBytes {
     } catch {
       throw this.error(`${what} is not UTF-8`);
     }
+  }
+
+  /** Passes over what `string` would read. */
+  skipString(what: string, limit: number): void {
+    this.#take(this.size(`the length of ${what}`, limit));
   }
 
   /** Makes `count` bytes available and returns their place in the buffer. */

@@ -38,6 +38,9 @@ const MAX_TENSOR_NAME_BYTES = 63;
 const MAX_DIMENSIONS = 4;
 const DEFAULT_ALIGNMENT = 32;
 
+/** In place of a list of texts that was passed over. */
+const SKIPPED = Symbol("skipped");
+
 const MAGIC = 0x46554747; // "GGUF"
 /** Fewest bytes of a tensor entry: name length, dimension count, one dimension, type, offset. */
 const MIN_TENSOR_ENTRY_BYTES = 8 + 4 + 8 + 4 + 8;
@@ -63,16 +66,20 @@ export interface GgufHeader {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
 }
 
+export interface GgufHeaderOptions {
+  readonly path: string;
+  readonly fileBytes: number;
+  /** Leave lists of texts, such as the vocabulary, out of `metadata`. */
+  readonly skipTextLists?: boolean;
+}
+
 /** Reads the header of an open file that is positioned at its first byte. */
-export function readGgufHeader(
-  file: Deno.FsFile,
-  options: { path: string; fileBytes: number },
-): GgufHeader {
+export function readGgufHeader(file: Deno.FsFile, options: GgufHeaderOptions): GgufHeader {
   const bytes = new GgufBytes(file, { ...options, maxBytes: MAX_HEADER_BYTES });
   readVersion(bytes);
   const tensorCount = bytes.size("the tensor count", MAX_TENSORS);
   const keyCount = bytes.size("the metadata key count", MAX_METADATA_KEYS);
-  const metadata = readMetadata(bytes, keyCount);
+  const metadata = readMetadata(bytes, keyCount, options.skipTextLists ?? false);
   const entries = readTensorEntries(bytes, tensorCount);
   const alignment = alignmentOf(bytes, metadata);
   const dataStart = Math.ceil(bytes.offset / alignment) * alignment;
@@ -99,13 +106,18 @@ function readVersion(bytes: GgufBytes): void {
   );
 }
 
-function readMetadata(bytes: GgufBytes, keyCount: number): Map<string, unknown> {
+function readMetadata(
+  bytes: GgufBytes,
+  keyCount: number,
+  skipTextLists: boolean,
+): Map<string, unknown> {
   const metadata = new Map<string, unknown>();
   let elements = 0;
   for (let index = 0; index < keyCount; index++) {
     const key = bytes.string(`metadata key ${index}`, MAX_KEY_BYTES);
     if (metadata.has(key)) throw bytes.error(`metadata key "${key}" stands twice`);
-    const value = readValue(bytes, { key, type: bytes.u32() });
+    const value = readValue(bytes, { key, type: bytes.u32(), skipTextLists });
+    if (value === SKIPPED) continue;
     if (Array.isArray(value)) elements += value.length;
     if (elements > MAX_ARRAY_ELEMENTS) {
       throw bytes.error(`its metadata arrays have more than ${MAX_ARRAY_ELEMENTS} elements`);
@@ -115,11 +127,23 @@ function readMetadata(bytes: GgufBytes, keyCount: number): Map<string, unknown> 
   return metadata;
 }
 
-function readValue(bytes: GgufBytes, { key, type }: { key: string; type: number }): unknown {
-  return type === GGUF_VALUE_TYPES.array ? readArray(bytes, key) : scalarReader(bytes, key, type)();
+interface ValueSource {
+  readonly key: string;
+  readonly type: number;
+  readonly skipTextLists: boolean;
 }
 
-function readArray(bytes: GgufBytes, key: string): unknown[] {
+function readValue(bytes: GgufBytes, { key, type, skipTextLists }: ValueSource): unknown {
+  return type === GGUF_VALUE_TYPES.array
+    ? readArray(bytes, key, skipTextLists)
+    : scalarReader(bytes, key, type)();
+}
+
+function readArray(
+  bytes: GgufBytes,
+  key: string,
+  skipTextLists: boolean,
+): unknown[] | typeof SKIPPED {
   const type = bytes.u32();
   if (type === GGUF_VALUE_TYPES.array) {
     throw bytes.error(`metadata key "${key}" is an array of arrays, which no known key is`);
@@ -130,6 +154,12 @@ function readArray(bytes: GgufBytes, key: string): unknown[] {
     throw bytes.error(
       `metadata key "${key}" says ${length} elements, more than the header can hold`,
     );
+  }
+  if (skipTextLists && type === GGUF_VALUE_TYPES.string) {
+    for (let index = 0; index < length; index++) {
+      bytes.skipString(`metadata key "${key}"`, MAX_STRING_BYTES);
+    }
+    return SKIPPED;
   }
   const values: unknown[] = [];
   for (let index = 0; index < length; index++) values.push(readElement());

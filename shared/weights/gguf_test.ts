@@ -35,6 +35,20 @@ Deno.test("openGguf() takes a model as untied when it has an output matrix", asy
   assertEquals(file.shape.isTied, false);
 });
 
+Deno.test("openGguf() passes over lists of texts where asked, and reads all else", async () => {
+  const model = tinyLlama();
+  const words = Array.from({ length: 11 }, (_, index) => `word ${index}`);
+  model.metadata.set("tokenizer.ggml.tokens", { type: "string[]", value: words });
+  await using source = await temporaryFile(await encodeTiny(model));
+  await using whole = await openGguf(source.path);
+  assertEquals(whole.metadata.get("tokenizer.ggml.tokens"), words);
+  await using file = await openGguf(source.path, { skipTextLists: true });
+  assertEquals(file.metadata.has("tokenizer.ggml.tokens"), false);
+  assertEquals([file.shape, [...file.tensors]], [whole.shape, [...whole.tensors]]);
+  const others = [...whole.metadata].filter(([key]) => key !== "tokenizer.ggml.tokens");
+  assertEquals([...file.metadata], others);
+});
+
 Deno.test("ModelFile.read() gives the stored bytes, whole and from the middle", async () => {
   await using source = await temporaryFile(await encodeTiny(tinyLlama()));
   await using file = await openGguf(source.path);
