@@ -17,10 +17,9 @@ export interface TierRun {
  * A run that fails without a failed test (a file that does not load) counts as one failure.
  */
 export async function runTier(tier: Tier, run: TierRun): Promise<TestCounts> {
+  // Files, not folders: of a folder with a workspace member Deno takes the member's tests alone.
   const paths: string[] = [];
-  for (const path of tier.paths) {
-    if (await hasTests(join(run.root, path))) paths.push(path);
-  }
+  for (const path of tier.paths) paths.push(...await testFiles(join(run.root, path)));
   if (paths.length === 0) return NO_TESTS;
   const report = await Deno.makeTempFile({ suffix: ".xml" });
   try {
@@ -47,15 +46,17 @@ export async function runTier(tier: Tier, run: TierRun): Promise<TestCounts> {
   }
 }
 
-/** Whether there is a `_test.ts` in or below a folder. */
-async function hasTests(folder: string): Promise<boolean> {
+/** All `_test.ts` in and below a folder, in order; none where there is no such folder. */
+async function testFiles(folder: string): Promise<string[]> {
+  const files: string[] = [];
   try {
-    for await (const entry of Deno.readDir(folder)) {
-      if (entry.isFile && entry.name.endsWith("_test.ts")) return true;
-      if (entry.isDirectory && await hasTests(join(folder, entry.name))) return true;
+    for await (const { name, isFile, isDirectory } of Deno.readDir(folder)) {
+      const path = join(folder, name);
+      if (isFile && name.endsWith("_test.ts")) files.push(path);
+      if (isDirectory) files.push(...await testFiles(path));
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  return false;
+  return files.sort();
 }

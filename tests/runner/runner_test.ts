@@ -77,3 +77,19 @@ Deno.test("runTier counts a file that does not load as a failure", async () => {
 Deno.test("runTier of a tier without tests counts nothing", async () => {
   assertEquals(await runOf(undefined), NO_TESTS);
 });
+
+Deno.test("runTier finds the tests beside a workspace member as well as its own", async () => {
+  const root = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(join(root, "some", "member"), { recursive: true });
+    await Deno.writeTextFile(join(root, "deno.json"), '{ "workspace": ["./some/member"] }');
+    await Deno.writeTextFile(join(root, "some/member/deno.json"), "{}");
+    for (const name of ["some/a_test.ts", "some/member/b_test.ts"]) {
+      await Deno.writeTextFile(join(root, name), `Deno.test("passes", () => {});\n`);
+    }
+    const run = { root, env: {}, isTypeChecked: false, output: "null" } as const;
+    assertEquals(await runTier(TIER, run), { passed: 2, failed: 0, skipped: 0 });
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});

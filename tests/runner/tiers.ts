@@ -4,7 +4,7 @@ export type TierName = "check" | "unit" | "bus" | "cpu" | "gpu" | "e2e" | "brows
 
 export interface Tier {
   readonly name: TierName;
-  /** Folders and files given to `deno test`; empty for `check`, which runs no tests. */
+  /** Folders whose tests it runs; empty for `check`, which runs no tests. */
   readonly paths: readonly string[];
   readonly needsNats: boolean;
   readonly needsAdapter: boolean;
