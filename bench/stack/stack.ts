@@ -121,7 +121,7 @@ export class BenchStack implements AsyncDisposable {
 }
 
 function spawn(
-  { name, command, env, envAtStart }: ServiceSpec,
+  { name, command, env }: ServiceSpec,
   options: StackOptions,
 ): StackProcess {
   const { checkout } = options;
@@ -130,7 +130,7 @@ function spawn(
     : command.map((part) => part.replace(ROOT, `${checkout.replace(/\/$/, "")}/`));
   const child = new Deno.Command(program, {
     args,
-    env: { ...env, ...envAtStart?.(), ...options.env },
+    env: { ...env(), ...options.env },
     stdin: "piped",
     stdout: "null",
     stderr: "null",

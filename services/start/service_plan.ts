@@ -44,7 +44,7 @@ export async function planNatsServer(program: string, folder: string): Promise<N
         "--config",
         configPath,
       ],
-      env: {},
+      env: () => ({}),
       isReady: () => greetsAsNats({ hostname: LOCALHOST, port }),
     },
   };
@@ -93,15 +93,15 @@ export function planServices(
       workers.push({
         name,
         command: [...denoRun(mainOf(role)), PARENT_WATCH_FLAG],
-        env: {
+        env: () => ({
           ...shared(name, role),
           ...options.deviceEnv,
           DYN_MODEL: options.model.path,
           DYN_MODEL_NAME: options.model.name,
           DYN_MODEL_DIGEST: options.model.digest,
           DYN_SYSTEM_HOST: LOCALHOST,
-        },
-        envAtStart: () => ({ DYN_SYSTEM_PORT: String(status.take()) }),
+          DYN_SYSTEM_PORT: String(status.take()),
+        }),
         get url() {
           return statusUrl();
         },
@@ -114,11 +114,11 @@ export function planServices(
   const frontend = {
     name: "frontend",
     command: [...denoRun(mainOf("frontend")), PARENT_WATCH_FLAG],
-    env: {
+    env: () => ({
       ...shared("frontend", "frontend"),
       DYN_HTTP_HOST: hostname,
       DYN_HTTP_PORT: String(port),
-    },
+    }),
     url,
     // Until it has heard of all, it would serve the first requests with fewer.
     isReady: () => servesWorkers(`${url}/health`, workers.length),
@@ -149,7 +149,7 @@ export function planTraces(address: TracesAddress): TracesPlan {
   return {
     name: "traces",
     command: [...denoRun(mainOf("traces")), PARENT_WATCH_FLAG],
-    env: {
+    env: () => ({
       // It makes no spans: a name that the operator set is of the services which do.
       OTEL_SERVICE_NAME: "baton-traces",
       DYN_TRACES_HOST: hostname,
@@ -157,7 +157,7 @@ export function planTraces(address: TracesAddress): TracesPlan {
       DYN_TRACES_QUERY_PORT: String(queryPort),
       DYN_TRACES_FRONTEND_URL: httpUrl(frontend),
       DYN_LOG_DIR: logDir,
-    },
+    }),
     url,
     otlpUrl: otlpPort === null ? null : httpUrl({ hostname, port: otlpPort }),
     isReady: () => answersOk(`${url}/ready`),

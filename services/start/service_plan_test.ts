@@ -34,25 +34,26 @@ Deno.test("planServices runs each service with what it needs, bound to its paren
   assertEquals(workers.map(({ name }) => name), ["prefill", "decode"]);
   for (const service of [...workers, frontend]) {
     assertEquals(service.command.at(-1), PARENT_WATCH_FLAG);
-    assertEquals(service.env.NATS_URL, OPTIONS.natsUrl);
-    assertEquals(service.env.DYN_LOG_DIR, OPTIONS.logDir);
+    const env = service.env();
+    assertEquals(env.NATS_URL, OPTIONS.natsUrl);
+    assertEquals(env.DYN_LOG_DIR, OPTIONS.logDir);
   }
   for (const worker of workers) {
-    assertEquals(worker.env.DYN_MODEL, "/cache/m.gguf");
-    assertEquals(worker.env.DYN_MODEL_NAME, "m");
-    assertEquals(worker.env.DYN_MODEL_DIGEST, OPTIONS.model.digest);
-    assertEquals(worker.env.XDG_RUNTIME_DIR, "/run/x");
-    const { DYN_SYSTEM_PORT } = worker.envAtStart?.() ?? {};
-    assertEquals(worker.url, `http://127.0.0.1:${DYN_SYSTEM_PORT}`);
+    const env = worker.env();
+    assertEquals(env.DYN_MODEL, "/cache/m.gguf");
+    assertEquals(env.DYN_MODEL_NAME, "m");
+    assertEquals(env.DYN_MODEL_DIGEST, OPTIONS.model.digest);
+    assertEquals(env.XDG_RUNTIME_DIR, "/run/x");
+    assertEquals(worker.url, `http://127.0.0.1:${env.DYN_SYSTEM_PORT}`);
   }
-  assertEquals(frontend.env.DYN_HTTP_PORT, "8000");
-  assertEquals(frontend.env.DYN_MODEL, undefined);
+  assertEquals(frontend.env().DYN_HTTP_PORT, "8000");
+  assertEquals(frontend.env().DYN_MODEL, undefined);
 });
 
 Deno.test("planServices sets only variables that the configuration knows and accepts", () => {
   const { workers, frontend } = planServices(OPTIONS);
-  for (const { env: fixed, envAtStart } of [...workers, frontend]) {
-    const env = { ...fixed, ...envAtStart?.() };
+  for (const service of [...workers, frontend]) {
+    const env = service.env();
     assertEquals(unknownVariables(env), []);
     loadSettings(env);
   }
@@ -62,7 +63,7 @@ Deno.test("planServices gives a worker another port where a program took its own
   const [worker] = planServices(OPTIONS).workers;
   const { port, hostname } = new URL(worker!.url);
   const taken = Deno.listen({ hostname, port: Number(port) });
-  const { DYN_SYSTEM_PORT } = worker!.envAtStart!();
+  const { DYN_SYSTEM_PORT } = worker!.env();
   taken.close();
   assertNotEquals(DYN_SYSTEM_PORT, port);
   assertEquals(worker!.url, `http://127.0.0.1:${DYN_SYSTEM_PORT}`);
@@ -77,7 +78,7 @@ Deno.test("planServices numbers several workers and gives each its own port", ()
 Deno.test("planServices gives each service an identity of its own where one is set", () => {
   const { workers, frontend } = planServices({ ...OPTIONS, decodeCount: 2, instanceId: "box" });
   assertEquals(
-    [...workers, frontend].map(({ env }) => env.DYN_INSTANCE_ID),
+    [...workers, frontend].map(({ env }) => env().DYN_INSTANCE_ID),
     ["box-prefill", "box-decode-1", "box-decode-2", "box-frontend"],
   );
 });
@@ -85,7 +86,7 @@ Deno.test("planServices gives each service an identity of its own where one is s
 Deno.test("planServices gives each role a service name of its own where one is set", () => {
   const { workers, frontend } = planServices({ ...OPTIONS, decodeCount: 2, serviceName: "shop" });
   assertEquals(
-    [...workers, frontend].map(({ env }) => env.OTEL_SERVICE_NAME),
+    [...workers, frontend].map(({ env }) => env().OTEL_SERVICE_NAME),
     ["shop-prefill", "shop-decode", "shop-decode", "shop-frontend"],
   );
 });
@@ -176,8 +177,8 @@ Deno.test("planTraces() gives the service its ports, and its addresses to the ot
     logDir: "/cache/logs",
   });
   assertEquals([plan.url, plan.otlpUrl], ["http://127.0.0.1:3200", "http://127.0.0.1:4318"]);
-  assertEquals(unknownVariables(plan.env), []);
-  const settings = loadSettings(plan.env);
+  assertEquals(unknownVariables(plan.env()), []);
+  const settings = loadSettings(plan.env());
   assertEquals([settings.DYN_TRACES_OTLP_PORT, settings.DYN_TRACES_QUERY_PORT], [4318, 3200]);
   assertEquals(settings.DYN_TRACES_FRONTEND_URL, "http://127.0.0.1:8000");
   assertEquals(settings.DYN_LOG_DIR, "/cache/logs");

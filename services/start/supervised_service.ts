@@ -17,10 +17,8 @@ export interface ServiceSpec {
   readonly name: string;
   /** Program and arguments. */
   readonly command: readonly string[];
-  /** Added to the environment of this process. */
-  readonly env: Readonly<Record<string, string>>;
-  /** Added too, and asked for before each start: what may be another by then. */
-  readonly envAtStart?: () => Readonly<Record<string, string>>;
+  /** Added to the environment of this process. Asked for before each start: it may be another by then. */
+  readonly env: () => Readonly<Record<string, string>>;
   /** One probe; false or a rejection means not yet. */
   readonly isReady: () => Promise<boolean>;
 }
@@ -134,7 +132,7 @@ export class SupervisedService {
       child = new Deno.Command(program, {
         args,
         // Its output is a pipe, and its last words are quoted.
-        env: { NO_COLOR: "1", ...this.spec.env, ...this.spec.envAtStart?.() },
+        env: { NO_COLOR: "1", ...this.spec.env() },
         stdin: "piped",
         stdout: "piped",
         stderr: "piped",

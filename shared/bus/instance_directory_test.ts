@@ -1,30 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert/mod.js";
 import type { InstanceRecord, Role } from "../messages/mod.ts";
+import { idleInstance } from "../messages/testing/idle_instance.ts";
 import { HeartbeatDirectory } from "./instance_directory.ts";
 import { decodePayload, encodePayload } from "./payload.ts";
 
 function heartbeat(instanceId: string, role: Role = "decode", isDraining = false): Uint8Array {
-  const record: InstanceRecord = {
-    instanceId,
-    namespace: "n",
-    role,
-    host: "h",
-    pid: 1,
-    startedAtMs: 1,
-    sentAtMs: 2,
-    isDraining,
-    model: { name: "m", cardDigest: "d", contextLength: 8, blockTokens: 16, blockBytes: 4 },
-    device: { backend: "webgpu", adapter: "a", isSoftware: false },
-    load: {
-      runningSequences: 0,
-      waitingSequences: 0,
-      pendingPromptTokens: 0,
-      usedBlocks: 0,
-      totalBlocks: 1,
-      queueLimit: 1,
-    },
-  };
-  return encodePayload(record);
+  return encodePayload(idleInstance({ instanceId, role, isDraining }));
 }
 
 function ids(directory: HeartbeatDirectory, role?: Role): string[] {

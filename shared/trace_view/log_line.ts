@@ -6,6 +6,7 @@
  * from the name of the file.
  */
 
+import { LINE_FIELDS } from "../telemetry/log/line_fields.ts";
 import { attributeSpec, roleOfName } from "../telemetry/registry/mod.ts";
 import type {
   Attributes,
@@ -40,16 +41,7 @@ const KINDS: readonly string[] = [
 
 /** Fields of a span line that are no attributes. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
-  "time",
-  "level",
-  "file",
-  "line",
-  "target",
-  "message",
-  "trace_id",
-  "span_id",
-  "parent_id",
-  "span_name",
+  ...LINE_FIELDS,
   "trace_flags",
   "tracestate",
   "time.start_us",

@@ -4,6 +4,7 @@ import type { NatsConnection } from "@nats-io/nats-core";
 import { type Bus, type BusOptions, connectBus } from "../../shared/bus/mod.ts";
 import { openNatsConnection } from "../../shared/bus/nats_connection.ts";
 import { endpointSubject, type InstanceRecord } from "../../shared/messages/mod.ts";
+import { idleInstance } from "../../shared/messages/testing/idle_instance.ts";
 import type { NatsServer } from "./nats_server_kit.ts";
 
 export const NAMESPACE = "test";
@@ -37,24 +38,5 @@ export function generateSubject(instanceId: string): string {
 }
 
 export function instanceRecord(instanceId: string): InstanceRecord {
-  return {
-    instanceId,
-    namespace: NAMESPACE,
-    role: "decode",
-    host: "host",
-    pid: 1,
-    startedAtMs: 1,
-    sentAtMs: 2,
-    isDraining: false,
-    model: { name: "m", cardDigest: "d", contextLength: 8, blockTokens: 16, blockBytes: 4 },
-    device: { backend: "webgpu", adapter: "a", isSoftware: true },
-    load: {
-      runningSequences: 0,
-      waitingSequences: 0,
-      pendingPromptTokens: 0,
-      usedBlocks: 0,
-      totalBlocks: 1,
-      queueLimit: 1,
-    },
-  };
+  return idleInstance({ instanceId, namespace: NAMESPACE });
 }

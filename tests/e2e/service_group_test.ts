@@ -42,7 +42,7 @@ function service(name: string, script: string, isReady = () => true): ServiceSpe
   return {
     name,
     command: [Deno.execPath(), "eval", script],
-    env: { GREETING: "hello" },
+    env: () => ({ GREETING: "hello" }),
     isReady: () => Promise.resolve(isReady()),
   };
 }
@@ -68,7 +68,7 @@ Deno.test("SupervisedService asks before each start for what may have changed", 
   const child = new SupervisedService(
     {
       ...service("a", `console.log("start", Deno.env.get("START")); Deno.exit(1);`, () => false),
-      envAtStart: () => ({ START: String(++starts) }),
+      env: () => ({ START: String(++starts) }),
     },
     journal.options({ startAttempts: 2 }),
   );

@@ -4,6 +4,7 @@ import { createServer as createHttp2Server } from "node:http2";
 import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert/mod.js";
 import { loadSettings } from "../../../shared/config/mod.ts";
 import { PUBLIC_REGISTRIES } from "../../../shared/download/mod.ts";
+import { idleInstance } from "../../../shared/messages/testing/idle_instance.ts";
 import type { RunCommand } from "../../../shared/provision/mod.ts";
 import type { Machine } from "../machine.ts";
 import type { HeardInstance } from "./bus_view.ts";
@@ -145,29 +146,7 @@ function frontend(overrides: {
 }
 
 function heard(delayMs: number): HeardInstance {
-  return {
-    delayMs,
-    record: {
-      instanceId: "i-1",
-      namespace: "dynamo",
-      role: "decode",
-      host: "far",
-      pid: 1,
-      startedAtMs: 0,
-      sentAtMs: 0,
-      isDraining: false,
-      model: { name: "m", cardDigest: "", contextLength: 1, blockTokens: 16, blockBytes: 1 },
-      device: { backend: "cpu", adapter: "a CPU", isSoftware: true },
-      load: {
-        runningSequences: 0,
-        waitingSequences: 0,
-        pendingPromptTokens: 0,
-        usedBlocks: 0,
-        totalBlocks: 1,
-        queueLimit: 1,
-      },
-    },
-  };
+  return { delayMs, record: idleInstance({ host: "far" }) };
 }
 
 function store(

@@ -20,6 +20,7 @@ import {
 } from "../backend.ts";
 import { checkBlockBytes, checkBlocks, kvLayout } from "../kv_layout.ts";
 import { llamaTensors, mapLlama } from "../llama_tensors.ts";
+import type { Section } from "../pass_times.ts";
 import { ropeTable } from "../rope_table.ts";
 import { sliceResults } from "../step_results.ts";
 import { type PackedRows, packRows, type RowBounds, rowBounds } from "../step_rows.ts";
@@ -32,7 +33,7 @@ import { MemoryPlan } from "./memory_plan.ts";
 import { type Program, programBytes, writeProgram } from "./program.ts";
 import { type SampledRow, writeSampleRecords } from "./sample_records.ts";
 import { chunksOf, planStep, scratchBytes, type StepLayout } from "./step_layout.ts";
-import { passTimes, type Section, sectionsOf, type TimedRun } from "./step_times.ts";
+import { passTimes, sectionsOf, type TimedRun } from "./step_times.ts";
 import { planPool, ThreadPool } from "./thread_pool.ts";
 import { planMatrix } from "./weight_panels.ts";
 

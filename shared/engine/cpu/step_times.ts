@@ -1,15 +1,9 @@
 /** What the times after each operation of a step say about its passes. */
 
 import type { PassTime } from "../backend.ts";
+import { joinSections, type Section, type TimedSection } from "../pass_times.ts";
 import type { LlamaProgram } from "./llama_program.ts";
 import type { Operation } from "./program.ts";
-
-/** What an operation is counted for. */
-export interface Section {
-  readonly name: PassTime["name"];
-  /** In the layers. */
-  readonly kind?: keyof PassTime["kinds"];
-}
 
 const LAYER_SECTIONS: Readonly<Record<Operation["kind"], Section>> = {
   embed: { name: "embed" },
@@ -44,29 +38,19 @@ export function passTimes(
   runs: readonly TimedRun[],
   isDone: (name: PassTime["name"]) => boolean,
 ): PassTime[] {
-  const passes: { name: PassTime["name"]; startMs: number; endMs: number; kinds: KindTimes }[] = [];
-  for (const { sections, startMs, endsMs } of runs) {
-    let from = startMs;
-    let pass: (typeof passes)[number] | undefined;
-    for (const [i, { name, kind }] of sections.entries()) {
-      if (!isDone(name)) continue;
-      const endMs = endsMs[i];
-      if (pass?.name !== name) {
-        pass = { name, startMs: from, endMs, kinds: {} };
-        passes.push(pass);
-      }
-      pass.endMs = endMs;
-      if (kind) pass.kinds[kind] = (pass.kinds[kind] ?? 0) + endMs - from;
-      from = endMs;
-    }
-  }
   const [{ startMs: stepMs }] = runs;
-  return passes.map(({ name, startMs, endMs, kinds }) => ({
-    name,
-    startMs: startMs - stepMs,
-    durationMs: endMs - startMs,
-    kinds,
-  }));
+  return runs.flatMap((run) => joinSections(timedSections(run, isDone), stepMs));
 }
 
-type KindTimes = Partial<Record<keyof PassTime["kinds"], number>>;
+/** Operations follow each other without a pause: one begins when the one before is done. */
+function* timedSections(
+  { sections, startMs, endsMs }: TimedRun,
+  isDone: (name: PassTime["name"]) => boolean,
+): Generator<TimedSection> {
+  let from = startMs;
+  for (const [i, section] of sections.entries()) {
+    if (!isDone(section.name)) continue;
+    yield { ...section, startMs: from, endMs: endsMs[i] };
+    from = endsMs[i];
+  }
+}

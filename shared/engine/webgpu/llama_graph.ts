@@ -20,7 +20,8 @@ import { RmsNorm } from "./ops/rms_norm/rms_norm.ts";
 import { ropeKv } from "./ops/rope_kv/rope_kv.ts";
 import { swiglu } from "./ops/swiglu/swiglu.ts";
 import { RowRange } from "./row_range.ts";
-import type { StepPasses, WorkKind } from "./step_passes.ts";
+import type { WorkKind } from "../pass_times.ts";
+import type { StepPasses } from "./step_passes.ts";
 import type { PackedStep, StepBounds, StepBuffers } from "./step_rows.ts";
 
 export interface GraphOptions {

@@ -7,15 +7,7 @@
  */
 
 import type { PassTime } from "../backend.ts";
-
-/** A kind of work in the layers. */
-export type WorkKind = keyof PassTime["kinds"];
-
-/** Dispatches that are timed together. */
-export interface Section {
-  readonly name: PassTime["name"];
-  readonly kind?: WorkKind;
-}
+import { joinSections, type Section, type TimedSection, type WorkKind } from "../pass_times.ts";
 
 export interface StepPasses {
   /** The pass for the dispatches that come next. Valid until the next call. */
@@ -78,29 +70,15 @@ export function passTimes(
   sections: readonly Section[],
   timestampsNs: BigUint64Array,
 ): PassTime[] | undefined {
-  const passes: { name: Section["name"]; startMs: number; endMs: number; kinds: KindTimes }[] = [];
   const sinceStartMs = (index: number) => Number(timestampsNs[index] - timestampsNs[0]) / 1e6;
+  const timed: TimedSection[] = [];
   let previousEndMs = 0;
-  for (const [i, { name, kind }] of sections.entries()) {
+  for (const [i, section] of sections.entries()) {
+    if (timestampsNs[2 * i + 1] < timestampsNs[2 * i]) return undefined;
     // A device may begin a pass while the one before drains: that time belongs to the earlier one.
     const startMs = Math.max(previousEndMs, sinceStartMs(2 * i));
-    const endMs = Math.max(startMs, sinceStartMs(2 * i + 1));
-    if (timestampsNs[2 * i + 1] < timestampsNs[2 * i]) return undefined;
-    previousEndMs = endMs;
-    let pass = passes.at(-1);
-    if (pass?.name !== name) {
-      pass = { name, startMs, endMs, kinds: {} };
-      passes.push(pass);
-    }
-    pass.endMs = endMs;
-    if (kind) pass.kinds[kind] = (pass.kinds[kind] ?? 0) + endMs - startMs;
+    previousEndMs = Math.max(startMs, sinceStartMs(2 * i + 1));
+    timed.push({ ...section, startMs, endMs: previousEndMs });
   }
-  return passes.map(({ name, startMs, endMs, kinds }) => ({
-    name,
-    startMs,
-    durationMs: endMs - startMs,
-    kinds,
-  }));
+  return joinSections(timed, 0);
 }
-
-type KindTimes = Partial<Record<WorkKind, number>>;

@@ -8,6 +8,7 @@
  * eight digits of its trace id instead of all ids.
  */
 
+import { LINE_FIELDS } from "./line_fields.ts";
 import { redactText, redactValue } from "./redact.ts";
 import type { LogLevel } from "./filter.ts";
 
@@ -59,18 +60,7 @@ export interface LineOptions {
 const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
 const OTHER_LINE_BREAKS = /[\u0085\u2028\u2029]/g;
 
-const RESERVED: ReadonlySet<string> = new Set([
-  "time",
-  "level",
-  "file",
-  "line",
-  "target",
-  "message",
-  "trace_id",
-  "span_id",
-  "parent_id",
-  "span_name",
-]);
+const RESERVED: ReadonlySet<string> = new Set(LINE_FIELDS);
 
 /** The record's line, with its line feed. */
 export function formatLine(record: LogRecord, options: LineOptions): string {
