@@ -10,6 +10,7 @@
  */
 
 import { GgufBytes } from "./gguf_bytes.ts";
+import { readMetadata } from "./gguf_metadata.ts";
 import type { TensorInfo } from "./model_file.ts";
 import {
   supportedTensorTypes,
@@ -20,14 +21,6 @@ import {
 
 /** Real files have 20 to 100 keys. */
 const MAX_METADATA_KEYS = 4096;
-/** The specification's limit is 65,535; real keys are under 100 bytes. */
-const MAX_KEY_BYTES = 65_535;
-/** The longest real strings are chat templates, about 20 kB. Must fit the reader's buffer. */
-const MAX_STRING_BYTES = 1 << 20;
-/** The largest known vocabularies have 262,144 tokens and 600,000 merges. */
-const MAX_ARRAY_LENGTH = 1 << 21;
-/** Of all arrays together; an element of one byte takes eight in memory. The largest known have 1.3 million. */
-const MAX_ARRAY_ELEMENTS = 1 << 22;
 /** The largest known header (a vocabulary of 262,144 tokens) has 16 MB. Bounds memory. */
 const MAX_HEADER_BYTES = 64 << 20;
 /** A 128-layer model has about 1,200 tensors. */
@@ -38,28 +31,9 @@ const MAX_TENSOR_NAME_BYTES = 63;
 const MAX_DIMENSIONS = 4;
 const DEFAULT_ALIGNMENT = 32;
 
-/** In place of a list of texts that was passed over. */
-const SKIPPED = Symbol("skipped");
-
 const MAGIC = 0x46554747; // "GGUF"
 /** Fewest bytes of a tensor entry: name length, dimension count, one dimension, type, offset. */
 const MIN_TENSOR_ENTRY_BYTES = 8 + 4 + 8 + 4 + 8;
-
-export const GGUF_VALUE_TYPES = {
-  u8: 0,
-  i8: 1,
-  u16: 2,
-  i16: 3,
-  u32: 4,
-  i32: 5,
-  f32: 6,
-  bool: 7,
-  string: 8,
-  array: 9,
-  u64: 10,
-  i64: 11,
-  f64: 12,
-} as const;
 
 export interface GgufHeader {
   readonly metadata: ReadonlyMap<string, unknown>;
@@ -79,7 +53,7 @@ export function readGgufHeader(file: Deno.FsFile, options: GgufHeaderOptions): G
   readVersion(bytes);
   const tensorCount = bytes.size("the tensor count", MAX_TENSORS);
   const keyCount = bytes.size("the metadata key count", MAX_METADATA_KEYS);
-  const metadata = readMetadata(bytes, keyCount, options.skipTextLists ?? false);
+  const metadata = readMetadata(bytes, { keyCount, skipTextLists: options.skipTextLists });
   const entries = readTensorEntries(bytes, tensorCount);
   const alignment = alignmentOf(bytes, metadata);
   const dataStart = Math.ceil(bytes.offset / alignment) * alignment;
@@ -104,121 +78,6 @@ function readVersion(bytes: GgufBytes): void {
       ? "it is a big-endian GGUF file, only little-endian is read"
       : `its GGUF version is ${version}, only 2 and 3 are read`,
   );
-}
-
-function readMetadata(
-  bytes: GgufBytes,
-  keyCount: number,
-  skipTextLists: boolean,
-): Map<string, unknown> {
-  const metadata = new Map<string, unknown>();
-  let elements = 0;
-  for (let index = 0; index < keyCount; index++) {
-    const key = bytes.string(`metadata key ${index}`, MAX_KEY_BYTES);
-    if (metadata.has(key)) throw bytes.error(`metadata key "${key}" stands twice`);
-    const value = readValue(bytes, { key, type: bytes.u32(), skipTextLists });
-    if (value === SKIPPED) continue;
-    if (Array.isArray(value)) elements += value.length;
-    if (elements > MAX_ARRAY_ELEMENTS) {
-      throw bytes.error(`its metadata arrays have more than ${MAX_ARRAY_ELEMENTS} elements`);
-    }
-    metadata.set(key, value);
-  }
-  return metadata;
-}
-
-interface ValueSource {
-  readonly key: string;
-  readonly type: number;
-  readonly skipTextLists: boolean;
-}
-
-function readValue(bytes: GgufBytes, { key, type, skipTextLists }: ValueSource): unknown {
-  return type === GGUF_VALUE_TYPES.array
-    ? readArray(bytes, key, skipTextLists)
-    : scalarReader(bytes, key, type)();
-}
-
-function readArray(
-  bytes: GgufBytes,
-  key: string,
-  skipTextLists: boolean,
-): unknown[] | typeof SKIPPED {
-  const type = bytes.u32();
-  if (type === GGUF_VALUE_TYPES.array) {
-    throw bytes.error(`metadata key "${key}" is an array of arrays, which no known key is`);
-  }
-  const readElement = scalarReader(bytes, key, type);
-  const length = bytes.size(`the array length of metadata key "${key}"`, MAX_ARRAY_LENGTH);
-  if (length * minElementBytes(type) > bytes.remainingBytes) {
-    throw bytes.error(
-      `metadata key "${key}" says ${length} elements, more than the header can hold`,
-    );
-  }
-  if (skipTextLists && type === GGUF_VALUE_TYPES.string) {
-    for (let index = 0; index < length; index++) {
-      bytes.skipString(`metadata key "${key}"`, MAX_STRING_BYTES);
-    }
-    return SKIPPED;
-  }
-  const values: unknown[] = [];
-  for (let index = 0; index < length; index++) values.push(readElement());
-  return values;
-}
-
-function scalarReader(bytes: GgufBytes, key: string, type: number): () => unknown {
-  switch (type) {
-    case GGUF_VALUE_TYPES.u8:
-      return () => bytes.u8();
-    case GGUF_VALUE_TYPES.i8:
-      return () => bytes.i8();
-    case GGUF_VALUE_TYPES.u16:
-      return () => bytes.u16();
-    case GGUF_VALUE_TYPES.i16:
-      return () => bytes.i16();
-    case GGUF_VALUE_TYPES.u32:
-      return () => bytes.u32();
-    case GGUF_VALUE_TYPES.i32:
-      return () => bytes.i32();
-    case GGUF_VALUE_TYPES.f32:
-      return () => bytes.f32();
-    case GGUF_VALUE_TYPES.bool:
-      return () => readBoolean(bytes, key);
-    case GGUF_VALUE_TYPES.string:
-      return () => bytes.string(`metadata key "${key}"`, MAX_STRING_BYTES);
-    case GGUF_VALUE_TYPES.u64:
-      return () => bytes.u64();
-    case GGUF_VALUE_TYPES.i64:
-      return () => bytes.i64();
-    case GGUF_VALUE_TYPES.f64:
-      return () => bytes.f64();
-    default:
-      throw bytes.error(`metadata key "${key}" has the unknown value type ${type}`);
-  }
-}
-
-function minElementBytes(type: number): number {
-  switch (type) {
-    case GGUF_VALUE_TYPES.u8:
-    case GGUF_VALUE_TYPES.i8:
-    case GGUF_VALUE_TYPES.bool:
-      return 1;
-    case GGUF_VALUE_TYPES.u16:
-    case GGUF_VALUE_TYPES.i16:
-      return 2;
-    case GGUF_VALUE_TYPES.u32:
-    case GGUF_VALUE_TYPES.i32:
-    case GGUF_VALUE_TYPES.f32:
-      return 4;
-    default:
-      return 8;
-  }
-}
-
-function readBoolean(bytes: GgufBytes, key: string): boolean {
-  const value = bytes.u8();
-  if (value > 1) throw bytes.error(`metadata key "${key}" is a boolean with the value ${value}`);
-  return value === 1;
 }
 
 interface TensorEntry {

@@ -5,7 +5,7 @@
  * Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
 
-import { GGUF_VALUE_TYPES } from "./gguf_header.ts";
+import { GGUF_VALUE_TYPES } from "./gguf_metadata.ts";
 import type { TensorType } from "./model_file.ts";
 import { TENSOR_TYPES, tensorByteLength } from "./tensor_types.ts";
 
