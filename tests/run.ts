@@ -11,6 +11,9 @@ import { runTier } from "./runner/run_tier.ts";
 import { testEnvironment } from "./runner/test_environment.ts";
 import { chooseTiers, type Tier } from "./runner/tiers.ts";
 
+/** Three times what the slowest tier takes on two cores. */
+const TIER_TIMEOUT_MS = 15 * 60_000;
+
 const encoder = new TextEncoder();
 
 function write(line: string): void {
@@ -28,7 +31,13 @@ async function runAll(tiers: readonly Tier[]): Promise<TestCounts> {
     const startedAtMs = performance.now();
     const counts = tier.name === "check"
       ? { ...await runChecks(write), skipped: 0 }
-      : await runTier(tier, { root, env, isTypeChecked, output: "inherit" });
+      : await runTier(tier, {
+        root,
+        env,
+        isTypeChecked,
+        output: "inherit",
+        timeoutMs: TIER_TIMEOUT_MS,
+      });
     const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
     lines.push(`${tier.name.padEnd(7)} ${countsLine(counts)} (${seconds} s)`);
     total = addCounts(total, counts);

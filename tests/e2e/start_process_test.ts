@@ -4,6 +4,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod
 import { fromFileUrl, join } from "@std/path/mod.js";
 
 const START = fromFileUrl(new URL("../../services/start.ts", import.meta.url));
+const LAUNCHED_GROUP = fromFileUrl(new URL("../kit/launched_group.ts", import.meta.url));
 const IS_WINDOWS = Deno.build.os === "windows";
 
 interface Ended {
@@ -94,51 +95,28 @@ Deno.test("doctor tells wrong settings one by one", async () => {
   assertEquals(text.match(/^STOP {2}settings/gm)?.length, 2);
 });
 
-/** Stands for `start`: a group with a service that watches its parent and a wrapped program. */
-function parentScript(): string {
-  const url = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
-  return `
-    import { ServiceGroup } from ${url("services/start/service_group.ts")};
-    const deno = Deno.execPath();
-    const sleeper = 'console.log(Deno.pid); setInterval(() => {}, 1000);';
-    const service = 'import { exitWithParent } from ' + ${
-    JSON.stringify(url("shared/provision/parent_watch.ts"))
-  } + '; exitWithParent({ args: ["--exit-with-parent"], drainTimeMs: 1000 }); ' + sleeper;
-    const wrapper = new URL(${url("shared/provision/run_with_parent.ts")}).pathname;
-    const group = new ServiceGroup({
-      onLine: (_, line) => console.log(line),
-      onRestart: () => {},
-    });
-    const isReady = () => Promise.resolve(true);
-    await group.startStage([
-      { name: "service", command: [deno, "eval", service], env: {}, isReady },
-      { name: "nats", command: [deno, "run", "-A", wrapper, "500", deno, "eval", sleeper], env: {}, isReady },
-    ]);
-  `;
-}
-
 Deno.test({
   name: "a start that is killed leaves no service and no program behind",
   ignore: IS_WINDOWS,
   fn: async () => {
-    const script = await Deno.makeTempFile({ suffix: ".ts" });
-    await Deno.writeTextFile(script, parentScript());
-    const config = fromFileUrl(new URL("../../deno.json", import.meta.url));
     const parent = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--config", config, script],
+      args: ["run", "-A", LAUNCHED_GROUP],
       stdin: "null",
       stdout: "piped",
     }).spawn();
     const reader = parent.stdout.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
-    while (text.split("\n").length < 3) text += (await reader.read()).value;
+    while (text.split("\n").length < 3) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`the group ended early: ${text}`);
+      text += value;
+    }
     const pids = text.trim().split("\n").map(Number);
     assertEquals(pids.every((pid) => pid > 0 && isRunning(pid)), true, text);
     parent.kill("SIGKILL");
     await parent.status;
     await reader.cancel();
     await Promise.all(pids.map(untilGone));
-    await Deno.remove(script);
   },
 });
 

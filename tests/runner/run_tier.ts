@@ -10,11 +10,14 @@ export interface TierRun {
   readonly isTypeChecked: boolean;
   /** Where the tests' own output goes: this process's, or nowhere. */
   readonly output: "inherit" | "null";
+  /** A tier that takes longer is ended and fails: a test that hangs must not hang the whole run. */
+  readonly timeoutMs: number;
 }
 
 /**
  * Runs a tier's tests and counts them.
- * A run that fails without a failed test (a file that does not load) counts as one failure.
+ * A run that fails without a failed test (a file that does not load, a tier that takes longer than
+ * its time) counts as one failure.
  */
 export async function runTier(tier: Tier, run: TierRun): Promise<TestCounts> {
   // Files, not folders: of a folder with a workspace member Deno takes the member's tests alone.
@@ -23,7 +26,7 @@ export async function runTier(tier: Tier, run: TierRun): Promise<TestCounts> {
   if (paths.length === 0) return NO_TESTS;
   const report = await Deno.makeTempFile({ suffix: ".xml" });
   try {
-    const { code } = await new Deno.Command(Deno.execPath(), {
+    const tests = new Deno.Command(Deno.execPath(), {
       args: [
         "test",
         "-A",
@@ -38,7 +41,13 @@ export async function runTier(tier: Tier, run: TierRun): Promise<TestCounts> {
       stdin: "null",
       stdout: run.output,
       stderr: run.output,
-    }).spawn().status;
+    }).spawn();
+    const timer = setTimeout(() => {
+      console.error(`\nThe ${tier.name} tier did not end within ${run.timeoutMs / 1000} s`);
+      tests.kill("SIGKILL");
+    }, run.timeoutMs);
+    const { code } = await tests.status;
+    clearTimeout(timer);
     const counts = countJunit(await Deno.readTextFile(report));
     return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
   } finally {

@@ -44,7 +44,10 @@ const TIER: Tier = {
   isParallel: false,
 };
 
-async function runOf(text: string | undefined): Promise<Awaited<ReturnType<typeof runTier>>> {
+async function runOf(
+  text: string | undefined,
+  timeoutMs = 60_000,
+): Promise<Awaited<ReturnType<typeof runTier>>> {
   const root = await Deno.makeTempDir();
   try {
     await Deno.mkdir(join(root, "some", "deep"), { recursive: true });
@@ -54,6 +57,7 @@ async function runOf(text: string | undefined): Promise<Awaited<ReturnType<typeo
       env: { FROM_RUNNER: "1" },
       isTypeChecked: false,
       output: "null",
+      timeoutMs,
     });
   } finally {
     await Deno.remove(root, { recursive: true });
@@ -74,6 +78,14 @@ Deno.test("runTier counts a file that does not load as a failure", async () => {
   assertEquals(counts.failed > 0, true);
 });
 
+Deno.test("runTier ends a tier whose test hangs, and counts it as a failure", async () => {
+  const counts = await runOf(
+    `Deno.test("hangs", () => new Promise(() => setInterval(() => {}, 1000)));`,
+    1000,
+  );
+  assertEquals(counts, { passed: 0, failed: 1, skipped: 0 });
+});
+
 Deno.test("runTier of a tier without tests counts nothing", async () => {
   assertEquals(await runOf(undefined), NO_TESTS);
 });
@@ -87,7 +99,7 @@ Deno.test("runTier finds the tests beside a workspace member as well as its own"
     for (const name of ["some/a_test.ts", "some/member/b_test.ts"]) {
       await Deno.writeTextFile(join(root, name), `Deno.test("passes", () => {});\n`);
     }
-    const run = { root, env: {}, isTypeChecked: false, output: "null" } as const;
+    const run = { root, env: {}, isTypeChecked: false, output: "null", timeoutMs: 60_000 } as const;
     assertEquals(await runTier(TIER, run), { passed: 2, failed: 0, skipped: 0 });
   } finally {
     await Deno.remove(root, { recursive: true });
