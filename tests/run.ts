@@ -6,44 +6,42 @@
 
 import { fromFileUrl } from "@std/path/mod.js";
 import { runChecks } from "./check/check.ts";
+import { say } from "./kit/say.ts";
 import { addCounts, countsLine, NO_TESTS, type TestCounts } from "./runner/junit.ts";
 import { runTier } from "./runner/run_tier.ts";
 import { testEnvironment } from "./runner/test_environment.ts";
 import { chooseTiers, type Tier } from "./runner/tiers.ts";
 
+/** More than any wait in the tests, which say better what did not come. */
+const TEST_TIMEOUT_MS = 4 * 60_000;
 /** Three times what the slowest tier takes on two cores. */
 const TIER_TIMEOUT_MS = 15 * 60_000;
 
-const encoder = new TextEncoder();
-
-function write(line: string): void {
-  Deno.stdout.writeSync(encoder.encode(`${line}\n`));
-}
-
 async function runAll(tiers: readonly Tier[]): Promise<TestCounts> {
   const root = fromFileUrl(new URL("../", import.meta.url));
-  const env = await testEnvironment(tiers, write);
+  const env = await testEnvironment(tiers, say);
   const isTypeChecked = tiers.every((tier) => tier.name !== "check");
   const lines: string[] = [];
   let total = NO_TESTS;
   for (const tier of tiers) {
-    write(`\n== ${tier.name} ==`);
+    say(`\n== ${tier.name} ==`);
     const startedAtMs = performance.now();
     const counts = tier.name === "check"
-      ? { ...await runChecks(write), skipped: 0 }
+      ? { ...await runChecks(say), skipped: 0 }
       : await runTier(tier, {
         root,
         env,
         isTypeChecked,
         output: "inherit",
+        testTimeoutMs: TEST_TIMEOUT_MS,
         timeoutMs: TIER_TIMEOUT_MS,
       });
     const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
     lines.push(`${tier.name.padEnd(7)} ${countsLine(counts)} (${seconds} s)`);
     total = addCounts(total, counts);
   }
-  write("");
-  for (const line of lines) write(line);
+  say("");
+  for (const line of lines) say(line);
   return total;
 }
 
@@ -52,9 +50,9 @@ if (import.meta.main) {
   try {
     total = await runAll(chooseTiers(Deno.args));
   } catch (error) {
-    write(error instanceof Error ? error.message : String(error));
+    say(error instanceof Error ? error.message : String(error));
     total = { ...NO_TESTS, failed: 1 };
   }
-  write(countsLine(total));
+  say(countsLine(total));
   Deno.exit(total.failed === 0 ? 0 : 1);
 }

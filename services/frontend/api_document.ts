@@ -5,6 +5,7 @@
 
 import { createRoute } from "@hono/zod-openapi";
 import { z } from "zod";
+import { INSTANCE_STATES } from "../../shared/messages/mod.ts";
 import {
   chatChunkSchema,
   chatRequestSchema,
@@ -97,6 +98,13 @@ export const MODEL_ROUTE = createRoute({
   },
 });
 
+const exporterSchema = z.object({
+  exported_spans: z.int(),
+  dropped_spans: z.int(),
+  failed_batches: z.int(),
+  queued_spans: z.int(),
+});
+
 export const healthSchema = z.object({
   status: z.enum(["healthy", "no_workers", "not_ready"]),
   stage: z.enum(["ready", "draining", "stopping"]),
@@ -109,18 +117,16 @@ export const healthSchema = z.object({
     instance_id: z.string(),
     model: z.string(),
     host: z.string(),
-    is_draining: z.boolean(),
+    state: z.enum(INSTANCE_STATES),
     device: z.object({ backend: z.string(), adapter: z.string(), is_software: z.boolean() }),
     running: z.int(),
     waiting: z.int(),
+    used_blocks: z.int(),
+    total_blocks: z.int(),
+    telemetry: exporterSchema,
   })),
   bus: z.object({ is_connected: z.boolean() }),
-  telemetry: z.object({
-    exported_spans: z.int(),
-    dropped_spans: z.int(),
-    failed_batches: z.int(),
-    queued_spans: z.int(),
-  }),
+  telemetry: exporterSchema,
 });
 
 export type Health = z.infer<typeof healthSchema>;

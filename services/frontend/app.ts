@@ -1,7 +1,7 @@
 /** The frontend's HTTP surface: the OpenAI API, its description, health and metrics. */
 
 import { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import type { Handler } from "hono";
 import { SIMULATED } from "../../shared/weights/model_file.ts";
 import { ApiError, modelObject, toApiError } from "../../shared/openai/mod.ts";
 import {
@@ -58,16 +58,19 @@ function addInference(app: OpenAPIHono, deps: AppDeps): void {
   for (const [route, endpoint] of endpoints) {
     app.openAPIRegistry.registerPath(route);
     app.post(endpoint.route, inferenceHandler(deps, endpoint));
-    app.all(endpoint.route, refuseMethod);
+    app.all(endpoint.route, refuseOther("POST"));
   }
 }
 
-function refuseMethod(c: Context): Response {
-  const error = new ApiError(
-    "method_not_allowed",
-    `Cannot ${c.req.method} ${c.req.path}: use POST`,
-  );
-  return errorResponse(error, { headers: { allow: "POST" } });
+/** Answers what came with another method than `allowed`. */
+function refuseOther(allowed: "GET" | "POST"): Handler {
+  return (c) => {
+    const error = new ApiError(
+      "method_not_allowed",
+      `Cannot ${c.req.method} ${c.req.path}: use ${allowed}`,
+    );
+    return errorResponse(error, { headers: { allow: allowed === "GET" ? "GET, HEAD" : allowed } });
+  };
 }
 
 function addModels(app: OpenAPIHono, { catalogue }: AppDeps): void {
@@ -76,8 +79,10 @@ function addModels(app: OpenAPIHono, { catalogue }: AppDeps): void {
     (c) => c.json({ object: "list" as const, data: catalogue.list().map(describeModel) }, 200),
   );
   app.openAPIRegistry.registerPath(MODEL_ROUTE);
+  app.all(MODELS_ROUTE.path, refuseOther("GET"));
   // Names may hold slashes, as in `org/model`.
-  app.get("/v1/models/:model{.+}", (c) => {
+  const one = "/v1/models/:model{.+}";
+  app.get(one, (c) => {
     const name = c.req.param("model");
     const found = catalogue.list().find(({ model }) => model.card.name === name);
     if (found !== undefined) return c.json(describeModel(found));
@@ -85,6 +90,7 @@ function addModels(app: OpenAPIHono, { catalogue }: AppDeps): void {
       new ApiError("model_not_found", `The model ${name} does not exist`, { param: "model" }),
     );
   });
+  app.all(one, refuseOther("GET"));
 }
 
 function describeModel({ model, servedSinceMs }: ListedModel) {
@@ -109,4 +115,7 @@ function addOperations(app: OpenAPIHono, deps: AppDeps): void {
     const { body, contentType } = await deps.metrics.render(c.req.header("accept") ?? "");
     return c.body(body, 200, { "content-type": contentType });
   });
+  for (const { path } of [LIVE_ROUTE, HEALTH_ROUTE, METRICS_ROUTE]) {
+    app.all(path, refuseOther("GET"));
+  }
 }

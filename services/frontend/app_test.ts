@@ -47,10 +47,13 @@ Deno.test("GET /health is 503 until a decode worker serves a model", async () =>
     instance_id: "d1",
     model: "tiny",
     host: "host",
-    is_draining: false,
+    state: "ready",
     device: { backend: "webgpu", adapter: "fake", is_software: true },
     running: 2,
     waiting: 0,
+    used_blocks: 0,
+    total_blocks: 64,
+    telemetry: { exported_spans: 7, dropped_spans: 0, failed_batches: 1, queued_spans: 2 },
   });
 });
 

@@ -13,7 +13,7 @@ import { Mailbox } from "../../shared/bus/mailbox.ts";
 import { epochMs } from "../../shared/clock/epoch_clock.ts";
 import type { CancellationSignal, FinishReason, WorkFrame } from "../../shared/messages/mod.ts";
 import { TokenOrder } from "./token_order.ts";
-import { failureOf, WorkerCall, type WorkerCallOptions } from "./worker_call.ts";
+import { failureOf, StuckError, WorkerCall, type WorkerCallOptions } from "./worker_call.ts";
 
 export interface AttemptPlan {
   /** Absent when the decode worker computes the prompt too. */
@@ -146,6 +146,16 @@ export class Attempt {
     for (const call of [this.#prefill, this.#decode]) {
       if (call?.hasBegun) call.finish();
       else call?.cancel("superseded");
+    }
+  }
+
+  /** Gives up the call of an instance that is stuck. It fails the attempt if that still needs the call. */
+  giveUp(instanceId: string): void {
+    const reason = new StuckError(
+      `Cannot finish the request with instance ${instanceId}: a step of its engine does not end`,
+    );
+    for (const call of [this.#prefill, this.#decode]) {
+      if (call?.instance.instanceId === instanceId) call.giveUp(reason);
     }
   }
 

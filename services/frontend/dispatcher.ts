@@ -23,7 +23,7 @@ export interface AttemptHistory {
   readonly generated: readonly number[];
   /** Instances that failed this job and are not asked again. */
   readonly failedIds: ReadonlySet<string>;
-  /** Instances that went while they had it: asked again when they are back and nobody else is there. */
+  /** Instances that went, or were stuck, while they had it: asked again when they are back and nobody else is there. */
   readonly goneIds: ReadonlySet<string>;
 }
 
@@ -57,7 +57,7 @@ export class Dispatcher {
     const decode = this.#route(job, "decode", history);
     if (decode === null || decode === "full") endRouting(prefill);
     if (decode === null) {
-      throw new ApiError("no_workers", `Cannot serve model ${job.model}: no decode worker is up`);
+      throw new ApiError("no_workers", `Cannot serve model ${job.model}: ${this.#absence(job)}`);
     }
     if (decode === "full") {
       throw new ApiError(
@@ -99,6 +99,16 @@ export class Dispatcher {
     if (decision.chosen !== undefined) return { routing, instance: decision.chosen.instance };
     routing.end();
     return decision.fullCount > 0 ? "full" : null;
+  }
+
+  /** Why no decode worker can be had. */
+  #absence({ cardDigest }: GenerationJob): string {
+    const states = this.#directory.list("decode")
+      .filter(({ model, state }) => model.cardDigest === cardDigest && state !== "ready")
+      .map(({ state }) => state);
+    return states.length === 0
+      ? "no decode worker is up"
+      : `no decode worker takes requests (${[...new Set(states)].join(", ")})`;
   }
 
   #select(

@@ -10,7 +10,7 @@ import { createApp } from "./app.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { ModelCatalogue } from "./models.ts";
 import type { FrontendOptions } from "./options.ts";
-import { RivalWatch } from "./rival_watch.ts";
+import { StuckWorkers } from "./stuck_workers.ts";
 import { WorkerReturn } from "./worker_return.ts";
 
 export interface FrontendDeps {
@@ -32,6 +32,7 @@ export function createFrontend(deps: FrontendDeps): Frontend {
   const directory = bus.directory();
   const catalogue = new ModelCatalogue(bus, directory, {
     cardTimeoutMs: options.cardTimeoutMs,
+    discoveryMs: options.discoveryMs,
     telemetry,
     onNames: (names) => metrics.setModels(names),
   });
@@ -42,7 +43,7 @@ export function createFrontend(deps: FrontendDeps): Frontend {
       migrationLimit: options.migrationLimit,
     },
   }));
-  const rivalWatch = new RivalWatch(directory, telemetry.log);
+  const stuckWorkers = new StuckWorkers(directory);
   const workerReturn = new WorkerReturn(directory, options.workerReturnMs);
   const admission = new Admission(options.maxInflight);
   const app = createApp({
@@ -51,6 +52,7 @@ export function createFrontend(deps: FrontendDeps): Frontend {
     dispatcher: new Dispatcher(directory, options),
     migrationLimit: options.migrationLimit,
     workerReturn,
+    stuckWorkers,
     catalogue,
     admission,
   });
@@ -59,7 +61,7 @@ export function createFrontend(deps: FrontendDeps): Frontend {
     admission,
     catalogue,
     [Symbol.dispose]: () => {
-      rivalWatch[Symbol.dispose]();
+      stuckWorkers[Symbol.dispose]();
       workerReturn[Symbol.dispose]();
       catalogue[Symbol.dispose]();
     },

@@ -22,24 +22,33 @@ import {
 } from "./attempt.ts";
 import type { AttemptHistory, Dispatcher } from "./dispatcher.ts";
 import type { GenerationJob } from "./generation_job.ts";
+import type { StuckWorkers } from "./stuck_workers.ts";
 import type { WorkerReturn } from "./worker_return.ts";
 
 /** Failures after which another instance may do better. Everything else is the request's own fault. */
-const RETRYABLE: ReadonlySet<string> = new Set<CallFailure | WorkErrorCode>([
+const RETRYABLE: ReadonlySet<string> = new Set<CallFailure | WorkErrorCode | "stuck">([
   "no_responders",
   "disconnected",
   "overloaded",
   "draining",
   "transfer_failed",
   "engine_failed",
+  "stuck",
   "internal",
 ]);
 
 /** Failures that say nothing against the instance that reported them. */
 const BLAMELESS: ReadonlySet<string> = new Set<WorkErrorCode>(["transfer_failed"]);
 
-/** The instance is gone until its next heartbeat; then it may have the job again. */
-const GONE: ReadonlySet<string> = new Set<CallFailure>(["no_responders", "disconnected"]);
+/**
+ * The instance is gone until its next heartbeat, one whose engine failed until it was started again; then
+ * it may have the job again.
+ */
+const GONE: ReadonlySet<string> = new Set<CallFailure | WorkErrorCode>([
+  "no_responders",
+  "disconnected",
+  "engine_failed",
+]);
 
 export interface GenerationDeps {
   readonly bus: Bus;
@@ -47,6 +56,7 @@ export interface GenerationDeps {
   readonly dispatcher: Dispatcher;
   readonly migrationLimit: number;
   readonly workerReturn: WorkerReturn;
+  readonly stuckWorkers: StuckWorkers;
 }
 
 /** Told of attempts, for the record. */
@@ -56,6 +66,11 @@ export interface GenerationProgress {
   onFrame(arrival: FrameArrival): void;
   /** Another attempt follows the one that failed. */
   onMigration(failure: AttemptFailure, history: AttemptHistory): void;
+}
+
+interface JobHistory extends AttemptHistory {
+  readonly failedIds: Set<string>;
+  readonly goneIds: Set<string>;
 }
 
 /** Generates over attempts. Throws an ApiError; leaving early stops the workers. */
@@ -69,13 +84,18 @@ export async function* generate(
   const goneIds = new Set<string>();
   let lastFailure: AttemptFailure | null = null;
   for (let attempt = 1;; attempt++) {
-    const history = { attempt, generated, failedIds, goneIds };
+    const history: JobHistory = { attempt, generated, failedIds, goneIds };
     const plan = await nextPlan(deps, job, history, lastFailure);
     if (lastFailure !== null) progress.onMigration(lastFailure, history);
     progress.onAttempt(plan);
     const run = new Attempt(deps.bus, plan, (arrival) => progress.onFrame(arrival));
     const onAbort = () => run.abort(cancellationOf(job.signal.reason), job.signal.reason);
     job.signal.addEventListener("abort", onAbort, { once: true });
+    const unwatch = attempt > deps.migrationLimit ? () => {} : deps.stuckWorkers.watch({
+      instanceIds: [plan.prefill, plan.decode].flatMap((call) => call?.instance.instanceId ?? []),
+      isFit: fitnessFor(job, history),
+      onStuck: (instanceId) => run.giveUp(instanceId),
+    });
     try {
       if (job.signal.aborted) onAbort();
       run.start();
@@ -93,12 +113,11 @@ export async function* generate(
         return;
       }
       if (!RETRYABLE.has(error.failure) || attempt > deps.migrationLimit) throw refusalOf(error);
-      if (GONE.has(error.failure)) {
-        goneIds.add(error.failedInstanceId);
-        deps.directory.drop(error.failedInstanceId);
-      } else if (!BLAMELESS.has(error.failure)) failedIds.add(error.failedInstanceId);
+      if (GONE.has(error.failure)) deps.directory.drop(error.failedInstanceId);
+      exclude(error, history);
       lastFailure = error;
     } finally {
+      unwatch();
       run.close();
       job.signal.removeEventListener("abort", onAbort);
     }
@@ -112,9 +131,7 @@ async function nextPlan(
   history: AttemptHistory,
   lastFailure: AttemptFailure | null,
 ): Promise<AttemptPlan> {
-  const isFit = ({ instanceId, model }: InstanceRecord) =>
-    model.cardDigest === job.cardDigest && !history.failedIds.has(instanceId);
-  await deps.workerReturn.decoder(isFit, job);
+  await deps.workerReturn.decoder(fitnessFor(job, history), job);
   job.signal.throwIfAborted();
   try {
     return deps.dispatcher.plan(job, history);
@@ -122,6 +139,23 @@ async function nextPlan(
     if (lastFailure === null || !(error instanceof ApiError)) throw error;
     throw refusalOf(lastFailure);
   }
+}
+
+/** Whether an instance serves the job's model and has not failed the job. */
+function fitnessFor(
+  { cardDigest }: GenerationJob,
+  { failedIds }: AttemptHistory,
+): (instance: InstanceRecord) => boolean {
+  return ({ instanceId, model }) => model.cardDigest === cardDigest && !failedIds.has(instanceId);
+}
+
+/** Notes that the instance which failed is not asked again, or only when nobody else is there. */
+function exclude(
+  { failure, failedInstanceId }: AttemptFailure,
+  { failedIds, goneIds }: JobHistory,
+): void {
+  if (GONE.has(failure) || failure === "stuck") goneIds.add(failedInstanceId);
+  else if (!BLAMELESS.has(failure)) failedIds.add(failedInstanceId);
 }
 
 /** All tokens arrived and only the end frame was lost: there is nothing to replay. */
@@ -171,6 +205,7 @@ function refusalOf(failure: AttemptFailure): ApiError {
     case "draining":
     case "transfer_failed":
     case "engine_failed":
+    case "stuck":
       return new ApiError(
         "worker_failed",
         `Cannot finish: a worker failed (${failure.failure})`,

@@ -1,7 +1,7 @@
 /** What `/health` says: the frontend is healthy while a decode worker serves a model. */
 
 import type { Bus, InstanceDirectory } from "../../shared/bus/bus.ts";
-import type { InstanceRecord } from "../../shared/messages/mod.ts";
+import type { InstanceExporter, InstanceRecord } from "../../shared/messages/mod.ts";
 import type { Telemetry } from "../../shared/telemetry/telemetry.ts";
 import type { Admission } from "./admission.ts";
 import type { Health } from "./api_document.ts";
@@ -19,7 +19,6 @@ export function health(deps: HealthDeps): Health {
   const { stage } = deps.admission;
   const models = deps.catalogue.list().map(({ model }) => model.card.name);
   const instances = deps.directory.list();
-  const { exportedSpans, droppedSpans, failedBatches, queuedSpans } = deps.telemetry.exporter;
   return {
     status: stage !== "ready" ? "not_ready" : models.length > 0 ? "healthy" : "no_workers",
     stage,
@@ -27,12 +26,7 @@ export function health(deps: HealthDeps): Health {
     endpoints: [...new Set(instances.map(endpointName))].sort(),
     instances: instances.map(describe),
     bus: { is_connected: deps.bus.isConnected },
-    telemetry: {
-      exported_spans: exportedSpans,
-      dropped_spans: droppedSpans,
-      failed_batches: failedBatches,
-      queued_spans: queuedSpans,
-    },
+    telemetry: describeExporter(deps.telemetry.exporter),
   };
 }
 
@@ -50,7 +44,7 @@ function describe(instance: InstanceRecord): Health["instances"][number] {
     instance_id: instance.instanceId,
     model: instance.model.name,
     host: instance.host,
-    is_draining: instance.isDraining,
+    state: instance.state,
     device: {
       backend: device.backend,
       adapter: device.adapter,
@@ -58,5 +52,17 @@ function describe(instance: InstanceRecord): Health["instances"][number] {
     },
     running: load.runningSequences,
     waiting: load.waitingSequences,
+    used_blocks: load.usedBlocks,
+    total_blocks: load.totalBlocks,
+    telemetry: describeExporter(instance.exporter),
+  };
+}
+
+function describeExporter(exporter: InstanceExporter): Health["telemetry"] {
+  return {
+    exported_spans: exporter.exportedSpans,
+    dropped_spans: exporter.droppedSpans,
+    failed_batches: exporter.failedBatches,
+    queued_spans: exporter.queuedSpans,
   };
 }

@@ -101,6 +101,8 @@ class InferenceRequest {
     const { value, bytes } = await this.#readBody(http);
     const request = this.#endpoint.parse(value);
     this.#record.parsed(request, bytes);
+    const isKnown = catalogue.knows(request.model);
+    if (isKnown) this.#record.accepted(request.model);
     const hasWaited = await workerReturn.decoder(({ model }) => model.name === request.model, {
       span: this.#record.span,
       signal: this.#abort.signal,
@@ -109,7 +111,7 @@ class InferenceRequest {
     if (hasWaited) this.#preprocessFromMs = epochMs();
     const model = await catalogue.resolve(request.model);
     this.#abort.signal.throwIfAborted();
-    this.#record.accepted(model.card.name);
+    if (!isKnown) this.#record.accepted(model.card.name);
     const job = this.#prepare(request, model);
     const pieces = answer(this.#deps, job, {
       model,

@@ -9,6 +9,8 @@ import type { FrontendOptions } from "./options.ts";
 import { serveFrontend } from "./server.ts";
 
 const CARD_TIMEOUT_MS = 15_000;
+/** Every worker is heard once a second. */
+const DISCOVERY_MS = 1_500;
 /** A connection that broke is back after two seconds, the next heartbeat comes within one more. */
 const WORKER_RETURN_MS = 5_000;
 
@@ -21,6 +23,7 @@ function frontendOptions(settings: Settings): FrontendOptions {
     localPrefillMaxTokens: settings.DYN_LOCAL_PREFILL_MAX_TOKENS,
     keepAliveIntervalMs: settings.DYN_HTTP_SSE_KEEP_ALIVE_INTERVAL_MS,
     cardTimeoutMs: CARD_TIMEOUT_MS,
+    discoveryMs: DISCOVERY_MS,
     workerReturnMs: WORKER_RETURN_MS,
   };
 }

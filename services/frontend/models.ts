@@ -33,6 +33,8 @@ interface CardEntry {
 
 export interface ModelCatalogueOptions {
   readonly cardTimeoutMs: number;
+  /** Time after which every worker that is up has been heard of. */
+  readonly discoveryMs: number;
   readonly telemetry: Telemetry;
   /** Told the names that can be asked for, whenever they may have changed. */
   readonly onNames: (names: readonly string[]) => void;
@@ -43,6 +45,7 @@ export class ModelCatalogue implements Disposable {
   readonly #directory: InstanceDirectory;
   readonly #options: ModelCatalogueOptions;
   readonly #log: Logger;
+  readonly #startedAtMs = performance.now();
   /** By card digest. */
   readonly #entries = new Map<string, CardEntry>();
   readonly #stop: () => void;
@@ -58,7 +61,7 @@ export class ModelCatalogue implements Disposable {
 
   /**
    * The model of a name, waiting for its card where that is on its way. Throws an ApiError:
-   * `model_not_found`, or `no_workers` when no decode worker serves it now.
+   * `model_not_found`, or `no_workers` when no decode worker serves it now or is heard of yet.
    */
   async resolve(name: string): Promise<ServedModel> {
     const digest = this.#digestOf(name);
@@ -74,9 +77,14 @@ export class ModelCatalogue implements Disposable {
     return model;
   }
 
+  /** Whether a worker has served a model of this name. */
+  knows(name: string): boolean {
+    return [...this.#entries.values()].some((entry) => entry.name === name && entry.model !== null);
+  }
+
   /** Models that a request can be served with now, by name. */
   list(): readonly ListedModel[] {
-    const instances = this.#decodeInstances();
+    const instances = this.#decodeInstances().filter(({ state }) => state === "ready");
     const names = new Set(instances.map((instance) => instance.model.name));
     return [...names].sort().flatMap((name) => {
       const digest = this.#digestOf(name);
@@ -108,10 +116,10 @@ export class ModelCatalogue implements Disposable {
 
   #digestOf(name: string): string | null {
     const counts = new Map<string, number>();
-    for (const { model, isDraining } of this.#decodeInstances()) {
+    for (const { model, state } of this.#decodeInstances()) {
       if (model.name !== name) continue;
       const count = counts.get(model.cardDigest) ?? 0;
-      counts.set(model.cardDigest, isDraining ? count : count + 1);
+      counts.set(model.cardDigest, state === "ready" ? count + 1 : count);
     }
     const rank = (digest: string, count: number) =>
       count > 0 && this.#entries.get(digest)?.model ? count + Number.MAX_SAFE_INTEGER / 2 : count;
@@ -119,11 +127,18 @@ export class ModelCatalogue implements Disposable {
     return ranked[0]?.[0] ?? null;
   }
 
+  /** That a model does not exist is only said where nothing speaks for a worker that is not heard of. */
   #missing(name: string): ApiError {
+    const refusal = (reason: string) =>
+      new ApiError("no_workers", `Cannot serve model ${name}: ${reason}`);
     const isKnown = [...this.#entries.values()].some((entry) => entry.name === name);
-    return isKnown
-      ? new ApiError("no_workers", `Cannot serve model ${name}: no decode worker is up`)
-      : new ApiError("model_not_found", `The model ${name} does not exist`, { param: "model" });
+    if (!this.#bus.isConnected) return refusal("this frontend has no connection to NATS");
+    if (isKnown) return refusal("no decode worker is up");
+    if (this.#decodeInstances().length === 0) return refusal("no decode worker of any model is up");
+    if (performance.now() - this.#startedAtMs < this.#options.discoveryMs) {
+      return refusal("this frontend has just started and has not heard of a worker with it");
+    }
+    return new ApiError("model_not_found", `The model ${name} does not exist`, { param: "model" });
   }
 
   #refresh(instances: readonly InstanceRecord[]): void {

@@ -5,11 +5,12 @@ import { FakeBus } from "./testing/fake_bus.ts";
 import { FakeTelemetry } from "./testing/fake_telemetry.ts";
 import { FakeModel, modelCard, startFakeWorker } from "./testing/fake_worker.ts";
 
-function catalogueOn(bus: FakeBus) {
+function catalogueOn(bus: FakeBus, discoveryMs = 0) {
   const telemetry = new FakeTelemetry();
   const names: string[][] = [];
   const catalogue = new ModelCatalogue(bus, bus.directory(), {
     cardTimeoutMs: 500,
+    discoveryMs,
     telemetry,
     onNames: (list) => names.push([...list]),
   });
@@ -40,8 +41,10 @@ Deno.test("ModelCatalogue tells an unknown model from one whose decode workers a
   const bus = new FakeBus();
   const { catalogue } = catalogueOn(bus);
   using _ = catalogue;
-  assertEquals(await refusalOf(catalogue, "tiny"), "model_not_found");
   const model = await FakeModel.create("x");
+  const other = await FakeModel.create("x", modelCard({ name: "other" }));
+  startFakeWorker(bus, { role: "decode", instanceId: "o1", model: other });
+  assertEquals(await refusalOf(catalogue, "tiny"), "model_not_found");
   startFakeWorker(bus, { role: "prefill", instanceId: "p1", model });
   assertEquals(await refusalOf(catalogue, "tiny"), "no_workers");
   startFakeWorker(bus, { role: "decode", instanceId: "d1", model });
@@ -49,7 +52,37 @@ Deno.test("ModelCatalogue tells an unknown model from one whose decode workers a
   bus.instances.remove("d1");
   bus.instances.remove("p1");
   assertEquals(await refusalOf(catalogue, "tiny"), "no_workers");
-  assertEquals(catalogue.list(), []);
+  assertEquals(catalogue.list().map(({ model }) => model.card.name), ["other"]);
+});
+
+Deno.test("ModelCatalogue calls no model unknown that a worker may have which it cannot have heard of", async () => {
+  const bus = new FakeBus();
+  const { catalogue } = catalogueOn(bus);
+  using _ = catalogue;
+  assertEquals(await refusalOf(catalogue, "tiny"), "no_workers");
+  const model = await FakeModel.create("x", modelCard({ name: "other" }));
+  startFakeWorker(bus, { role: "decode", instanceId: "o1", model });
+  assertEquals(await refusalOf(catalogue, "tiny"), "model_not_found");
+  bus.isConnected = false;
+  assertEquals(await refusalOf(catalogue, "tiny"), "no_workers");
+  bus.isConnected = true;
+  using young = catalogueOn(bus, 30_000).catalogue;
+  assertEquals(await refusalOf(young, "tiny"), "no_workers");
+});
+
+Deno.test("ModelCatalogue lists no model whose decode workers all drain or are stuck", async () => {
+  const bus = new FakeBus();
+  const { catalogue } = catalogueOn(bus);
+  using _ = catalogue;
+  const model = await FakeModel.create("x");
+  const worker = { role: "decode", instanceId: "d1", model } as const;
+  startFakeWorker(bus, worker);
+  await catalogue.resolve("tiny");
+  assertEquals(catalogue.list().length, 1);
+  for (const state of ["stuck", "draining", "failed"] as const) {
+    startFakeWorker(bus, { ...worker, state });
+    assertEquals(catalogue.list(), [], state);
+  }
 });
 
 Deno.test("ModelCatalogue refuses a card that is not the announced one", async () => {
@@ -102,8 +135,8 @@ Deno.test("ModelCatalogue serves the digest that most decode workers have", asyn
   startFakeWorker(bus, { role: "decode", instanceId: "d3", model: after });
   await catalogue.resolve("tiny");
   assertEquals((await catalogue.resolve("tiny")).card.fileDigest, "b");
-  startFakeWorker(bus, { role: "decode", instanceId: "d2", model: after, isDraining: true });
-  startFakeWorker(bus, { role: "decode", instanceId: "d3", model: after, isDraining: true });
+  startFakeWorker(bus, { role: "decode", instanceId: "d2", model: after, state: "draining" });
+  startFakeWorker(bus, { role: "decode", instanceId: "d3", model: after, state: "draining" });
   assertEquals((await catalogue.resolve("tiny")).card.fileDigest, "a");
   assertEquals(catalogue.list().length, 1);
 });
@@ -126,6 +159,8 @@ Deno.test("ModelCatalogue forgets what was announced and never fetched", async (
   using _ = catalogue;
   const model = await FakeModel.create("x");
   const record = startFakeWorker(new FakeBus(), { role: "decode", instanceId: "d1", model });
+  const other = await FakeModel.create("x", modelCard({ name: "other" }));
+  startFakeWorker(bus, { role: "decode", instanceId: "o1", model: other });
   bus.instances.put(record);
   assertEquals(await refusalOf(catalogue, "tiny"), "no_workers");
   bus.instances.remove("d1");

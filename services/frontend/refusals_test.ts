@@ -54,6 +54,19 @@ Deno.test("Another or no content type is refused with 415", async () => {
   await json.text();
 });
 
+Deno.test("A compressed body is refused with 415, one that says identity is read", async () => {
+  using kit = await readyKit();
+  for (const encoding of ["gzip", "zstd", "identity, gzip"]) {
+    const response = await kit.chat({}, { headers: { "content-encoding": encoding } });
+    const { error } = errorBodySchema.parse(await response.json());
+    assertEquals([response.status, error.code], [415, "unsupported_media_type"]);
+    assertMatch(error.message, new RegExp(`${encoding}, send it uncompressed$`));
+  }
+  const plain = await kit.chat({}, { headers: { "content-encoding": "Identity" } });
+  assertEquals(plain.status, 200);
+  await plain.text();
+});
+
 Deno.test("A body beyond the limit is refused with 413, whether announced or streamed", async () => {
   using kit = await readyKit({ options: { maxBodyBytes: 1000 } });
   const announced = await kit.complete({ prompt: "x".repeat(2000) });
@@ -159,7 +172,7 @@ Deno.test("Without a decode worker a known model gets 503 with Retry-After", asy
 
 Deno.test("A draining decode worker is no decode worker", async () => {
   using kit = await readyKit();
-  await kit.worker({ role: "decode", instanceId: "d1", isDraining: true });
+  await kit.worker({ role: "decode", instanceId: "d1", state: "draining" });
   assertEquals((await refusal(await kit.chat())).code, "no_workers");
 });
 
@@ -211,6 +224,18 @@ Deno.test("Another method on a completion endpoint is refused with 405", async (
   const response = await kit.get("/v1/chat/completions");
   assertEquals([response.status, response.headers.get("allow")], [405, "POST"]);
   await response.body?.cancel();
+});
+
+Deno.test("Another method than GET and HEAD on what is read is refused with 405", async () => {
+  using kit = await readyKit();
+  for (const path of ["/v1/models", "/v1/models/org/tiny", "/live", "/health", "/metrics"]) {
+    const response = await kit.frontend.app.request(path, { method: "DELETE" });
+    assertEquals(response.headers.get("allow"), "GET, HEAD");
+    const { status, code } = await refusal(response);
+    assertEquals([status, code], [405, "method_not_allowed"], path);
+  }
+  const head = await kit.frontend.app.request("/v1/models", { method: "HEAD" });
+  assertEquals([head.status, await head.text()], [200, ""]);
 });
 
 Deno.test("More messages than the context has tokens are refused before they are rendered", async () => {

@@ -15,7 +15,7 @@ export interface RequestBodyOptions {
 }
 
 /**
- * Throws an ApiError: 415 for another content type, 413 beyond the limit, 400 for broken JSON; or the
+ * Throws an ApiError: 415 for another content type or a content encoding, 413 beyond the limit, 400 for broken JSON; or the
  * signal's reason.
  */
 export async function readJsonBody(
@@ -23,6 +23,7 @@ export async function readJsonBody(
   { maxBytes, signal }: RequestBodyOptions,
 ): Promise<RequestBody> {
   requireJson(request.headers.get("content-type"));
+  refuseEncoded(request.headers.get("content-encoding"));
   const announced = Number(request.headers.get("content-length") ?? 0);
   if (announced > maxBytes) throw tooLarge(maxBytes);
   const body = request.body?.pipeThrough(new TransformStream<Uint8Array>(), { signal }) ?? null;
@@ -44,6 +45,15 @@ function requireJson(contentType: string | null): void {
   throw new ApiError(
     "unsupported_media_type",
     "Cannot read the request body: send it with Content-Type: application/json",
+  );
+}
+
+function refuseEncoded(contentEncoding: string | null): void {
+  const encoding = contentEncoding?.trim().toLowerCase() ?? "";
+  if (encoding === "" || encoding === "identity") return;
+  throw new ApiError(
+    "unsupported_media_type",
+    `Cannot read the request body: its Content-Encoding is ${encoding}, send it uncompressed`,
   );
 }
 

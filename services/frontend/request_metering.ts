@@ -48,7 +48,7 @@ export class RequestMetering {
     this.#requestType = requestType;
   }
 
-  /** Workers serve the model: its name may be a label from here on. */
+  /** A worker serves the model, or has: its name may be a label from here on. */
   accepted(model: string): void {
     this.#model = model;
     this.#start();

@@ -117,7 +117,7 @@ export class RequestRecord {
     });
   }
 
-  /** Workers serve the model: its name may be a label from here on. */
+  /** A worker serves the model, or has: its name may be a label from here on. */
   accepted(model: string): void {
     this.#metering.accepted(model);
     this.span.log.info("request received", this.#metering.logFields);
@@ -127,7 +127,7 @@ export class RequestRecord {
     this.#inputTokens = promptTokens.length;
     this.#preparedAtMs = epochMs();
     this.stages.set("preprocess", this.#preparedAtMs - this.receivedAtMs);
-    this.#metering.meter?.preprocessed(times);
+    this.#metering.meter?.preprocessed(times, this.#exemplar());
     this.span.set({
       "gen_ai.request.seed": sampling.seed,
       "gen_ai.usage.input_tokens": promptTokens.length,

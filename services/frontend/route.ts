@@ -2,8 +2,8 @@
  * Chooses an instance: the least loaded one that can take a request, in turn among equals. Pure.
  *
  * Cost is in sequences: those running and waiting at the last heartbeat, those sent since then, and
- * prompt tokens at PROMPT_TOKENS_PER_SEQUENCE to one. Draining and full instances are never chosen,
- * nor are instances that already failed this request.
+ * prompt tokens at PROMPT_TOKENS_PER_SEQUENCE to one. Instances that are full, or not `ready`, are never
+ * chosen, nor are those that already failed this request.
  */
 
 import type { InstanceRecord, Role } from "../../shared/messages/mod.ts";
@@ -40,7 +40,7 @@ export interface RouteDecision {
   readonly candidates: readonly RouteCandidate[];
   /** Instances left out because their queue is full. */
   readonly fullCount: number;
-  /** Instances left out because they drain or failed this request. */
+  /** Instances left out because they are not ready or failed this request. */
   readonly unfitCount: number;
 }
 
@@ -53,8 +53,8 @@ export function chooseInstance(
   let unfitCount = 0;
   for (const instance of instances) {
     if (instance.role !== query.role || instance.model.cardDigest !== query.cardDigest) continue;
-    if (instance.isDraining || query.excludedIds.has(instance.instanceId)) unfitCount++;
-    else if (isFull(instance)) fullCount++;
+    if (instance.state !== "ready" || query.excludedIds.has(instance.instanceId)) unfitCount++;
+    else if (!takesRequests(instance)) fullCount++;
     else candidates.push({ instance, cost: cost(instance, query.unreportedLoad(instance)) });
   }
   candidates.sort((a, b) =>
@@ -65,9 +65,12 @@ export function chooseInstance(
   return { ...(chosen === undefined ? {} : { chosen }), candidates, fullCount, unfitCount };
 }
 
-/** A queue limit of 0 lets nothing wait, which says nothing about a free slot: the worker decides. */
-function isFull({ load }: InstanceRecord): boolean {
-  return load.waitingSequences >= Math.max(load.queueLimit, 1);
+/**
+ * Whether it is ready and its queue is not full. A queue limit of 0 lets nothing wait, which says nothing
+ * about a free slot: the worker decides.
+ */
+export function takesRequests({ state, load }: InstanceRecord): boolean {
+  return state === "ready" && load.waitingSequences < Math.max(load.queueLimit, 1);
 }
 
 function cost({ load }: InstanceRecord, unreported: UnreportedLoad): number {

@@ -60,15 +60,16 @@ Deno.test("chooseInstance() leaves out other roles and other cards without count
   assertEquals(decision, { candidates: [], fullCount: 0, unfitCount: 0 });
 });
 
-Deno.test("chooseInstance() skips draining, failed and full instances and says how many", () => {
+Deno.test("chooseInstance() skips draining, stuck, failed and full instances and says how many", () => {
   const decision = choose([
-    instance("draining", {}, { isDraining: true }),
+    instance("draining", {}, { state: "draining" }),
+    instance("stuck", {}, { state: "stuck" }),
     instance("failed"),
     instance("full", { waitingSequences: 4, queueLimit: 4 }),
     instance("free", { waitingSequences: 3, queueLimit: 4 }),
   ], { excludedIds: new Set(["failed"]) });
   assertEquals(decision.chosen?.instance.instanceId, "free");
-  assertEquals([decision.fullCount, decision.unfitCount], [1, 2]);
+  assertEquals([decision.fullCount, decision.unfitCount], [1, 3]);
 });
 
 Deno.test("chooseInstance() asks a worker whose queue limit is 0 while nothing waits there", () => {

@@ -13,6 +13,11 @@ import type { Frontend } from "./frontend.ts";
 
 /** Time that the last bytes of answers may take to leave. */
 const LAST_BYTES_MS = 1_000;
+/**
+ * How long a connection without a request stays open. Proxies keep theirs for 60 s, and one that is
+ * closed under a request they send on it becomes a 502.
+ */
+const IDLE_CONNECTION_MS = 75_000;
 
 export interface ServerOptions {
   readonly hostname: string;
@@ -35,6 +40,7 @@ export async function serveFrontend(
   { hostname, port }: ServerOptions,
 ): Promise<FrontendServer> {
   const server = createServer(
+    { keepAliveTimeout: IDLE_CONNECTION_MS },
     getRequestListener(
       async (request, env) => atOnce(await frontend.app.fetch(request, env), env),
       { overrideGlobalObjects: false },

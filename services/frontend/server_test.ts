@@ -38,6 +38,15 @@ Deno.test("OpenAI's client reads whole answers, streams, usage and models", asyn
   await server.drain(1_000);
 });
 
+Deno.test("A connection stays open longer than the minute that proxies keep theirs", async () => {
+  const { kit, server, url } = await served();
+  using _ = kit;
+  const response = await fetch(`${url}/live`);
+  await response.body?.cancel();
+  assertEquals(response.headers.get("keep-alive"), "timeout=75");
+  await server.drain(1_000);
+});
+
 Deno.test("The headers of a stream and its first token leave in one write", async () => {
   const { kit, server } = await served({ answer: "Hey" });
   using _ = kit;

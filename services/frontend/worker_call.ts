@@ -129,6 +129,11 @@ export class WorkerCall {
     this.#closeTimer = setTimeout(() => this.#abort.abort(), CLOSE_MS);
   }
 
+  /** Fails the call now, and tells the worker to stop. A call that already ended stays as it is. */
+  giveUp(reason: StuckError): void {
+    if (!this.#isClosed) this.#abort.abort(reason);
+  }
+
   /** Tells the worker to stop and ends the span now. A call that already ended stays as it is. */
   cancel(signal: CancellationSignal): void {
     if (this.#isClosed) return;
@@ -177,8 +182,14 @@ export class WorkerCall {
   }
 }
 
+/** The worker's engine is stuck in a step, and its call is given up. */
+export class StuckError extends Error {
+  override name = "StuckError";
+}
+
 /** The code that spans, logs and retries know a failed call by. */
 export function failureOf(error: unknown): string {
+  if (error instanceof StuckError) return "stuck";
   if (!(error instanceof CallError)) return "internal";
   return error.failure === "remote_error" ? error.remoteCode ?? "internal" : error.failure;
 }

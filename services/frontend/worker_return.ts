@@ -1,9 +1,11 @@
 /**
- * Waits for workers that were here a moment ago: a short outage of NATS, or a restart, takes every
- * worker out of the directory until its next heartbeat, and no request need fail of that.
+ * Waits for workers that were here a moment ago: a short outage of NATS, or a crash and the restart
+ * after it, takes every worker out of the directory until its next heartbeat, and no request need fail
+ * of that.
  *
  * Only what has gone within the grace time is waited for, and no longer than to its end: where nothing
- * has been up for longer, a request is refused at once.
+ * has been up for longer, a request is refused at once. So it is after a worker that was asked to leave:
+ * whoever replaces it has no need to make it leave first.
  */
 
 import type { InstanceDirectory } from "../../shared/bus/bus.ts";
@@ -48,7 +50,7 @@ export class WorkerReturn implements Disposable {
     { span, signal, deadlineAtMs }: WaitOptions,
   ): Promise<boolean> {
     const isReady = (instances: readonly InstanceRecord[]) =>
-      instances.some((each) => each.role === "decode" && !each.isDraining && matches(each));
+      instances.some((each) => each.role === "decode" && each.state === "ready" && matches(each));
     if (isReady(this.#directory.list())) return false;
     const sinceMs = [...this.#absent.values()]
       .filter(({ instance }) => instance.role === "decode" && matches(instance))
@@ -80,7 +82,8 @@ export class WorkerReturn implements Disposable {
     const now = performance.now();
     const present = new Map(instances.map((instance) => [instance.instanceId, instance]));
     for (const [id, instance] of this.#present) {
-      if (!present.has(id)) this.#absent.set(id, { instance, sinceMs: now });
+      if (present.has(id) || instance.state === "draining") continue;
+      this.#absent.set(id, { instance, sinceMs: now });
     }
     this.#present = present;
     for (const [id, { sinceMs }] of this.#absent) {

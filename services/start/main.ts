@@ -1,4 +1,8 @@
-/** The process around `run`, the doctor and its dump: arguments, signals, exit codes. */
+/**
+ * The process around `run`, the doctor and its dump: arguments, signals, exit codes.
+ *
+ * The doctor is loaded only where it is asked for: a start need not wait for it.
+ */
 
 import {
   ConfigError,
@@ -6,8 +10,6 @@ import {
   loadSettings,
   unknownVariables,
 } from "../../shared/config/mod.ts";
-import { doctor } from "./doctor/doctor.ts";
-import { createDump, dumpLines } from "./doctor/dump.ts";
 import { watchLauncher } from "./launcher_watch.ts";
 import { DOCTOR_HELP, HELP, parseOptions, type StartOptions, UsageError } from "./options.ts";
 import { readMachine } from "./machine.ts";
@@ -34,7 +36,9 @@ export async function main(args: readonly string[], env: Environment): Promise<n
         terminal.say(DOCTOR_HELP.trimEnd());
         return 0;
       case "doctor":
-        return await doctor(env, { ...options, terminal }) ? 0 : 1;
+        return await (await import("./doctor/doctor.ts")).doctor(env, { ...options, terminal })
+          ? 0
+          : 1;
       case "dump":
         await dump(env, { args, options, terminal });
         return 0;
@@ -55,6 +59,7 @@ interface DumpRequest {
 }
 
 async function dump(env: Environment, { args, options, terminal }: DumpRequest): Promise<void> {
+  const { createDump, dumpLines } = await import("./doctor/dump.ts");
   const found = await createDump(env, { args, options });
   const lines = options.isJson ? [JSON.stringify(found, null, 2)] : dumpLines(found);
   for (const line of lines) terminal.say(line);

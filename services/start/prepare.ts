@@ -1,4 +1,9 @@
-/** Gets what a start needs: a NATS server, a device, the model. Each failure is one sentence. */
+/**
+ * Gets what a start needs: a NATS server, a device, the model. Each failure is one sentence.
+ *
+ * A device that is only looked for, by a process of its own, is looked for meanwhile; one that may be
+ * installed comes before the model, so that what is said of both does not mix.
+ */
 
 import type { Settings } from "../../shared/config/mod.ts";
 import type { Progress } from "../../shared/download/mod.ts";
@@ -33,27 +38,34 @@ export interface Prepared {
 /** Throws a ProvisionError, DownloadError or ModelSourceError that says what to do. */
 export async function prepare(machine: Machine, options: PrepareOptions): Promise<Prepared> {
   const { cacheDir, registries, os, arch } = machine;
-  const { onProgress, signal } = options;
+  const { onProgress, signal, settings } = options;
   const cache = { cacheDir, registries, onProgress, signal };
-  const nats = options.needsNatsServer ? await ensureNatsServer({ ...cache, os, arch }) : undefined;
-  if (options.settings.DYN_ENGINE === "simulated") {
+  const findNats = async () =>
+    options.needsNatsServer ? (await ensureNatsServer({ ...cache, os, arch })).path : undefined;
+  if (settings.DYN_ENGINE === "simulated") {
     const model = { path: SIMULATED, name: SIMULATED, digest: "" };
-    return { natsProgram: nats?.path, device: SIMULATED_DEVICE, model };
+    return { natsProgram: await findNats(), device: SIMULATED_DEVICE, model };
   }
-  const device = await chooseDevice(machine, {
-    wanted: options.settings.DYN_DEVICE,
-    canInstall: options.canInstall,
-    announce: options.say,
-    onProgress,
-    signal,
-  });
-  const model = await resolveModel(options.model, cache);
+  const choose = () =>
+    chooseDevice(machine, {
+      wanted: settings.DYN_DEVICE,
+      canInstall: options.canInstall,
+      announce: options.say,
+      onProgress,
+      signal,
+    });
+  const mayInstall = settings.DYN_DEVICE === "webgpu";
+  const findingNats = findNats();
+  const choosing = mayInstall ? findingNats.then(choose) : choose();
+  const resolving = (mayInstall ? choosing : findingNats)
+    .then(() => resolveModel(options.model, cache));
+  const [natsProgram, device, model] = await Promise.all([findingNats, choosing, resolving]);
   await using file = await openGguf(model.path, { skipTextLists: true });
   checkMemory({
-    modelBytes: modelBytes(file, kvCacheTokens(options.settings, file.shape.contextLength)),
+    modelBytes: modelBytes(file, kvCacheTokens(settings, file.shape.contextLength)),
     availableBytes: Deno.systemMemoryInfo().available,
     workerCount: options.workerCount,
     isSoftware: device.isSoftware,
   });
-  return { natsProgram: nats?.path, device, model };
+  return { natsProgram, device, model };
 }

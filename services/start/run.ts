@@ -127,7 +127,6 @@ interface Running {
 
 async function startAll(group: ServiceGroup, input: StartInput): Promise<Running> {
   const { prepared, settings } = input;
-  const stages: Promise<void>[] = [];
   if (input.traces !== null) {
     // First, so that it ends last and takes the others' last spans. Nobody waits for it.
     group.startStage([input.traces]).catch((error: Error) =>
@@ -137,8 +136,8 @@ async function startAll(group: ServiceGroup, input: StartInput): Promise<Running
   let natsUrl = settings.NATS_URL;
   if (prepared.natsProgram !== undefined) {
     const nats = await planNatsServer(prepared.natsProgram, input.folder);
-    // The others wait for it by themselves.
-    stages.push(group.startStage([nats.spec]));
+    // Only when it is ready its address is known.
+    await group.startStage([nats.spec]);
     natsUrl = nats.url;
   }
   const model = settings.DYN_MODEL_NAME || prepared.model.name;
@@ -154,7 +153,7 @@ async function startAll(group: ServiceGroup, input: StartInput): Promise<Running
     exportEnv: input.exportEnv,
     deviceEnv: prepared.device.env,
   });
-  await Promise.all([...stages, group.startStage(workers), group.startStage([frontend])]);
+  await Promise.all([group.startStage(workers), group.startStage([frontend])]);
   return { model, traces: input.traces, natsUrl, workers, frontend };
 }
 

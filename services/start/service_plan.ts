@@ -4,8 +4,8 @@ import { fromFileUrl, join } from "@std/path/mod.js";
 import type { Settings } from "../../shared/config/mod.ts";
 import { PARENT_WATCH_FLAG } from "../../shared/provision/mod.ts";
 import type { ResolvedModel } from "../../shared/weights/sources/mod.ts";
-import { choosePort, ServicePort } from "./ports.ts";
-import { answersOk, greetsAsNats, servesWorkers } from "./readiness.ts";
+import { ServicePort } from "./ports.ts";
+import { answersAs, answersOk, greetsAsNats, servesWorkers } from "./readiness.ts";
 import type { ServiceSpec } from "./supervised_service.ts";
 
 /** Frames and KV chunks stay below it; the server's default is 1 MiB. */
@@ -13,28 +13,41 @@ const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 /** Time nats-server gets to end by itself; it has nothing to save. */
 const NATS_GRACE_MS = 2_000;
 const NATS_PORT = 4222;
+/** What the server's configuration calls its port. */
+const NATS_PORT_VARIABLE = "BATON_NATS_PORT";
 /** Status ports of the first worker of each role, as the workers' own defaults. */
 const STATUS_PORTS = { prefill: 9091, decode: 9092 } as const;
 const LOCALHOST = "127.0.0.1";
 
 export interface NatsPlan {
+  /** Settled once the server is ready: until then it may take another port. */
   readonly url: string;
   readonly spec: ServiceSpec;
 }
 
-/** A nats-server of our own on a free port, its configuration in `folder`. */
+/**
+ * A nats-server of our own on a free port, its configuration in `folder`. It counts as ready only by its
+ * name: another start may have taken the port in the same moment, and two of them must not share a bus.
+ */
 export async function planNatsServer(program: string, folder: string): Promise<NatsPlan> {
-  const port = choosePort(LOCALHOST, NATS_PORT);
+  const port = new ServicePort(LOCALHOST, NATS_PORT);
+  const serverName = `baton-${crypto.randomUUID()}`;
   const configPath = join(folder, "nats-server.conf");
-  await Deno.writeTextFile(
-    configPath,
-    `host: ${LOCALHOST}\nport: ${port}\nmax_payload: ${MAX_PAYLOAD_BYTES}\n`,
-  );
+  const config = [
+    `server_name: ${serverName}`,
+    `host: ${LOCALHOST}`,
+    `port: $${NATS_PORT_VARIABLE}`,
+    `max_payload: ${MAX_PAYLOAD_BYTES}`,
+  ];
+  await Deno.writeTextFile(configPath, `${config.join("\n")}\n`);
   const wrapper = fromFileUrl(
     new URL("../../shared/provision/run_with_parent.ts", import.meta.url),
   );
+  let wasReady = false;
   return {
-    url: `nats://${LOCALHOST}:${port}`,
+    get url() {
+      return `nats://${LOCALHOST}:${port.port}`;
+    },
     spec: {
       name: "nats",
       command: [
@@ -44,8 +57,12 @@ export async function planNatsServer(program: string, folder: string): Promise<N
         "--config",
         configPath,
       ],
-      env: () => ({}),
-      isReady: () => greetsAsNats({ hostname: LOCALHOST, port }),
+      // The others hold on to the port of one that was ready.
+      env: () => ({ [NATS_PORT_VARIABLE]: String(wasReady ? port.port : port.take()) }),
+      async isReady() {
+        wasReady ||= await greetsAsNats({ hostname: LOCALHOST, port: port.port }, serverName);
+        return wasReady;
+      },
     },
   };
 }
@@ -56,7 +73,7 @@ export interface ServicesOptions {
   readonly http: { readonly hostname: string; readonly port: number };
   readonly prefillCount: number;
   readonly decodeCount: number;
-  /** DYN_INSTANCE_ID of this process: each service's own starts with it. Empty: random ones. */
+  /** DYN_INSTANCE_ID of this process: each service's own starts with it. Empty: random ones, kept. */
   readonly instanceId: string;
   /** The service name that the operator set: each role's own starts with it. Empty: `baton`. */
   readonly serviceName: string;
@@ -77,24 +94,29 @@ export interface PlannedService extends ServiceSpec {
 export function planServices(
   options: ServicesOptions,
 ): { workers: PlannedService[]; frontend: PlannedService } {
-  const shared = (name: string, role: string) => ({
+  const instanceIdOf = (name: string) =>
+    options.instanceId === "" ? crypto.randomUUID() : `${options.instanceId}-${name}`;
+  const shared = (role: string, instanceId: string) => ({
     NATS_URL: options.natsUrl,
     OTEL_SERVICE_NAME: options.serviceName && `${options.serviceName}-${role}`,
-    DYN_INSTANCE_ID: options.instanceId && `${options.instanceId}-${name}`,
+    DYN_INSTANCE_ID: instanceId,
     DYN_LOG_DIR: options.logDir,
     ...options.exportEnv,
   });
   const workers: PlannedService[] = [];
+  const workerIds: string[] = [];
   for (const [role, count] of workerCounts(options)) {
     for (let number = 1; number <= count; number++) {
       const status = new ServicePort(LOCALHOST, number === 1 ? STATUS_PORTS[role] : 0);
       const statusUrl = () => `http://${LOCALHOST}:${status.port}`;
       const name = count === 1 ? role : `${role}-${number}`;
+      const instanceId = instanceIdOf(name);
+      workerIds.push(instanceId);
       workers.push({
         name,
         command: [...denoRun(mainOf(role)), PARENT_WATCH_FLAG],
         env: () => ({
-          ...shared(name, role),
+          ...shared(role, instanceId),
           ...options.deviceEnv,
           DYN_MODEL: options.model.path,
           DYN_MODEL_NAME: options.model.name,
@@ -105,23 +127,24 @@ export function planServices(
         get url() {
           return statusUrl();
         },
-        isReady: () => answersOk(`${statusUrl()}/health`),
+        isReady: () => answersAs(`${statusUrl()}/health`, instanceId),
       });
     }
   }
   const { hostname, port } = options.http;
   const url = httpUrl({ hostname, port });
+  const frontendId = instanceIdOf("frontend");
   const frontend = {
     name: "frontend",
     command: [...denoRun(mainOf("frontend")), PARENT_WATCH_FLAG],
     env: () => ({
-      ...shared("frontend", "frontend"),
+      ...shared("frontend", frontendId),
       DYN_HTTP_HOST: hostname,
       DYN_HTTP_PORT: String(port),
     }),
     url,
     // Until it has heard of all, it would serve the first requests with fewer.
-    isReady: () => servesWorkers(`${url}/health`, workers.length),
+    isReady: () => servesWorkers(`${url}/health`, workerIds),
   };
   return { workers, frontend };
 }

@@ -7,7 +7,7 @@ import {
 import { loadSettings, unknownVariables } from "../../shared/config/mod.ts";
 import { PARENT_WATCH_FLAG } from "../../shared/provision/mod.ts";
 import { choosePort, isPortFree } from "./ports.ts";
-import { answersOk, greetsAsNats, servesWorkers } from "./readiness.ts";
+import { answersAs, answersOk, greetsAsNats, servesWorkers } from "./readiness.ts";
 import {
   exportTo,
   planNatsServer,
@@ -99,16 +99,34 @@ Deno.test("planServices shows an address that a browser can open", () => {
   assertEquals(urlOf("box.example"), "http://box.example:8000");
 });
 
-Deno.test("planNatsServer writes a configuration for a local server with large payloads", async () => {
+Deno.test("planNatsServer writes a configuration for a local server with a name and large payloads", async () => {
   const folder = await Deno.makeTempDir();
   const { url, spec } = await planNatsServer("/bin/nats-server", folder);
   const configPath = spec.command.at(-1) ?? "";
   const config = await Deno.readTextFile(configPath);
   assertMatch(url, /^nats:\/\/127\.0\.0\.1:\d+$/);
+  assertMatch(config, /^server_name: baton-\S+$/m);
   assertStringIncludes(config, "host: 127.0.0.1\n");
-  assertStringIncludes(config, `port: ${new URL(url).port}\n`);
+  assertStringIncludes(config, "port: $BATON_NATS_PORT\n");
   assertStringIncludes(config, "max_payload: 8388608\n");
+  assertEquals(spec.env(), { BATON_NATS_PORT: new URL(url).port });
   assertEquals(spec.command.slice(-3, -1), ["/bin/nats-server", "--config"]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("planNatsServer takes another port where a server took its own first, and is not ready by that one", async () => {
+  const folder = await Deno.makeTempDir();
+  const nats = await planNatsServer("/bin/nats-server", folder);
+  const { port, hostname } = new URL(nats.url);
+  {
+    using other = Deno.listen({ hostname, port: Number(port) });
+    const asked = nats.spec.isReady();
+    using connection = await other.accept();
+    await connection.write(new TextEncoder().encode('INFO {"server_name":"baton-other"}\r\n'));
+    assertEquals(await asked, false);
+    assertNotEquals(nats.spec.env().BATON_NATS_PORT, port);
+  }
+  assertEquals(nats.spec.env(), { BATON_NATS_PORT: new URL(nats.url).port });
   await Deno.remove(folder, { recursive: true });
 });
 
@@ -138,33 +156,52 @@ Deno.test("answersOk is true for 200 only, and false where nobody listens", asyn
   assertEquals(await answersOk(url), false);
 });
 
+Deno.test("answersAs is true for the worker with the id only", async () => {
+  let body = JSON.stringify({ status: "ready", instance_id: "w-1" });
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => new Response(body),
+  );
+  const url = `http://127.0.0.1:${server.addr.port}/health`;
+  assertEquals(await answersAs(url, "w-1"), true);
+  assertEquals(await answersAs(url, "w-2"), false);
+  body = "no JSON";
+  assertEquals(await answersAs(url, "w-1"), false);
+  await server.shutdown();
+});
+
 Deno.test("servesWorkers waits for a healthy frontend that has heard of every worker", async () => {
   let status = 200;
-  let body = JSON.stringify({ instances: [{}] });
+  let body = JSON.stringify({ instances: [{ instance_id: "a" }, { instance_id: "b" }] });
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     () => new Response(body, { status }),
   );
   const url = `http://127.0.0.1:${server.addr.port}/health`;
-  assertEquals(await servesWorkers(url, 1), true);
-  assertEquals(await servesWorkers(url, 2), false);
+  assertEquals(await servesWorkers(url, ["a"]), true);
+  assertEquals(await servesWorkers(url, ["a", "b"]), true);
+  assertEquals(await servesWorkers(url, ["a", "c"]), false);
   status = 503;
-  assertEquals(await servesWorkers(url, 1), false);
+  assertEquals(await servesWorkers(url, ["a"]), false);
   [status, body] = [200, "no JSON"];
-  assertEquals(await servesWorkers(url, 1), false);
+  assertEquals(await servesWorkers(url, ["a"]), false);
   await server.shutdown();
-  assertEquals(await servesWorkers(url, 1), false);
+  assertEquals(await servesWorkers(url, ["a"]), false);
 });
 
-Deno.test("greetsAsNats knows a NATS server by its first words", async () => {
-  async function greeting(words: string): Promise<boolean> {
+Deno.test("greetsAsNats knows a NATS server by the name in its greeting, however it is cut", async () => {
+  async function greeting(...words: readonly string[]): Promise<boolean> {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const asked = greetsAsNats({ hostname: "127.0.0.1", port: listener.addr.port });
+    const asked = greetsAsNats({ hostname: "127.0.0.1", port: listener.addr.port }, "mine");
     using connection = await listener.accept();
-    await connection.write(new TextEncoder().encode(words));
+    for (const word of words) await connection.write(new TextEncoder().encode(word));
+    await connection.closeWrite();
     return await asked;
   }
-  assertEquals(await greeting('INFO {"version":"2.15.1"}\r\n'), true);
+  assertEquals(await greeting('INFO {"server_name":"mine"}\r\n'), true);
+  assertEquals(await greeting('INFO {"server_', 'name":"mine"} \r\nPING\r\n'), true);
+  assertEquals(await greeting('INFO {"server_name":"other"}\r\n'), false);
+  assertEquals(await greeting("INFO {"), false);
   assertEquals(await greeting("HTTP/1.1 200 OK\r\n"), false);
 });
 

@@ -6,6 +6,7 @@
  */
 
 import { assertEquals } from "@std/assert/mod.js";
+import { ByteBudget } from "./byte_budget.ts";
 import { createReceiver } from "./otlp_receiver.ts";
 import { createQueryApi } from "./query_api.ts";
 import { openStore } from "./testing/open_store.ts";
@@ -130,7 +131,8 @@ Deno.test("the query API answers each recorded request as Tempo did", async (tes
   const receiver = createReceiver({
     store: open.store,
     maxBodyBytes: 1 << 20,
-    maxInflightBytes: 1 << 20,
+    budget: new ByteBudget(1 << 20),
+    onExport: () => {},
     bodyTimeoutMs: 5_000,
     onOutage: () => {},
   });
@@ -142,7 +144,12 @@ Deno.test("the query API answers each recorded request as Tempo did", async (tes
     }),
   );
   assertEquals(pushed.status, 200, await pushed.text());
-  const api = createQueryApi({ store: open.store, version: "0", isReady: () => true });
+  const api = createQueryApi({
+    store: open.store,
+    version: "0",
+    isReady: () => true,
+    onQuery: () => {},
+  });
 
   for (const name of sampleNames(/^(?!otlp_)/)) {
     await test.step(name, async () => {
@@ -188,7 +195,8 @@ Deno.test("the receiver answers each recorded push as Tempo did", async (test) =
   const receiver = createReceiver({
     store: open.store,
     maxBodyBytes: 1 << 20,
-    maxInflightBytes: 1 << 20,
+    budget: new ByteBudget(1 << 20),
+    onExport: () => {},
     bodyTimeoutMs: 5_000,
     onOutage: () => {},
   });

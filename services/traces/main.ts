@@ -8,7 +8,9 @@ import { type Settings, telemetryOptions, VERSION } from "../../shared/config/mo
 import { cacheDirectory } from "../../shared/download/mod.ts";
 import { serveHttp } from "../../shared/process/http_server.ts";
 import { runService, type ServiceContext } from "../../shared/process/run_service.ts";
+import { createTracesMetrics } from "../../shared/telemetry/metrics/mod.ts";
 import { TraceStore } from "../../shared/trace_store/mod.ts";
+import { ByteBudget } from "./byte_budget.ts";
 import { createReceiver } from "./otlp_receiver.ts";
 import { createQueryApi } from "./query_api.ts";
 import { type QueryServer, serveQueries } from "./query_server.ts";
@@ -50,12 +52,20 @@ async function keepTraces({ settings, env, telemetry, stopping }: ServiceContext
   });
   let isReady = true;
   const hostname = settings.DYN_TRACES_HOST;
+  const { maxBodyBytes, maxInflightBytes } = bodyLimits(settings);
+  const budget = new ByteBudget(maxInflightBytes);
+  const metrics = createTracesMetrics({
+    readStore: () => store.stats(),
+    inflightBytes: () => budget.used,
+  });
   const receive = createReceiver({
     store,
-    ...bodyLimits(settings),
+    maxBodyBytes,
+    budget,
     bodyTimeoutMs: BODY_TIMEOUT_MS,
     onOutage: (message) =>
       message === null ? log.info("spans are stored again") : log.warn(message),
+    onExport: (request) => metrics.exported(request),
   });
   const receiver = serveHttp(receive, {
     hostname,
@@ -63,8 +73,14 @@ async function keepTraces({ settings, env, telemetry, stopping }: ServiceContext
     settings: "DYN_TRACES_HOST or DYN_TRACES_OTLP_PORT",
   });
   const queries = await serveSite(settings, {
-    api: createQueryApi({ store, version: VERSION, isReady: () => isReady }).fetch,
+    api: createQueryApi({
+      store,
+      version: VERSION,
+      isReady: () => isReady,
+      onQuery: (query) => metrics.queried(query),
+    }).fetch,
     receive,
+    metrics: (accept) => metrics.render(accept),
   });
   log.info("traces ready", {
     hostname,
@@ -92,6 +108,7 @@ async function showTempo(context: ServiceContext): Promise<void> {
       headers: settings.TEMPO_QUERY_HEADERS,
       timeoutMs: settings.DYN_TRACES_QUERY_TIMEOUT_MS,
     }),
+    metrics: null,
     receive: createSpanForwarder({
       url: tracesUrl,
       headers: exportHeaders,
@@ -119,7 +136,7 @@ function bodyLimits(settings: Settings): { maxBodyBytes: number; maxInflightByte
 
 function serveSite(
   settings: Settings,
-  handlers: Pick<QuerySiteOptions, "api" | "receive">,
+  handlers: Pick<QuerySiteOptions, "api" | "receive" | "metrics">,
 ): Promise<QueryServer> {
   const hostname = settings.DYN_TRACES_HOST;
   const site = createQuerySite({

@@ -14,17 +14,20 @@ import {
   tracesJsonToProtobuf,
 } from "../../shared/otlp/mod.ts";
 import { StoreError, type TraceStore } from "../../shared/trace_store/mod.ts";
-import { ByteBudget } from "./byte_budget.ts";
+import type { ObservedExport } from "../../shared/telemetry/metrics/mod.ts";
+import type { ByteBudget } from "./byte_budget.ts";
 import { BodyError, readRequestBytes } from "./request_bytes.ts";
 
 export interface ReceiverOptions {
   readonly store: Pick<TraceStore, "write">;
   readonly maxBodyBytes: number;
-  /** Bytes of all requests in work. */
-  readonly maxInflightBytes: number;
+  /** Of all requests in work. */
+  readonly budget: ByteBudget;
   readonly bodyTimeoutMs: number;
   /** Spans cannot be stored, or can again; null. */
   readonly onOutage: (message: string | null) => void;
+  /** An export request was answered. */
+  readonly onExport: (request: ObservedExport) => void;
 }
 
 /** Codes of google.rpc that the failures carry. */
@@ -37,7 +40,6 @@ const MEDIA_TYPES: ReadonlyMap<string, OtlpEncoding> = new Map([
 
 /** A handler for `Deno.serve`. */
 export function createReceiver(options: ReceiverOptions): (request: Request) => Promise<Response> {
-  const budget = new ByteBudget(options.maxInflightBytes);
   let outage: string | null = null;
   const setOutage = (message: string | null) => {
     if (message !== null && outage === null || message === null && outage !== null) {
@@ -51,26 +53,44 @@ export function createReceiver(options: ReceiverOptions): (request: Request) => 
     if (request.method !== "POST") {
       return text(405, "405 method not allowed, supported: [POST]", { allow: "POST" });
     }
-    const [mediaType] = (request.headers.get("content-type") ?? "").split(";");
-    const encoding = MEDIA_TYPES.get(mediaType.trim().toLowerCase());
-    if (encoding === undefined) {
-      const supported = [...MEDIA_TYPES.keys()].join(", ");
-      return text(415, `415 unsupported media type, supported: [${supported}]`);
-    }
-    using share = budget.open();
-    try {
-      const { maxBodyBytes: maxBytes, bodyTimeoutMs: timeoutMs } = options;
-      const body = await readRequestBytes(request, { maxBytes, timeoutMs, share });
-      const bytes = encoding === "json" ? jsonToProtobuf(body) : body;
-      const { rejectedSpans, reason } = await options.store.write(bytes);
-      setOutage(null);
-      const partial = rejectedSpans === 0 ? null : { rejectedSpans, errorMessage: reason };
-      return answer(200, encoding, encodeSuccess(encoding, partial));
-    } catch (error) {
-      if (error instanceof StoreError) setOutage(error.message);
-      return failure(error, encoding);
-    }
+    const startMs = performance.now();
+    const counts = { bytes: 0, acceptedSpans: 0, rejectedSpans: 0 };
+    const response = await take(request, { ...options, setOutage, counts });
+    const { status } = response;
+    options.onExport({ ...counts, status, durationMs: performance.now() - startMs });
+    return response;
   };
+}
+
+interface Taking extends ReceiverOptions {
+  readonly setOutage: (message: string | null) => void;
+  /** Filled in as the request is read and stored. */
+  readonly counts: { bytes: number; acceptedSpans: number; rejectedSpans: number };
+}
+
+async function take(request: Request, options: Taking): Promise<Response> {
+  const { store, budget, setOutage, counts } = options;
+  const [mediaType] = (request.headers.get("content-type") ?? "").split(";");
+  const encoding = MEDIA_TYPES.get(mediaType.trim().toLowerCase());
+  if (encoding === undefined) {
+    const supported = [...MEDIA_TYPES.keys()].join(", ");
+    return text(415, `415 unsupported media type, supported: [${supported}]`);
+  }
+  using share = budget.open();
+  try {
+    const { maxBodyBytes: maxBytes, bodyTimeoutMs: timeoutMs } = options;
+    const body = await readRequestBytes(request, { maxBytes, timeoutMs, share });
+    const bytes = encoding === "json" ? jsonToProtobuf(body) : body;
+    counts.bytes = bytes.length;
+    const { acceptedSpans, rejectedSpans, reason } = await store.write(bytes);
+    Object.assign(counts, { acceptedSpans, rejectedSpans });
+    setOutage(null);
+    const partial = rejectedSpans === 0 ? null : { rejectedSpans, errorMessage: reason };
+    return answer(200, encoding, encodeSuccess(encoding, partial));
+  } catch (error) {
+    if (error instanceof StoreError) setOutage(error.message);
+    return failure(error, encoding);
+  }
 }
 
 function jsonToProtobuf(body: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {

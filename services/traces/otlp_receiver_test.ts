@@ -1,6 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert/mod.js";
 import { OtlpError, tracesJsonToProtobuf, WireWriter } from "../../shared/otlp/mod.ts";
 import { StoreError, type WriteResult } from "../../shared/trace_store/mod.ts";
+import type { ObservedExport } from "../../shared/telemetry/metrics/mod.ts";
+import { ByteBudget } from "./byte_budget.ts";
 import { createReceiver, type ReceiverOptions } from "./otlp_receiver.ts";
 
 const STORED: WriteResult = { acceptedSpans: 1, rejectedSpans: 0, reason: "" };
@@ -14,6 +16,7 @@ interface Kit {
   readonly send: (body: BodyInit | null, headers?: Record<string, string>) => Promise<Response>;
   readonly written: Uint8Array[];
   readonly outages: (string | null)[];
+  readonly exports: ObservedExport[];
 }
 
 function kit(
@@ -22,6 +25,7 @@ function kit(
 ): Kit {
   const written: Uint8Array[] = [];
   const outages: (string | null)[] = [];
+  const exports: ObservedExport[] = [];
   const receiver = createReceiver({
     store: {
       write(bytes) {
@@ -30,9 +34,10 @@ function kit(
       },
     },
     maxBodyBytes: 10_000,
-    maxInflightBytes: 15_000,
+    budget: new ByteBudget(15_000),
     bodyTimeoutMs: 5_000,
     onOutage: (message) => outages.push(message),
+    onExport: (request) => exports.push(request),
     ...options,
   });
   return {
@@ -40,6 +45,7 @@ function kit(
       receiver(new Request("http://x/v1/traces", { method: "POST", body, headers })),
     written,
     outages,
+    exports,
   };
 }
 
@@ -169,4 +175,18 @@ Deno.test("the receiver refuses OTLP that makes no sense with 400 and the place"
     assertEquals(status, 400, text);
     assertStringIncludes(text, words);
   }
+});
+
+Deno.test("receiver tells of each request what became of it", async () => {
+  let isFull = false;
+  const { send, exports } = kit(() =>
+    isFull ? Promise.reject(new StoreError("full", "full")) : Promise.resolve(STORED)
+  );
+  await send(JSON_BODY);
+  isFull = true;
+  await send(JSON_BODY);
+  await send("{");
+  await send("x", { "content-type": "text/plain" });
+  assertEquals(exports.map(({ status }) => status), [200, 503, 400, 415]);
+  assertEquals([exports[0].acceptedSpans, exports[0].bytes > 0], [1, true]);
 });

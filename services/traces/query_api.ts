@@ -6,6 +6,7 @@
 
 import { type Context, Hono } from "hono";
 import { tracesToJson, WireWriter } from "../../shared/otlp/mod.ts";
+import type { ObservedQuery, QueryKind } from "../../shared/telemetry/metrics/mod.ts";
 import { QueryTimeoutError, StoreError, type TraceStore } from "../../shared/trace_store/mod.ts";
 import { MetricsWindow, parseQuery, type Query, QueryError } from "../../shared/traceql/mod.ts";
 import { metricsAnswer, searchAnswer } from "./answer_shapes.ts";
@@ -23,6 +24,8 @@ export interface QueryApiOptions {
   readonly store: Pick<TraceStore, "trace" | "search" | "metrics" | "tagKeys" | "tagValues">;
   readonly version: string;
   readonly isReady: () => boolean;
+  /** A query was answered. */
+  readonly onQuery: (query: ObservedQuery) => void;
   readonly now?: () => number;
 }
 
@@ -38,6 +41,14 @@ const TEMPO_VERSION = "v3.0.3";
 export function createQueryApi(options: QueryApiOptions): Hono {
   const app = new Hono();
   let running = 0;
+  app.use(async (c, next) => {
+    const kind = kindOf(c.req.path);
+    if (kind === null) return await next();
+    const startMs = performance.now();
+    await next();
+    const { status } = c.res;
+    options.onQuery({ kind, status, durationMs: performance.now() - startMs });
+  });
   app.use(async (c, next) => {
     if (running >= MAX_QUERIES) {
       c.header("retry-after", "1");
@@ -65,6 +76,13 @@ export function createQueryApi(options: QueryApiOptions): Hono {
     return c.text(`internal error: ${error.message}`, 500);
   });
   return app;
+}
+
+function kindOf(path: string): QueryKind | null {
+  if (/^\/api\/(v2\/)?traces\//.test(path)) return "trace";
+  if (path === "/api/search") return "search";
+  if (path.startsWith("/api/metrics/")) return "metrics";
+  return /^\/api\/(v2\/)?search\/tag/.test(path) ? "tags" : null;
 }
 
 function addStatusRoutes(app: Hono, { version, isReady }: QueryApiOptions): void {

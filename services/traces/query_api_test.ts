@@ -3,14 +3,24 @@ import { encodeSpans } from "../../shared/otlp/testing/encode_spans.ts";
 import { readSpans } from "../../shared/otlp/mod.ts";
 import { QueryTimeoutError, StoreError, type TraceStore } from "../../shared/trace_store/mod.ts";
 import { BASE_NS, Random, randomTrace } from "../../shared/trace_store/testing/random_traces.ts";
+import type { ObservedQuery } from "../../shared/telemetry/metrics/mod.ts";
 import { createQueryApi } from "./query_api.ts";
 import { openStore } from "./testing/open_store.ts";
 
 const SECOND = Number(BASE_NS / 1_000_000_000n);
 const TRACES = Array.from({ length: 30 }, (_, index) => randomTrace(new Random(index + 1), index));
 
-function apiOf(store: Pick<TraceStore, "trace" | "search" | "metrics" | "tagKeys" | "tagValues">) {
-  return createQueryApi({ store, version: "0", isReady: () => true, now: () => SECOND * 1000 });
+function apiOf(
+  store: Pick<TraceStore, "trace" | "search" | "metrics" | "tagKeys" | "tagValues">,
+  onQuery: (query: ObservedQuery) => void = () => {},
+) {
+  return createQueryApi({
+    store,
+    version: "0",
+    isReady: () => true,
+    onQuery,
+    now: () => SECOND * 1000,
+  });
 }
 
 async function withApi(body: (get: (path: string) => Promise<Response>) => Promise<void>) {
@@ -140,4 +150,29 @@ Deno.test("failures of the store are told with their own status", async () => {
     assertEquals(answered, status);
     assertStringIncludes(text, error.message);
   }
+});
+
+Deno.test("each query is told of with its kind and how it ended", async () => {
+  await using open = await openStore();
+  const queries: [string, number][] = [];
+  const api = apiOf(open.store, ({ kind, status }) => queries.push([kind, status]));
+  const paths = [
+    `/api/v2/traces/${"1".repeat(32)}`,
+    "/api/traces/x",
+    "/api/search?q={",
+    "/api/metrics/query?q={}|rate()",
+    "/api/v2/search/tags",
+    "/api/v2/search/tag/name/values",
+    "/api/echo",
+    "/ready",
+  ];
+  for (const path of paths) await (await api.request(path)).body?.cancel();
+  assertEquals(queries, [
+    ["trace", 200],
+    ["trace", 400],
+    ["search", 400],
+    ["metrics", 200],
+    ["tags", 200],
+    ["tags", 200],
+  ]);
 });

@@ -1,5 +1,6 @@
-/** Everything on the query port: the page, what it asks of the frontend, its spans, logs, Tempo's API. */
+/** Everything on the query port: the page, what it asks of the frontend, logs, metrics, Tempo's API. */
 
+import type { MetricsPage } from "../../shared/telemetry/metrics/mod.ts";
 import { createFrontendProxy } from "./frontend_proxy.ts";
 import { refuseForeign } from "./host_guard.ts";
 import { createLogSite } from "./log_site.ts";
@@ -14,6 +15,8 @@ export interface QuerySiteOptions {
   readonly api: Handler;
   /** Takes spans at `/v1/traces`: the page has one of its own in each request's trace. */
   readonly receive: Handler;
+  /** The page of `/metrics`, for an `Accept` header; null has none. */
+  readonly metrics: ((accept: string) => Promise<MetricsPage>) | null;
   readonly frontendUrl: string;
   /** Folder of the services' logs; empty or "off" has none. */
   readonly logFolder: string;
@@ -26,7 +29,12 @@ export function createQuerySite(options: QuerySiteOptions): Handler {
   return async (request) => {
     const refusal = refuseForeign(request, options.hostname);
     if (refusal !== null) return refusal;
-    if (new URL(request.url).pathname === "/v1/traces") return await options.receive(request);
+    const { pathname } = new URL(request.url);
+    if (pathname === "/v1/traces") return await options.receive(request);
+    if (pathname === "/metrics" && options.metrics !== null) {
+      const { body, contentType } = await options.metrics(request.headers.get("accept") ?? "");
+      return new Response(body, { headers: { "content-type": contentType } });
+    }
     return await page(request) ?? await frontend(request) ?? await logs(request) ??
       await options.api(request);
   };

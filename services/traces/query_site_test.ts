@@ -9,6 +9,7 @@ function siteWith(logFolder: string) {
     hostname: "127.0.0.1",
     api: ({ url }) => new Response(`api ${new URL(url).pathname}`),
     receive: () => new Response("received"),
+    metrics: (accept) => Promise.resolve({ body: `metrics ${accept}`, contentType: "text/plain" }),
     frontendUrl: "http://127.0.0.1:1",
     logFolder,
   });
@@ -22,12 +23,23 @@ Deno.test("query site leads each path to whoever answers it", async () => {
   const site = siteWith("off");
   assertEquals(await (await site(request("/api/search"))).text(), "api /api/search");
   assertEquals(await (await site(request("/v1/traces"))).text(), "received");
+  const metrics = await site(request("/metrics", { accept: "text/plain" }));
+  assertEquals(await metrics.text(), "metrics text/plain");
   assertStringIncludes(await (await site(request("/"))).text(), "<title>Baton</title>");
 });
 
 Deno.test("query site refuses a name of elsewhere on every path", async () => {
   const site = siteWith("off");
-  for (const path of ["/", "/api/search", "/v1/traces", `/logs/${ID}`, "/frontend/v1/models"]) {
+  for (
+    const path of [
+      "/",
+      "/metrics",
+      "/api/search",
+      "/v1/traces",
+      `/logs/${ID}`,
+      "/frontend/v1/models",
+    ]
+  ) {
     const answer = await site(request(path, { host: "evil.example:3200" }));
     assertEquals(answer.status, 403, path);
     await answer.body?.cancel();

@@ -1,11 +1,15 @@
 import { assertEquals, assertRejects } from "@std/assert/mod.js";
-import type { InstanceRecord, Role } from "../messages/mod.ts";
+import type { InstanceRecord, InstanceState, Role } from "../messages/mod.ts";
 import { idleInstance } from "../messages/testing/idle_instance.ts";
 import { HeartbeatDirectory } from "./instance_directory.ts";
 import { decodePayload, encodePayload } from "./payload.ts";
 
-function heartbeat(instanceId: string, role: Role = "decode", isDraining = false): Uint8Array {
-  return encodePayload(idleInstance({ instanceId, role, isDraining }));
+function heartbeat(
+  instanceId: string,
+  role: Role = "decode",
+  state: InstanceState = "ready",
+): Uint8Array {
+  return encodePayload(idleInstance({ instanceId, role, state }));
 }
 
 function ids(directory: HeartbeatDirectory, role?: Role): string[] {
@@ -16,7 +20,7 @@ Deno.test("HeartbeatDirectory.list() holds who sends heartbeats, by role, the dr
   const directory = new HeartbeatDirectory(2);
   directory.receive(heartbeat("d1"));
   directory.receive(heartbeat("p1", "prefill"));
-  directory.receive(heartbeat("d2", "decode", true));
+  directory.receive(heartbeat("d2", "decode", "draining"));
   assertEquals(ids(directory), ["d1", "p1", "d2"]);
   assertEquals(ids(directory, "decode"), ["d1", "d2"]);
   assertEquals(ids(directory, "prefill"), ["p1"]);
@@ -25,8 +29,8 @@ Deno.test("HeartbeatDirectory.list() holds who sends heartbeats, by role, the dr
 Deno.test("HeartbeatDirectory.receive() replaces an instance's record by its newest", () => {
   const directory = new HeartbeatDirectory(2);
   directory.receive(heartbeat("d1"));
-  directory.receive(heartbeat("d1", "decode", true));
-  assertEquals(directory.list().map((record) => record.isDraining), [true]);
+  directory.receive(heartbeat("d1", "decode", "draining"));
+  assertEquals(directory.list().map((record) => record.state), ["draining"]);
 });
 
 Deno.test("HeartbeatDirectory.receive() ignores what is no heartbeat, or would make odd subjects", () => {

@@ -63,6 +63,27 @@ Deno.test("loadSettings() refuses a batch larger than the export queue", () => {
   );
 });
 
+Deno.test("telemetryOptions() makes a batch no larger than a small queue", () => {
+  assertEquals(optionsIn({ OTEL_BSP_MAX_QUEUE_SIZE: "100" }).batchSize, 100);
+  assertEquals(optionsIn({ OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "20" }).batchSize, 20);
+});
+
+Deno.test("telemetryOptions() takes 0 for no time limit, as the specification has it", () => {
+  const options = optionsIn({ OTEL_EXPORTER_OTLP_TIMEOUT: "0", OTEL_BSP_EXPORT_TIMEOUT: "0" });
+  assertEquals([options.exportTimeoutMs, options.batchTimeoutMs], [2 ** 31 - 1, 2 ** 31 - 1]);
+});
+
+Deno.test("loadSettings() takes texts and addresses without the spaces around them", () => {
+  const settings = loadSettings({
+    OTEL_SERVICE_NAME: " shop ",
+    NATS_URL: " nats://h:1\n",
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: " HTTPS://h/x ",
+  });
+  assertEquals(settings.OTEL_SERVICE_NAME, "shop");
+  assertEquals(settings.NATS_URL, "nats://h:1");
+  assertEquals(settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, "HTTPS://h/x");
+});
+
 Deno.test("loadSettings() decodes OTel key=value lists and refuses others", () => {
   const settings = loadSettings({ OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20x, a=b=c" });
   assertEquals(settings.OTEL_EXPORTER_OTLP_HEADERS, { authorization: "Bearer x", a: "b=c" });
@@ -71,6 +92,18 @@ Deno.test("loadSettings() decodes OTel key=value lists and refuses others", () =
     ConfigError,
     "key=value",
   );
+  const resource = loadSettings({ OTEL_RESOURCE_ATTRIBUTES: "a%2Cb=c%3Dd,team=,e=f" });
+  assertEquals(resource.OTEL_RESOURCE_ATTRIBUTES, { "a,b": "c=d", team: "", e: "f" });
+});
+
+Deno.test("loadSettings() refuses headers that HTTP cannot carry", () => {
+  for (const list of ["a b=c", "ä=b", "a=x%0Ay", "a=%E2%82%AC"]) {
+    const error = assertThrows(
+      () => loadSettings({ OTEL_EXPORTER_OTLP_TRACES_HEADERS: list }),
+      ConfigError,
+    );
+    assertStringIncludes(error.message, 'TRACES_HEADERS="[redacted]": HTTP has no header');
+  }
 });
 
 Deno.test("unknownVariables() lists misspelt DYN_ names only", () => {
@@ -107,6 +140,11 @@ Deno.test("shownVariables() says of every variable its value and where it came f
 Deno.test("telemetryOptions() appends the path to the generic endpoint only", () => {
   const generic = loadSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318/" });
   assertEquals(telemetryOptions(generic, "frontend", "i").tracesUrl, "http://c:4318/v1/traces");
+  const withQuery = loadSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318/otlp/?tenant=a" });
+  assertEquals(
+    telemetryOptions(withQuery, "frontend", "i").tracesUrl,
+    "http://c:4318/otlp/v1/traces?tenant=a",
+  );
   const exact = loadSettings({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://c:1/own" });
   assertEquals(telemetryOptions(exact, "frontend", "i").tracesUrl, "http://c:1/own");
   assertEquals(telemetryOptions(exact, "frontend", "i").serviceName, "baton-frontend");
@@ -215,6 +253,7 @@ Deno.test("loadSettings() reads propagators in their order", () => {
   const propagatorsOf = (list: string) => loadSettings({ OTEL_PROPAGATORS: list }).OTEL_PROPAGATORS;
   assertEquals(propagatorsOf("b3, tracecontext"), ["b3", "tracecontext"]);
   assertEquals(propagatorsOf("B3Multi"), ["b3multi"]);
+  assertEquals(propagatorsOf("b3,b3,baggage,b3"), ["b3", "baggage"]);
   assertEquals(propagatorsOf("none"), []);
 });
 
@@ -226,6 +265,8 @@ Deno.test("loadSettings() refuses by name what Baton cannot do as the specificat
       "use http/protobuf, which collectors take on port 4318",
     ],
     ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http", "use one of http/protobuf, http/json"],
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/v1/traces", "leave /v1/traces out"],
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:99999", "use an http:// or https:// URL"],
     ["OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "use one of none, gzip"],
     ["OTEL_TRACES_SAMPLER", "jaeger_remote", "use one of parentbased_always_on"],
     ["OTEL_TRACES_SAMPLER_ARG", "1.5", "use a number from 0 to 1"],

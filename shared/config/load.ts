@@ -29,14 +29,11 @@ export function loadSettings(env: Readonly<Record<string, string>>): Settings {
 }
 
 function crossProblems(settings: Settings): string[] {
-  const problems: string[] = [];
-  if (settings.OTEL_BSP_MAX_EXPORT_BATCH_SIZE > settings.OTEL_BSP_MAX_QUEUE_SIZE) {
-    problems.push(
-      `Cannot use OTEL_BSP_MAX_EXPORT_BATCH_SIZE=${settings.OTEL_BSP_MAX_EXPORT_BATCH_SIZE}: ` +
-        `it must not exceed OTEL_BSP_MAX_QUEUE_SIZE (${settings.OTEL_BSP_MAX_QUEUE_SIZE})`,
-    );
-  }
-  return problems;
+  const { OTEL_BSP_MAX_EXPORT_BATCH_SIZE: batch, OTEL_BSP_MAX_QUEUE_SIZE: queue } = settings;
+  return batch === undefined || batch <= queue ? [] : [
+    `Cannot use OTEL_BSP_MAX_EXPORT_BATCH_SIZE=${batch}: ` +
+    `it must not exceed OTEL_BSP_MAX_QUEUE_SIZE (${queue})`,
+  ];
 }
 
 /** Whether logs are JSON lines, also where other settings are wrong. */

@@ -5,8 +5,9 @@ import { type Service, variable } from "./variable.ts";
 
 const WORKERS: readonly Service[] = ["prefill", "decode"];
 
-/** `fail@3,lost@9,slow@5:2000`. */
-const FAULTS = /^(?:(?:fail|lost)@\d+|slow@\d+:\d+)(?:,(?:(?:fail|lost)@\d+|slow@\d+:\d+))*$/;
+/** `fail@3,lost@9,crash@9,slow@5:2000`. */
+const FAULT = String.raw`(?:(?:fail|lost|crash)@\d+|slow@\d+:\d+)`;
+const FAULTS = new RegExp(`^${FAULT}(?:,${FAULT})*$`);
 
 export const SIMULATED_VARIABLES = {
   DYN_ENGINE: variable(
@@ -73,9 +74,14 @@ export const SIMULATED_VARIABLES = {
   ),
   DYN_SIM_FAULTS: variable(
     WORKERS,
-    text("", FAULTS, "use fail@STEP, lost@STEP and slow@STEP:MILLISECONDS, joined by commas"),
+    text(
+      "",
+      FAULTS,
+      "use fail@STEP, lost@STEP, crash@STEP and slow@STEP:MILLISECONDS, joined by commas",
+    ),
     "none",
     "Simulated engine: `fail@STEP` makes that step fail, `lost@STEP` loses the device after it, " +
-      "`slow@STEP:MILLISECONDS` makes it take longer; steps count from 1",
+      "`crash@STEP` ends its thread by an error that nobody catches, `slow@STEP:MILLISECONDS` " +
+      "makes it take longer; steps count from 1",
   ),
 } as const;

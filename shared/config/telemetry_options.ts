@@ -9,8 +9,12 @@ import type {
   TelemetryOptions,
 } from "../telemetry/telemetry.ts";
 import { ConfigError } from "./load.ts";
+import { tracesUrl } from "./telemetry_schemas.ts";
 import type { Settings } from "./variables.ts";
 import { VERSION } from "./version.ts";
+
+/** Spans in one export, unless the environment says how many. */
+const MAX_BATCH_SIZE = 512;
 
 /** `service` is the default service name after `baton-`. */
 export function telemetryOptions(
@@ -18,26 +22,28 @@ export function telemetryOptions(
   service: string,
   instanceId: string,
 ): TelemetryOptions {
-  const base = settings.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/+$/, "");
   return {
     serviceName: givenServiceName(settings) || `baton-${service}`,
     serviceVersion: VERSION,
     serviceInstanceId: instanceId,
     resource: resourceAttributes(settings),
     exportEnabled: settings.OTEL_EXPORT_ENABLED,
-    tracesUrl: settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || `${base}/v1/traces`,
+    tracesUrl: settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ||
+      tracesUrl(settings.OTEL_EXPORTER_OTLP_ENDPOINT),
     exportHeaders: settings.OTEL_EXPORTER_OTLP_TRACES_HEADERS ??
       settings.OTEL_EXPORTER_OTLP_HEADERS,
-    exportTimeoutMs: settings.OTEL_EXPORTER_OTLP_TRACES_TIMEOUT ??
-      settings.OTEL_EXPORTER_OTLP_TIMEOUT,
+    exportTimeoutMs: timeLimitMs(
+      settings.OTEL_EXPORTER_OTLP_TRACES_TIMEOUT ?? settings.OTEL_EXPORTER_OTLP_TIMEOUT,
+    ),
     exportProtocol: settings.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL ??
       settings.OTEL_EXPORTER_OTLP_PROTOCOL ?? "http/protobuf",
     exportCompression: settings.OTEL_EXPORTER_OTLP_TRACES_COMPRESSION ??
       settings.OTEL_EXPORTER_OTLP_COMPRESSION ?? "none",
     exportTls: exportTls(settings),
-    batchTimeoutMs: settings.OTEL_BSP_EXPORT_TIMEOUT,
+    batchTimeoutMs: timeLimitMs(settings.OTEL_BSP_EXPORT_TIMEOUT),
     queueSize: settings.OTEL_BSP_MAX_QUEUE_SIZE,
-    batchSize: settings.OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
+    batchSize: settings.OTEL_BSP_MAX_EXPORT_BATCH_SIZE ??
+      Math.min(MAX_BATCH_SIZE, settings.OTEL_BSP_MAX_QUEUE_SIZE),
     scheduleDelayMs: settings.OTEL_BSP_SCHEDULE_DELAY,
     level: settings.OTEL_SDK_DISABLED ? 0 : settings.DYN_TRACE_LEVEL as 0 | 1 | 2 | 3,
     remoteLevel: settings.DYN_TRACE_LEVEL_REMOTE as 0 | 1 | 2 | 3,
@@ -51,6 +57,11 @@ export function telemetryOptions(
     logFile: logFile(settings.DYN_LOG_DIR, service),
     logFilter: settings.DYN_LOG,
   };
+}
+
+/** For the specification 0 is no limit; a timer takes this much at most. */
+function timeLimitMs(ms: number): number {
+  return ms === 0 ? 2 ** 31 - 1 : ms;
 }
 
 /** The service name that the operator set, in either of two places; empty where there is none. */

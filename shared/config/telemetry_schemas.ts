@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { PROPAGATORS } from "../telemetry/propagate/extract.ts";
 import type { SlowThreshold } from "../telemetry/telemetry.ts";
-import { choice } from "./value_schemas.ts";
+import { choice, httpUrl } from "./value_schemas.ts";
 
 const PROTOCOLS = ["http/protobuf", "http/json"] as const;
 const COMPRESSIONS = ["none", "gzip"] as const;
@@ -41,10 +41,28 @@ export function strictFlag(): z.ZodType<boolean> {
   return choice(["true", "false"], "false").transform((word) => word === "true");
 }
 
+const TRACES_PATH = "/v1/traces";
+
+/** A collector without the path of traces, which is appended. */
+export function collectorUrl(fallback: string): z.ZodType<string> {
+  return httpUrl(fallback).refine(
+    (url) => URL.parse(url)?.pathname.replace(/\/+$/, "").endsWith(TRACES_PATH) !== true,
+    `leave ${TRACES_PATH} out, which is appended, or set OTEL_EXPORTER_OTLP_TRACES_ENDPOINT instead`,
+  );
+}
+
+/** Where a collector takes traces. */
+export function tracesUrl(collector: string): string {
+  const url = new URL(collector);
+  url.pathname = url.pathname.replace(/\/+$/, "") + TRACES_PATH;
+  return url.href;
+}
+
 export function propagators(): z.ZodType<readonly (typeof PROPAGATORS)[number][]> {
   return z.string().optional().transform((value, context) => {
-    const words = (value ?? "").split(",").map((word) => word.trim().toLowerCase())
-      .filter((word) => word !== "");
+    const words = [
+      ...new Set((value ?? "").split(",").map((word) => word.trim().toLowerCase())),
+    ].filter((word) => word !== "");
     if (words.length === 0) return ["tracecontext", "baggage"] as const;
     if (words.length === 1 && words[0] === "none") return [];
     const chosen = words.flatMap((word) => PROPAGATORS.filter((name) => name === word));

@@ -4,6 +4,7 @@
  */
 
 import {
+  collectorUrl,
   compression,
   propagators,
   protocol,
@@ -13,12 +14,13 @@ import {
 import {
   choice,
   flag,
+  headers,
   httpUrl,
   integer,
   number,
+  optionalHeaders,
   optionalInteger,
-  optionalPairs,
-  pairs,
+  resourcePairs,
   text,
 } from "./value_schemas.ts";
 import { type Service, variable } from "./variable.ts";
@@ -73,7 +75,7 @@ export const TELEMETRY_VARIABLES = {
   ),
   OTEL_RESOURCE_ATTRIBUTES: variable(
     PROCESSES_AND_START,
-    pairs(),
+    resourcePairs(),
     "none",
     "More resource attributes, `key=value,…`; they win over what Baton finds out by itself",
   ),
@@ -84,7 +86,7 @@ export const TELEMETRY_VARIABLES = {
   CONTAINER_NAME: variable(PROCESSES, text(""), "none", "Resource attribute `k8s.container.name`"),
   OTEL_EXPORTER_OTLP_ENDPOINT: variable(
     PROCESSES_AND_TRACES,
-    httpUrl("http://localhost:4318"),
+    collectorUrl("http://localhost:4318"),
     "`http://localhost:4318`",
     "Collector; `/v1/traces` is appended",
   ),
@@ -108,27 +110,27 @@ export const TELEMETRY_VARIABLES = {
   ),
   OTEL_EXPORTER_OTLP_HEADERS: variable(
     PROCESSES_AND_TRACES,
-    pairs(),
+    headers(),
     "none",
     "Headers of every export, `key=value,…`",
     true,
   ),
   OTEL_EXPORTER_OTLP_TRACES_HEADERS: variable(
     PROCESSES_AND_TRACES,
-    optionalPairs(),
+    optionalHeaders(),
     "from the line above",
     "The same for traces, instead of the line above",
     true,
   ),
   OTEL_EXPORTER_OTLP_TIMEOUT: variable(
     PROCESSES_AND_TRACES,
-    integer(10_000, 1, 600_000),
+    integer(10_000, 0, 600_000),
     "`10000`",
-    "Time one export may take, milliseconds",
+    "Time one export may take, milliseconds; 0 for any",
   ),
   OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: variable(
     PROCESSES_AND_TRACES,
-    optionalInteger(1, 600_000),
+    optionalInteger(0, 600_000),
     "from the line above",
     "The same for traces",
   ),
@@ -188,9 +190,9 @@ export const TELEMETRY_VARIABLES = {
   ),
   OTEL_BSP_EXPORT_TIMEOUT: variable(
     PROCESSES,
-    integer(300_000, 1, 3_600_000),
+    integer(300_000, 0, 3_600_000),
     "`300000`",
-    "Time in which a batch must arrive, tries again included, milliseconds; then it is dropped",
+    "Time in which a batch must arrive, tries again included, milliseconds; then it is dropped; 0 for any",
   ),
   OTEL_BSP_MAX_QUEUE_SIZE: variable(
     PROCESSES,
@@ -200,8 +202,8 @@ export const TELEMETRY_VARIABLES = {
   ),
   OTEL_BSP_MAX_EXPORT_BATCH_SIZE: variable(
     PROCESSES,
-    integer(512, 1, 100_000),
-    "`512`",
+    optionalInteger(1, 100_000),
+    "`512`, or the queue's size if that is less",
     "Spans in one export",
   ),
   OTEL_TRACES_SAMPLER: variable(

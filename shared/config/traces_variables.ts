@@ -1,6 +1,6 @@
 /** The variables of the traces service, and of the Tempo that may stand in its place. */
 
-import { httpUrl, integer, pairs, text } from "./value_schemas.ts";
+import { headers, httpUrl, integer, text } from "./value_schemas.ts";
 import { type Service, variable } from "./variable.ts";
 
 /** `task start` reads where it listens, to say so and to send the other services' spans there. */
@@ -76,7 +76,7 @@ export const TRACES_VARIABLES = {
   ),
   TEMPO_QUERY_HEADERS: variable(
     ["traces", "trace"],
-    pairs(),
+    headers(),
     "none",
     "Headers of queries to the Tempo of `TEMPO_QUERY_URL`, `key=value,…`, such as `Authorization=Basic%20…`; " +
       "where that is not set, of the one that `--tempo` names",

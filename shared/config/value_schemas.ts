@@ -51,15 +51,16 @@ export function number(fallback: number, min: number, max: number): z.ZodType<nu
 /** An address that begins with http:// or https://. */
 export function httpUrl(fallback: string): z.ZodType<string> {
   const hint = "use an http:// or https:// URL";
-  return text(fallback, /^https?:\/\/\S+$/, hint)
+  return text(fallback, /^https?:\/\/\S+$/i, hint)
     .refine((url) => url === "" || URL.canParse(url), hint);
 }
 
-/** Text as it is, of `pattern` where there is one. */
+/** Text without the spaces around it, of `pattern` where there is one. */
 export function text(fallback: string, pattern?: RegExp, hint?: string): z.ZodType<string> {
   return z.string().optional().transform((value, context) => {
-    if (value === undefined || value.trim() === "") return fallback;
-    if (pattern === undefined || pattern.test(value)) return value;
+    const given = value?.trim() ?? "";
+    if (given === "") return fallback;
+    if (pattern === undefined || pattern.test(given)) return given;
     context.addIssue({ code: "custom", message: hint ?? `must match ${pattern.source}` });
     return z.NEVER;
   });
@@ -91,13 +92,33 @@ export function logFilter(fallback: string): z.ZodType<string> {
   });
 }
 
-/** `key=value,key=value` with percent-encoded values, as OTel writes headers and resources. */
-export function pairs(): z.ZodType<Readonly<Record<string, string>>> {
-  return optionalPairs().transform((record) => record ?? {});
+type Pairs = Readonly<Record<string, string>>;
+
+/** `key=value,key=value` with percent-encoded keys and values, as OTel writes a resource. */
+export function resourcePairs(): z.ZodType<Pairs> {
+  return pairs({ areKeysEncoded: true }).transform((record) => record ?? {});
 }
 
-/** Like `pairs`: undefined when unset. */
-export function optionalPairs(): z.ZodType<Readonly<Record<string, string>> | undefined> {
+/** `name=value,name=value` with percent-encoded values, as OTel writes headers. */
+export function headers(): z.ZodType<Pairs> {
+  return optionalHeaders().transform((record) => record ?? {});
+}
+
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** Like `headers`: undefined when unset. */
+export function optionalHeaders(): z.ZodType<Pairs | undefined> {
+  return pairs({ areKeysEncoded: false }).refine(
+    (record) =>
+      Object.entries(record ?? {}).every(([name, value]) =>
+        HEADER_NAME.test(name) && HEADER_VALUE.test(value)
+      ),
+    "HTTP has no header of such a name, or none that can hold such a value",
+  );
+}
+
+function pairs({ areKeysEncoded }: { areKeysEncoded: boolean }): z.ZodType<Pairs | undefined> {
   return z.string().optional().transform((value, context) => {
     if (value === undefined || value.trim() === "") return undefined;
     const record: Record<string, string> = {};
@@ -105,8 +126,11 @@ export function optionalPairs(): z.ZodType<Readonly<Record<string, string>> | un
       if (item.trim() === "") continue;
       const equals = item.indexOf("=");
       try {
-        if (equals < 1) throw new TypeError("no key");
-        record[item.slice(0, equals).trim()] = decodeURIComponent(item.slice(equals + 1).trim());
+        const key = item.slice(0, equals).trim();
+        if (equals < 1 || key === "") throw new TypeError("no key");
+        record[areKeysEncoded ? decodeURIComponent(key) : key] = decodeURIComponent(
+          item.slice(equals + 1).trim(),
+        );
       } catch {
         context.addIssue({ code: "custom", message: `use key=value pairs joined by commas` });
         return z.NEVER;

@@ -1,5 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert/mod.js";
 import { join } from "@std/path/mod.js";
+import { Program } from "../../tests/kit/program.ts";
+import { within } from "../../tests/kit/waits.ts";
 import { withFileLock } from "./file_lock.ts";
 
 Deno.test("withFileLock lets one body at a time in", async () => {
@@ -30,23 +32,15 @@ Deno.test("withFileLock frees the lock of a body that throws, and of a process t
     Error,
     "oops",
   );
-  const holder = new Deno.Command(Deno.execPath(), {
-    args: [
-      "eval",
-      `const f = await Deno.open(${JSON.stringify(`${path}.lock`)}, { write: true, create: true });
-       await f.lock(true);
-       console.log("locked");
-       setInterval(() => {}, 1000);`,
-    ],
-    stdout: "piped",
-  }).spawn();
-  const reader = holder.stdout.getReader();
-  await reader.read();
+  const source = `const file = await Deno.open(Deno.args[0], { write: true, create: true });
+    await file.lock(true);
+    console.log("locked");
+    setInterval(() => {}, 1000);`;
+  await using holder = new Program([Deno.execPath(), "eval", source, `${path}.lock`]);
+  await holder.waitForOutput(/^locked$/m);
   const waiting = withFileLock(path, () => Promise.resolve("free"));
-  holder.kill("SIGKILL");
-  assertEquals(await waiting, "free");
-  await holder.status;
-  await reader.cancel();
+  holder.signal("SIGKILL");
+  assertEquals(await within("the lock", waiting), "free");
   await Deno.remove(folder, { recursive: true });
 });
 

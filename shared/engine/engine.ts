@@ -15,6 +15,7 @@ import type {
   PassTime,
   SampleParameters,
 } from "./backend.ts";
+import type { CapturedOutput } from "../runtime_output/captured_output.ts";
 import type { ModelShape } from "../weights/model_file.ts";
 import type { Simulation } from "./simulated/simulation.ts";
 
@@ -186,6 +187,8 @@ export interface EngineLimits {
 export interface EngineListeners {
   readonly onStep?: (report: StepReport) => void;
   readonly onProgress?: (share: number) => void;
+  /** What libraries and the runtime say in the engine's thread; the console's when left out. */
+  readonly onOutput?: (output: CapturedOutput) => void;
 }
 
 export type EngineOptions = EngineSource & EngineLimits & EngineListeners;

@@ -2,21 +2,21 @@
 
 import type { ModelFile } from "../weights/model_file.ts";
 import type { Backend, BackendOptions, DeviceChoice } from "./backend.ts";
-import { openCpuBackend } from "./cpu/backend.ts";
+import { type CpuBackendOptions, openCpuBackend } from "./cpu/backend.ts";
 import { hasHardwareAdapter } from "./webgpu/adapter.ts";
 import { openWebgpuBackend } from "./webgpu/backend.ts";
 
 export interface OpenOptions extends BackendOptions {
   readonly device: DeviceChoice;
-  /** Threads of the CPU backend; by default one for each core. */
-  readonly cpuThreads?: number;
+  /** For the CPU backend. */
+  readonly cpu: Pick<CpuBackendOptions, "threads" | "startThread">;
 }
 
 /** Opens a backend with `model` loaded. Rejects with a DeviceError that says what to change. */
 export async function openBackend(model: ModelFile, options: OpenOptions): Promise<Backend> {
-  const { device, cpuThreads, ...common } = options;
+  const { device, cpu, ...common } = options;
   const isWebgpu = device === "webgpu" || (device === "auto" && await hasHardwareAdapter());
   return isWebgpu
     ? await openWebgpuBackend(model, common)
-    : await openCpuBackend(model, { ...common, threads: cpuThreads });
+    : await openCpuBackend(model, { ...common, ...cpu });
 }

@@ -2,8 +2,13 @@
 
 import { openGguf } from "../weights/gguf.ts";
 import type { Backend, BackendOptions } from "../engine/backend.ts";
-import { openBackend } from "../engine/open_backend.ts";
+import { openBackend, type OpenOptions } from "../engine/open_backend.ts";
 import { openSimulatedBackend } from "../engine/simulated/backend.ts";
+import {
+  type CapturedOutput,
+  captureOutput,
+  captureUncaught,
+} from "../runtime_output/captured_output.ts";
 import { CommandTurns } from "./command_counter.ts";
 import { StepLoop } from "./step_loop.ts";
 import { StepMark } from "./step_mark.ts";
@@ -13,10 +18,14 @@ import type { EngineCommand, EngineMessage, OpenRequest } from "./thread_message
 /** The globals of a Worker, which the project's window types lack. */
 interface ThreadScope {
   onmessage: ((event: MessageEvent) => void) | null;
-  postMessage(message: EngineMessage, transfer?: ArrayBuffer[]): void;
+  postMessage(message: EngineMessage, transfer?: Transferable[]): void;
 }
 
 const scope = self as unknown as ThreadScope;
+
+const postOutput = (output: CapturedOutput) => scope.postMessage({ type: "output", output });
+captureOutput(postOutput);
+captureUncaught(postOutput, (error) => scope.postMessage(toThreadErrorMessage(error)));
 
 scope.onmessage = async ({ data: request }: MessageEvent<OpenRequest>) => {
   scope.onmessage = null;
@@ -68,7 +77,11 @@ async function openSource(
   }
   const { modelPath, device, cpuThreads } = options;
   await using file = await openGguf(modelPath, { skipTextLists: true });
-  return open.use(await openBackend(file, { ...limits, device, cpuThreads }));
+  const cpu: OpenOptions["cpu"] = {
+    threads: cpuThreads,
+    startThread: (request) => scope.postMessage({ type: "start_thread", request }, [request.port]),
+  };
+  return open.use(await openBackend(file, { ...limits, device, cpu }));
 }
 
 function now(): number {

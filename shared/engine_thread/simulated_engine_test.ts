@@ -3,16 +3,17 @@
 import { assert, assertEquals, assertRejects } from "@std/assert/mod.js";
 import { testSimulation } from "../engine/simulated/testing/test_simulation.ts";
 import type { Simulation } from "../engine/simulated/simulation.ts";
-import type { Engine, StepReport } from "../engine/engine.ts";
+import type { Engine, EngineListeners, StepReport } from "../engine/engine.ts";
+import type { CapturedOutput } from "../runtime_output/captured_output.ts";
 import { startEngine } from "./mod.ts";
 import { collectEvents, generatedTokens, handOver, jobOf } from "./testing/run_sequence.ts";
 
 async function startSimulated(
   simulation: Partial<Simulation> = {},
-  onStep?: (report: StepReport) => void,
+  listeners: EngineListeners = {},
 ): Promise<Engine> {
   return await startEngine({
-    onStep,
+    ...listeners,
     device: "simulated",
     simulation: testSimulation(simulation),
     kvCacheTokens: 4096,
@@ -60,11 +61,31 @@ Deno.test("startEngine() on a simulation notices a lost device while it is idle"
   );
 });
 
+Deno.test("startEngine() hands out what its thread says, and ends with an error that nobody caught there", async () => {
+  const said: CapturedOutput[] = [];
+  const engine = await startSimulated(
+    { faults: [{ kind: "crash", step: 2 }] },
+    { onOutput: (output) => said.push(output) },
+  );
+  const events = await collectEvents(engine.submit(jobOf([2, 3])));
+  const reason = "The simulation says that step 2 crashes";
+  assertEquals(events.at(-1), { type: "failed", code: "engine_failed", message: reason });
+  assertEquals((await engine.closed)?.message, reason);
+  const [warning, error] = said;
+  assertEquals([warning?.level, warning?.text], ["warn", "the simulation crashes in step 2"]);
+  assertEquals([error?.level, error?.text, error?.fields.error], [
+    "error",
+    "uncaught error",
+    reason,
+  ]);
+  assert(error?.fields.stack?.includes("SimulatedBackend.step"), error?.fields.stack);
+});
+
 Deno.test("startEngine() times the passes of the steps that a sequence asks it for, and no others", async () => {
   const reports: StepReport[] = [];
   await using engine = await startSimulated(
     { stepMs: 2 },
-    (report) => reports.push(report),
+    { onStep: (report) => reports.push(report) },
   );
   await collectEvents(engine.submit(jobOf([2, 3], { maxTokens: 3 })));
   const plain = reports.splice(0);

@@ -120,6 +120,8 @@ export class ThreadEngine implements Engine {
         return this.end(threadError(message));
       case "closed":
         return this.end(null);
+      case "output":
+      case "start_thread":
       case "progress":
       case "ready":
         throw new Error(`Cannot take "${message.type}" of an engine thread that is open`);

@@ -1,10 +1,13 @@
 /**
  * What the main thread and the engine thread say to each other.
  *
- * `open` comes first and is answered by `progress` and then `ready` or `failed`. Commands follow, and are
- * answered by one `report` for each step or change of the queue. `closed` or `failed` is last.
+ * `open` comes first and is answered by `start_thread` and `progress`, and then `ready` or `failed`.
+ * Commands follow, and are answered by one `report` for each step or change of the queue. `closed` or
+ * `failed` is last. `output` may come at any time.
  */
 
+import type { PoolThreadRequest } from "../engine/cpu/start_pool_thread.ts";
+import type { CapturedOutput } from "../runtime_output/captured_output.ts";
 import type {
   EngineInfo,
   EngineLimits,
@@ -51,6 +54,8 @@ export interface EngineReport {
 
 /** Engine thread to main thread. */
 export type EngineMessage =
+  | { readonly type: "output"; readonly output: CapturedOutput }
+  | { readonly type: "start_thread"; readonly request: PoolThreadRequest }
   | { readonly type: "progress"; readonly share: number }
   | { readonly type: "ready"; readonly info: EngineInfo; readonly load: EngineLoad }
   | EngineReport

@@ -30,6 +30,30 @@ export interface InstanceDevice {
   readonly isSoftware: boolean;
 }
 
+/** What became of the instance's spans since it started. */
+export interface InstanceExporter {
+  readonly exportedSpans: number;
+  /** Lost for any reason. */
+  readonly droppedSpans: number;
+  /** Attempts that failed; most are tried again. */
+  readonly failedBatches: number;
+  /** Ended, and on their way. */
+  readonly queuedSpans: number;
+}
+
+/** What an instance is up to; only a `ready` one is sent new requests. */
+export const INSTANCE_STATES = [
+  "ready",
+  /** A step of its engine does not end; it may yet. */
+  "stuck",
+  /** It was asked to end, and finishes what it has. */
+  "draining",
+  /** It cannot go on, and ends. */
+  "failed",
+] as const;
+
+export type InstanceState = (typeof INSTANCE_STATES)[number];
+
 /** One heartbeat. Missing heartbeats remove the instance; the next one brings it back. */
 export interface InstanceRecord {
   readonly instanceId: string;
@@ -39,11 +63,11 @@ export interface InstanceRecord {
   readonly pid: number;
   readonly startedAtMs: number;
   readonly sentAtMs: number;
-  /** It takes no new requests: it goes away, or a step of its engine does not end. */
-  readonly isDraining: boolean;
+  readonly state: InstanceState;
   readonly model: InstanceModel;
   readonly device: InstanceDevice;
   readonly load: InstanceLoad;
+  readonly exporter: InstanceExporter;
 }
 
 /** All that a frontend needs to serve a model without its file. */

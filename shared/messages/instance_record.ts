@@ -1,7 +1,7 @@
 /** Reads a heartbeat off the bus: what another process sent is checked before it is believed. */
 
 import { z } from "zod";
-import type { InstanceRecord } from "./instance.ts";
+import { INSTANCE_STATES, type InstanceRecord } from "./instance.ts";
 import { SUBJECT_TOKEN } from "./subjects.ts";
 
 const count = z.int().min(0);
@@ -16,7 +16,7 @@ const schema = z.object({
   pid: count,
   startedAtMs: z.number(),
   sentAtMs: z.number(),
-  isDraining: z.boolean(),
+  state: z.enum(INSTANCE_STATES),
   model: z.object({
     name: z.string().min(1),
     cardDigest: z.string().min(1),
@@ -32,6 +32,12 @@ const schema = z.object({
     usedBlocks: count,
     totalBlocks: count,
     queueLimit: count,
+  }),
+  exporter: z.object({
+    exportedSpans: count,
+    droppedSpans: count,
+    failedBatches: count,
+    queuedSpans: count,
   }),
 });
 

@@ -1,5 +1,6 @@
 /** Every message that crosses the bus: types, subjects and nothing that does I/O. */
 export * from "./cancellation.ts";
+export * from "./export_word.ts";
 export * from "./instance.ts";
 export * from "./instance_record.ts";
 export * from "./keep_word.ts";

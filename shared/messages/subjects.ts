@@ -12,7 +12,7 @@ export type Role = "prefill" | "decode";
 export type Endpoint = "generate" | "card";
 
 /** What processes of a namespace tell each other without being asked. */
-export type Topic = "keep_request";
+export type Topic = "keep_request" | "spans_exported";
 
 /** What may stand as one token of a subject. */
 export const SUBJECT_TOKEN = /^[A-Za-z0-9_-]{1,64}$/;

@@ -15,7 +15,7 @@ const schema = z.object({
   sampling: z.object({
     temperature: z.number().min(0),
     topK: z.number().int().min(0),
-    topP: z.number().gt(0).max(1),
+    topP: z.number().min(0).max(1),
     seed: z.int(),
   }),
   maxTokens: z.number().int().min(1),

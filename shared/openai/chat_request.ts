@@ -66,6 +66,7 @@ const UNSUPPORTED: UnsupportedParameters = {
   function_call: onlyValues("none", "auto"),
   response_format: isTextFormat,
   modalities: isTextModality,
+  moderation: onlyValues(),
   audio: onlyValues(),
   prediction: onlyValues(),
   reasoning_effort: onlyValues("none"),

@@ -48,7 +48,7 @@ Deno.test("parseChatRequest() reads every supported parameter", () => {
     max_completion_tokens: 7,
     max_tokens: 9,
     temperature: 0,
-    top_p: 0.5,
+    top_p: 0,
     top_k: 40,
     seed: -1,
     stop: "END",
@@ -64,7 +64,7 @@ Deno.test("parseChatRequest() reads every supported parameter", () => {
     ],
     maxTokens: 7,
     temperature: 0,
-    topP: 0.5,
+    topP: 0,
     topK: 40,
     seed: -1,
     stopStrings: ["END"],
@@ -96,6 +96,10 @@ Deno.test("parseChatRequest() accepts known parameters whose value changes nothi
     store: false,
     user: "u",
     metadata: { a: "b" },
+    prompt_cache_key: "k",
+    prompt_cache_options: { mode: "implicit", ttl: "30m" },
+    prompt_cache_retention: "24h",
+    moderation: null,
     audio: null,
     prediction: null,
   };
@@ -124,6 +128,7 @@ Deno.test("parseChatRequest() refuses unsupported parameters by name", () => {
     store: true,
     service_tier: "flex",
     web_search_options: {},
+    moderation: { model: "omni-moderation-latest" },
   };
   for (const [param, value] of Object.entries(unsupported)) {
     assertEquals(refusal({ [param]: value }), { code: "unsupported_parameter", param });
@@ -163,7 +168,7 @@ Deno.test("parseChatRequest() names the exact path of a wrong value", () => {
     [{ temperature: -0.1 }, "temperature"],
     [{ temperature: 2.1 }, "temperature"],
     [{ temperature: "1" }, "temperature"],
-    [{ top_p: 0 }, "top_p"],
+    [{ top_p: -0.01 }, "top_p"],
     [{ top_p: 1.01 }, "top_p"],
     [{ top_k: -1 }, "top_k"],
     [{ seed: 1.5 }, "seed"],

@@ -20,7 +20,7 @@ export const SAMPLING_FIELDS = {
   stream_options: streamOptionsSchema.nullish(),
   max_tokens: z.int().min(1).nullish(),
   temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().gt(0).max(1).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
   top_k: z.int().min(0).nullish().describe("Vendor extension: keep the k likeliest tokens; 0 all"),
   seed: z.int().nullish(),
   stop: z.union([stopString, z.array(stopString).max(MAX_STOP_STRINGS)]).nullish(),
@@ -33,6 +33,8 @@ export const BOOKKEEPING_FIELDS = {
   metadata: z.record(z.string(), z.string()).nullish(),
   safety_identifier: z.string().nullish(),
   prompt_cache_key: z.string().nullish(),
+  prompt_cache_options: z.looseObject({}).nullish(),
+  prompt_cache_retention: z.string().nullish(),
 } as const;
 
 /** OpenAI's limit; a schema would look at every entry before it counts them. */

@@ -3,18 +3,8 @@
  * caught ends the process with its spans and lines delivered.
  */
 
-import process from "node:process";
-import { format } from "node:util";
-import type { Logger, Telemetry } from "../telemetry/mod.ts";
-
-const LEVELS = {
-  debug: "debug",
-  log: "info",
-  info: "info",
-  warn: "warn",
-  error: "error",
-  trace: "debug",
-} as const satisfies Record<string, keyof Logger>;
+import { captureOutput, captureUncaught } from "../runtime_output/captured_output.ts";
+import type { Telemetry } from "../telemetry/mod.ts";
 
 /**
  * Takes over the console and the runtime's warnings. Errors that nobody caught are logged, and end the
@@ -22,28 +12,15 @@ const LEVELS = {
  */
 export function logRuntimeOutput(telemetry: Telemetry, exitTimeoutMs: number): void {
   const log = telemetry.logger("console");
-  for (const [method, level] of Object.entries(LEVELS)) {
-    const write = (...values: unknown[]) => log[level](format(...values));
-    Object.defineProperty(globalThis.console, method, { value: write, writable: true });
-  }
-  // The runtime's own listener prints them.
-  process.removeAllListeners("warning");
-  process.on("warning", ({ name, message }) => log.warn(message, { warning: name }));
+  captureOutput(({ level, text, fields }) => log[level](text, fields));
   let isEnding = false;
-  const end = async (event: Event, error: unknown) => {
-    event.preventDefault();
-    const isFirst = !isEnding;
-    isEnding = true;
-    try {
-      const { message, stack } = error instanceof Error ? error : new Error(String(error));
-      telemetry.log.error("uncaught error", { error: message, stack });
-    } finally {
-      if (isFirst) {
-        await telemetry.shutdown("uncaught error", exitTimeoutMs);
-        Deno.exit(1);
-      }
-    }
-  };
-  addEventListener("error", (event) => void end(event, event.error));
-  addEventListener("unhandledrejection", (event) => void end(event, event.reason));
+  captureUncaught(
+    ({ level, text, fields }) => telemetry.log[level](text, fields),
+    async () => {
+      if (isEnding) return;
+      isEnding = true;
+      await telemetry.shutdown("uncaught error", exitTimeoutMs);
+      Deno.exit(1);
+    },
+  );
 }

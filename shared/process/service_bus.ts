@@ -1,7 +1,7 @@
 /** A service's connection to the bus, with its ups and downs in the log. */
 
 import { type Bus, type BusStatus, connectBus } from "../bus/mod.ts";
-import { type KeepWord, parseKeepWord } from "../messages/mod.ts";
+import { type ExportWord, type KeepWord, parseExportWord, parseKeepWord } from "../messages/mod.ts";
 import type { Logger, Telemetry } from "../telemetry/mod.ts";
 import type { ServiceContext } from "./run_service.ts";
 
@@ -43,6 +43,17 @@ function shareKept(bus: Bus, telemetry: Telemetry): void {
   bus.listen("keep_request", (body) => {
     const word = parseKeepWord(body);
     if (word !== null) telemetry.keep(word.requestId);
+  });
+}
+
+/** Spans below those of another process leave once that has told that its own have. */
+export function shareExported(bus: Bus, telemetry: Telemetry): void {
+  telemetry.onParentsExported((spanIds) =>
+    bus.tell("spans_exported", { spanIds } satisfies ExportWord)
+  );
+  bus.listen("spans_exported", (body) => {
+    const word = parseExportWord(body);
+    if (word !== null) telemetry.parentsExported(word.spanIds);
   });
 }
 

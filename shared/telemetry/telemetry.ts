@@ -27,6 +27,14 @@ export interface SpanOptions<R extends SpanRole> {
   readonly links?: readonly SpanReference[];
 }
 
+export interface ServerSpanOptions<R extends SpanRole> extends SpanOptions<R> {
+  /**
+   * Takes the place of the remote parent where nobody tells in time that it was exported
+   * (`parentsExported`): its process may have been killed.
+   */
+  readonly standInParent?: SpanReference;
+}
+
 export interface RootSpanOptions<R extends SpanRole> extends SpanOptions<R> {
   /**
    * Detail level of the span and its children where a sampled request asked for them: they are then
@@ -44,7 +52,7 @@ export interface SpanReference {
 export interface ActiveSpan<R extends SpanRole = SpanRole> extends SpanReference {
   readonly role: R;
   readonly isSampled: boolean;
-  /** It is sampled, or its request was kept all the same: known for good when it has ended. */
+  /** It goes to the collector: sampled, or kept all the same, which is known when it has ended. */
   readonly isExported: boolean;
   /** Detail level of its request, 0 to 3. */
   readonly level: number;
@@ -198,7 +206,7 @@ export interface Telemetry {
     role: R,
     headers: Headers,
     ids: RequestIds | null,
-    options?: SpanOptions<R>,
+    options?: ServerSpanOptions<R>,
   ): ActiveSpan<R>;
   /** Opens a span that belongs to no request and has no parent, such as `worker_start`. */
   rootSpan<R extends SpanRole>(role: R, options?: RootSpanOptions<R>): ActiveSpan<R>;
@@ -210,9 +218,13 @@ export interface Telemetry {
   keep(requestId: string): void;
   /** Tells of each request that ended slow or failed here, so that other processes keep it too. */
   onKeep(listener: (requestId: string) => void): void;
+  /** Spans of other processes have left: spans of this one that waited for them do too. */
+  parentsExported(spanIds: readonly string[]): void;
+  /** Tells of spans of this process for which spans of others may wait, when they have left. */
+  onParentsExported(listener: (spanIds: readonly string[]) => void): void;
   /**
-   * The moment in which the word on the last requests may still come, for a process that goes away:
-   * resolves at once where nothing waits for it.
+   * For a process that goes away: spans for which others wait leave, and so do those of this process
+   * that wait for others' or for the word to keep them, if that comes now. Resolves in a moment.
    */
   lastWords(): Promise<void>;
   /** Exporter health for /metrics and /health. */

@@ -5,5 +5,5 @@ export type { FoundSpanset, FoundTrace, SearchOptions, SearchResult } from "./se
 export type { RetentionLimits, WriteResult } from "./span_writer.ts";
 export { StoreError, type StoreFailure } from "./store_error.ts";
 export type { TagScope, TagValuesOptions } from "./tags.ts";
-export { TraceStore, type TraceStoreOptions } from "./trace_store.ts";
+export { type StoreStats, TraceStore, type TraceStoreOptions } from "./trace_store.ts";
 export { QueryTimeoutError } from "./work_slice.ts";

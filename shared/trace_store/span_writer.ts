@@ -24,6 +24,14 @@ export interface RetentionLimits {
   readonly maxBytes: number;
 }
 
+export interface WriterStats {
+  /** Bytes in use, without what is free inside the file. */
+  readonly usedBytes: number;
+  readonly spans: number;
+  /** Deleted by this writer, by why: too old, or too much. */
+  readonly forgottenSpans: { readonly age: number; readonly size: number };
+}
+
 export interface WriteResult {
   readonly acceptedSpans: number;
   readonly rejectedSpans: number;
@@ -49,6 +57,7 @@ export class SpanWriter {
   #tail = new BlockBuilder();
   #tailSinceMs = 0;
   #nextChunk = 1;
+  readonly #forgottenSpans = { age: 0, size: 0 };
 
   /** Opens or creates the database. Throws a StoreError. */
   constructor(options: SpanWriterOptions) {
@@ -106,8 +115,17 @@ export class SpanWriter {
     onReplaced(setAside);
   }
 
-  /** Bytes in use, without what is free inside the file. */
-  usedBytes(): number {
+  stats(): WriterStats {
+    const sealed = this.#database.prepare("SELECT coalesce(sum(spans), 0) AS spans FROM blocks")
+      .get();
+    return {
+      usedBytes: this.#usedBytes(),
+      spans: Number(sealed?.spans ?? 0) + this.#tail.spans,
+      forgottenSpans: { ...this.#forgottenSpans },
+    };
+  }
+
+  #usedBytes(): number {
     const pages = pragma(this.#database, "page_count") - pragma(this.#database, "freelist_count");
     return pages * pragma(this.#database, "page_size");
   }
@@ -209,9 +227,9 @@ export class SpanWriter {
   }
 
   #forget(limits: RetentionLimits, nowMs: number): boolean {
-    let excessBytes = this.usedBytes() - limits.maxBytes;
+    let excessBytes = this.#usedBytes() - limits.maxBytes;
     const oldest = this.#database.prepare(
-      `SELECT id, last_chunk, sealed_ms, length(summary) + (
+      `SELECT id, last_chunk, sealed_ms, spans, length(summary) + (
          SELECT coalesce(sum(length(data) + 60), 0) FROM chunks
          WHERE id BETWEEN first_chunk AND last_chunk
        ) AS bytes FROM blocks ORDER BY id LIMIT ${BLOCKS_PER_RUN}`,
@@ -219,9 +237,11 @@ export class SpanWriter {
     let lastBlock = 0;
     let lastChunk = 0;
     let count = 0;
+    const forgotten = { age: 0, size: 0 };
     for (const row of oldest.iterate()) {
       const isOld = nowMs - Number(row.sealed_ms) > limits.maxAgeMs;
       if (!isOld && excessBytes <= 0) break;
+      forgotten[isOld ? "age" : "size"] += Number(row.spans);
       excessBytes -= Number(row.bytes);
       lastBlock = Number(row.id);
       lastChunk = Number(row.last_chunk);
@@ -232,6 +252,8 @@ export class SpanWriter {
       this.#database.prepare("DELETE FROM chunks WHERE id <= ?").run(lastChunk);
       this.#database.prepare("DELETE FROM blocks WHERE id <= ?").run(lastBlock);
     });
+    this.#forgottenSpans.age += forgotten.age;
+    this.#forgottenSpans.size += forgotten.size;
     this.#database.exec("PRAGMA incremental_vacuum");
     return count === BLOCKS_PER_RUN;
   }

@@ -117,6 +117,8 @@ Deno.test("SpanWriter.retain() forgets whole blocks by age, the oldest first", a
     writer.retain({ ...FOREVER, maxAgeMs: 60_000 }, now + 11 * 60_000);
     writer.retain({ ...FOREVER, maxAgeMs: 60_000 }, now + 13 * 60_000);
     assertEquals(storedSpanIds(path, all), all.map(() => []));
+    const { spans, forgottenSpans } = writer.stats();
+    assertEquals([spans, forgottenSpans], [0, { age: all.flat().length, size: 0 }]);
     writer.write([encodeSpans(all[0])]);
     assertEquals(storedSpanIds(path, all.slice(0, 1)), spanIds(all.slice(0, 1)));
   });
@@ -127,9 +129,16 @@ Deno.test("SpanWriter.retain() keeps the file within its size and the latest spa
     using writer = openWriter(path);
     const all = traces(1500);
     for (const spans of all) writer.write([encodeSpans(spans)]);
-    const maxBytes = Math.floor(writer.usedBytes() / 2);
+    const maxBytes = Math.floor(writer.stats().usedBytes / 2);
     while (writer.retain({ ...FOREVER, maxBytes }));
-    assertEquals(writer.usedBytes() <= maxBytes * 1.05, true, `${writer.usedBytes()} bytes`);
+    const { spans, forgottenSpans } = writer.stats();
+    assertEquals([forgottenSpans.age, forgottenSpans.size > 0], [0, true]);
+    assertEquals(spans + forgottenSpans.size, all.flat().length);
+    assertEquals(
+      writer.stats().usedBytes <= maxBytes * 1.05,
+      true,
+      `${writer.stats().usedBytes} bytes`,
+    );
     assertEquals(storedSpanIds(path, all.slice(-100)), spanIds(all.slice(-100)));
     assertEquals(storedSpanIds(path, all.slice(0, 10)), all.slice(0, 10).map(() => []));
   });

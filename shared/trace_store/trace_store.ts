@@ -1,8 +1,9 @@
 /**
  * The store of spans on the main thread: writes go to the writer's thread, queries to another.
  *
- * A query thread that does not answer in time, as a hostile regular expression can make it, is ended
- * and started anew. A file that a reader finds broken is replaced by the writer.
+ * A query thread that does not answer in time, as a hostile query can make it, is ended and started
+ * anew, and the other queries that waited for it are asked again. A file that a reader finds broken is
+ * replaced by the writer.
  */
 
 import { deadline } from "@std/async/deadline.js";
@@ -11,7 +12,7 @@ import type { Series, Static } from "../traceql/mod.ts";
 import type { TimeRange } from "./block_source.ts";
 import type { MetricsInput } from "./query_thread.ts";
 import type { SearchOptions, SearchResult } from "./search.ts";
-import type { RetentionLimits, WriteResult } from "./span_writer.ts";
+import type { RetentionLimits, WriteResult, WriterStats } from "./span_writer.ts";
 import { StoreError, type StoreFailure } from "./store_error.ts";
 import type { TagScope, TagValuesOptions } from "./tags.ts";
 import { ThreadCallError, ThreadClient, ThreadEndedError } from "./thread_call.ts";
@@ -26,6 +27,13 @@ export interface TraceStoreOptions {
   readonly onNotice: (message: string) => void;
 }
 
+export interface StoreStats extends WriterStats {
+  /** Times that a query did not end, and its thread was. */
+  readonly queryThreadRestarts: number;
+  /** Files that were found broken and set aside. */
+  readonly brokenFiles: number;
+}
+
 /** Beyond the time of a query, for one that does not look at its time. */
 const HANG_MARGIN_MS = 2_000;
 
@@ -36,6 +44,8 @@ export class TraceStore implements AsyncDisposable {
   readonly #writer: ThreadClient;
   #queries: Promise<ThreadClient>;
   #isClosing = false;
+  #queryThreadRestarts = 0;
+  #brokenFiles = 0;
 
   private constructor(options: TraceStoreOptions) {
     this.#options = options;
@@ -96,6 +106,15 @@ export class TraceStore implements AsyncDisposable {
     return await this.#query("tag_values", options) as Static[];
   }
 
+  async stats(): Promise<StoreStats> {
+    const stats = await this.#writer.call("stats", null).catch(rethrow) as WriterStats;
+    return {
+      ...stats,
+      queryThreadRestarts: this.#queryThreadRestarts,
+      brokenFiles: this.#brokenFiles,
+    };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosing = true;
     (await this.#queries).end("closed");
@@ -106,6 +125,18 @@ export class TraceStore implements AsyncDisposable {
   }
 
   async #query(name: string, input: unknown): Promise<unknown> {
+    try {
+      return await this.#ask(name, input);
+    } catch (error) {
+      if (error instanceof ThreadEndedError && !this.#isClosing) {
+        return await this.#ask(name, input).catch(rethrow);
+      }
+      return rethrow(error);
+    }
+  }
+
+  /** Rejects with a ThreadEndedError where another query ended the thread. */
+  async #ask(name: string, input: unknown): Promise<unknown> {
     const timeoutMs = this.#options.queryTimeoutMs + HANG_MARGIN_MS;
     const thread = await this.#queries;
     try {
@@ -118,7 +149,7 @@ export class TraceStore implements AsyncDisposable {
       if (error instanceof ThreadCallError && error.detail === "corrupt") {
         await this.#writer.call("replace", null).catch(rethrow);
       }
-      return rethrow(error);
+      throw error;
     }
   }
 
@@ -128,6 +159,7 @@ export class TraceStore implements AsyncDisposable {
       onEvent: () => {},
       onEnd: () => {
         if (this.#isClosing) return;
+        this.#queryThreadRestarts++;
         this.#options.onNotice("the thread of queries was started again");
         this.#queries = this.#startQueries();
         this.#queries.catch(() => {});
@@ -142,6 +174,7 @@ export class TraceStore implements AsyncDisposable {
       this.#options.onNotice(`cannot forget old traces: ${event.message}`);
       return;
     }
+    this.#brokenFiles++;
     this.#options.onNotice(
       `the trace database was broken; it is now ${event.setAside}, and a new one is in its place`,
     );

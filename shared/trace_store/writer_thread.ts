@@ -94,6 +94,7 @@ serveCalls(scope, {
     retain(retention);
   },
   write,
+  stats: () => opened().stats(),
   replace: () => opened().replace(),
   close() {
     flush();

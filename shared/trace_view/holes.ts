@@ -1,6 +1,9 @@
 /** Holes: times in which a span was open and none of its children was, so that nothing explains them. */
 
-import { isFedBySiblings, type SpanNode } from "./trace_tree.ts";
+import { isFedBySiblings, type SpanNode, type TraceTree } from "./trace_tree.ts";
+
+/** Smaller shares of a trace are no more than the edge of a bar. */
+const DRAWN_SHARE = 0.004;
 
 export interface Hole {
   readonly node: SpanNode;
@@ -36,4 +39,10 @@ export function holesOf(node: SpanNode): Hole[] {
     holes.push({ node, after, startUs: coveredUntilUs, endUs: node.endUs });
   }
   return holes.filter(({ startUs, endUs }) => endUs > startUs);
+}
+
+/** The holes of a span that can be seen in a drawing of the whole trace. */
+export function drawnHoles(node: SpanNode, tree: TraceTree): Hole[] {
+  const leastUs = (tree.endUs - tree.startUs) * DRAWN_SHARE;
+  return holesOf(node).filter(({ startUs, endUs }) => endUs - startUs >= leastUs);
 }

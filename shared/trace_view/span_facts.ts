@@ -1,7 +1,7 @@
 /** What a span says beyond its bar, as rows of a name and a value: for every drawing that unfolds one. */
 
-import { formatDuration } from "./format.ts";
-import type { Attributes, AttributeValue } from "./span.ts";
+import { counted, formatDuration } from "./format.ts";
+import type { Attributes, AttributeValue, ViewSpan } from "./span.ts";
 import type { SpanNode, TraceTree } from "./trace_tree.ts";
 
 export interface SpanFact {
@@ -9,6 +9,15 @@ export interface SpanFact {
   readonly value: string;
   /** Another trace that the value ends with; only a link to one has it. */
   readonly otherTraceId?: string;
+}
+
+/** What stands beside a span's name: `baton-prefill · consumer · 1 link`. */
+export function spanLabel({ service, kind, links }: ViewSpan): string {
+  return [
+    service,
+    kind === "internal" || kind === "unspecified" ? "" : kind,
+    links.length === 0 ? "" : counted(links.length, "link"),
+  ].filter((word) => word !== "").join(" · ");
 }
 
 /** Ids and place, then attributes, events and links. Times count from the start of the trace. */

@@ -5,19 +5,18 @@
 
 import { spansOnPath } from "./critical_path.ts";
 import { formatDuration, formatShare, formatTimeOfDay } from "./format.ts";
-import { holesOf } from "./holes.ts";
+import { drawnHoles } from "./holes.ts";
 import { pathPlaces } from "./path_places.ts";
 import { requestFigures, requestOutcome, requestTitle } from "./request_facts.ts";
-import { spanFacts } from "./span_facts.ts";
+import { serviceHues } from "./service_hues.ts";
+import { spanFacts, spanLabel } from "./span_facts.ts";
 import { TRACE_STYLE } from "./trace_style.ts";
 import { allNodes, type SpanNode, type TraceTree } from "./trace_tree.ts";
-
-const HUES = 6;
 
 /** The whole document. */
 export function traceHtml(tree: TraceTree): string {
   const { span } = tree.roots[0];
-  const services = [...new Set(allNodes(tree.roots).map((node) => node.span.service))];
+  const hues = serviceHues(allNodes(tree.roots).map((node) => node.span.service));
   const onPath = spansOnPath(tree);
   const rows: string[] = [];
   const add = (node: SpanNode, depth: number) => {
@@ -25,7 +24,7 @@ export function traceHtml(tree: TraceTree): string {
       tree,
       depth,
       isOnPath: onPath.has(node),
-      hue: services.indexOf(node.span.service) % HUES,
+      hue: hues.get(node.span.service) ?? 0,
     }));
     for (const child of node.children) add(child, depth + 1);
   };
@@ -43,8 +42,9 @@ export function traceHtml(tree: TraceTree): string {
 <h1>${escape(requestTitle(span))} <small>${escape(requestOutcome(span))}</small></h1>
 <p><code>${escape(tree.traceId)}</code></p>
 <p>${escape(figures(tree).join(" · "))}</p>
-<p class="legend">${services.map((service, index) => serviceHtml(service, index)).join(" ")}
-<span class="key path">critical path</span> <span class="key hole">hole</span></p>
+<p class="legend">${[...hues].map(([service, hue]) => serviceHtml(service, hue)).join(" ")}
+<span class="key path">critical path</span> <span class="key hole">hole</span>
+<span class="key event">event</span></p>
 <main>
 <div class="axis">${axisHtml(tree)}</div>
 ${rows.join("\n")}
@@ -62,8 +62,8 @@ function figures(tree: TraceTree): string[] {
   ];
 }
 
-function serviceHtml(service: string, index: number): string {
-  return `<span class="key hue${index % HUES}">${escape(service || "(unknown)")}</span>`;
+function serviceHtml(service: string, hue: number): string {
+  return `<span class="key hue${hue}">${escape(service || "(unknown)")}</span>`;
 }
 
 function axisHtml(tree: TraceTree): string {
@@ -91,7 +91,7 @@ function rowHtml(node: SpanNode, options: RowOptions): string {
   ];
   const place = placer(tree);
   const shiftUs = node.startUs - span.startUs;
-  const holes = holesOf(node)
+  const holes = drawnHoles(node, tree)
     .map((hole) => `<i class="hole" style="${place(hole.startUs, hole.endUs)}"></i>`);
   const events = span.events.map(({ name, timeUs }) =>
     `<i class="event" title="${escape(name)}" style="${place(timeUs + shiftUs)}"></i>`
@@ -99,7 +99,7 @@ function rowHtml(node: SpanNode, options: RowOptions): string {
   const duration = isOpen ? "open" : formatDuration(node.endUs - node.startUs);
   return `<details class="${classes.join(" ")}"><summary>` +
     `<span class="name" style="padding-left:${depth}em">${escape(span.name)} ` +
-    `<small>${escape(span.service)}</small></span>` +
+    `<small>${escape(spanLabel(span))}</small></span>` +
     `<span class="track"><i class="bar" style="${place(node.startUs, node.endUs)}"></i>` +
     `${holes.join("")}${events.join("")}</span>` +
     `<span class="time">${escape(duration)}</span></summary>${detailsHtml(node, tree)}</details>`;

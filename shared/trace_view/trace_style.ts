@@ -31,6 +31,15 @@ summary:focus-visible { outline: 2px solid var(--bar); }
 .time { text-align: right; }
 .key { display: inline-block; padding: 0 .4rem; border-left: .8rem solid var(--bar, var(--line)); }
 .key.path { font-weight: 600; }
+.key.event { border-left: 3px solid var(--ink); }
+@media (max-width: 640px) {
+  body { margin: .6rem; }
+  summary { grid-template-columns: 1fr auto; gap: 0 .5rem; }
+  .track { grid-row: 2; grid-column: 1 / -1; }
+  .axis { grid-template-columns: repeat(5, 1fr); }
+  .axis span:first-child { grid-column: 1; }
+  td { font-size: .85rem; }
+}
 table { margin: .3rem 0 .8rem 1rem; border-collapse: collapse; }
 th { text-align: left; font-weight: normal; color: var(--soft); padding-right: 1rem;
   vertical-align: top; }

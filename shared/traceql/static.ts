@@ -7,6 +7,7 @@
 
 import type { AttributeValue, SpanKind, SpanStatus } from "../otlp/mod.ts";
 import { formatDuration } from "./duration.ts";
+import { matchesPattern } from "./pattern.ts";
 
 export type Static =
   | AttributeValue
@@ -111,9 +112,9 @@ function compareStrings(op: ComparisonOp, left: string, right: string): boolean 
     case ">=":
       return left >= right;
     case "=~":
-      return anchoredRegExp(right).test(left);
+      return matchesPattern(right, left);
     case "!~":
-      return !anchoredRegExp(right).test(left);
+      return !matchesPattern(right, left);
   }
 }
 
@@ -125,24 +126,6 @@ function mirrored(op: ComparisonOp): ComparisonOp {
     ">=": "<=",
   };
   return mirrors[op] ?? op;
-}
-
-const MAX_CACHED_PATTERNS = 64;
-const patterns = new Map<string, RegExp>();
-
-/**
- * A pattern that must match the whole text, as Tempo's. Flags at its front, such as `(?i)`, are
- * Go's way to write them. Throws a SyntaxError for a pattern that is none.
- */
-export function anchoredRegExp(pattern: string): RegExp {
-  let regExp = patterns.get(pattern);
-  if (regExp === undefined) {
-    const [prefix, flags = ""] = /^\(\?([ims]+)\)/.exec(pattern) ?? [""];
-    regExp = new RegExp(`^(?:${pattern.slice(prefix.length)})$`, `u${flags}`);
-    if (patterns.size >= MAX_CACHED_PATTERNS) patterns.clear();
-    patterns.set(pattern, regExp);
-  }
-  return regExp;
 }
 
 /** As labels and values print: the bare text of a string, Go's form of a duration. */

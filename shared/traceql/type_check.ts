@@ -2,7 +2,8 @@
 
 import type { AttributeRef, BinaryOp, FieldExpression } from "./ast.ts";
 import { meaningError } from "./errors.ts";
-import { anchoredRegExp, isNumeric, type Static, type StaticType } from "./static.ts";
+import { compilePattern } from "./pattern.ts";
+import { isNumeric, type Static, type StaticType } from "./static.ts";
 
 /** `attribute`: of any type, known only with the span. */
 type ImpliedType = StaticType | "attribute";
@@ -123,7 +124,7 @@ function checkPattern(source: string, pattern: FieldExpression): void {
     throw meaningError(source, pattern.at, "a regular expression must be a string literal");
   }
   try {
-    anchoredRegExp(pattern.value.value);
+    compilePattern(pattern.value.value);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw meaningError(source, pattern.at, `invalid regex: ${reason}`);

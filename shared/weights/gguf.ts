@@ -3,8 +3,10 @@
 import { readAt } from "../download/read_at.ts";
 import { readModelShape } from "./architectures.ts";
 import { ModelFileError } from "./errors.ts";
+import { findNotFinite } from "./finite_weights.ts";
 import { type GgufHeader, type GgufHeaderOptions, readGgufHeader } from "./gguf_header.ts";
 import type { ModelFile, ModelShape, TensorInfo } from "./model_file.ts";
+import { TENSOR_TYPES } from "./tensor_types.ts";
 
 /**
  * Opens a GGUF file and checks its header, its metadata and the place and shape of every tensor.
@@ -78,19 +80,35 @@ class GgufFile implements ModelFile {
           `it has ${tensor.byteLength} bytes`,
       );
     }
-    const turn = this.#lastRead.then(() => this.#readAt(tensor.fileOffset + byteOffset, into));
+    const { bytesPerBlock } = TENSOR_TYPES[tensor.type];
+    if (byteOffset % bytesPerBlock !== 0 || into.length % bytesPerBlock !== 0) {
+      throw new RangeError(
+        `Cannot read ${into.length} bytes from ${byteOffset} on of tensor "${tensor.name}": ` +
+          `its blocks have ${bytesPerBlock} bytes`,
+      );
+    }
+    const turn = this.#lastRead.then(() => this.#readBlocks(tensor, byteOffset, into));
     this.#lastRead = turn.catch(() => {
       // The caller of this read gets the error; the next read starts afresh.
     });
     return turn;
   }
 
-  async #readAt(fileOffset: number, into: Uint8Array): Promise<void> {
+  async #readBlocks(tensor: TensorInfo, byteOffset: number, into: Uint8Array): Promise<void> {
+    const fileOffset = tensor.fileOffset + byteOffset;
     const filled = await readAt(this.#file, fileOffset, into);
-    if (filled === into.length) return;
+    if (filled < into.length) {
+      throw new ModelFileError(
+        this.path,
+        `it became shorter while it was read (at byte ${fileOffset + filled})`,
+      );
+    }
+    const wrong = findNotFinite(tensor.type, into);
+    if (wrong < 0) return;
     throw new ModelFileError(
       this.path,
-      `it became shorter while it was read (at byte ${fileOffset + filled})`,
+      `tensor "${tensor.name}" has a weight that is infinite or no number ` +
+        `(at byte ${fileOffset + wrong}): the file is damaged, or its conversion went wrong`,
     );
   }
 

@@ -1,6 +1,7 @@
 import { assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert/mod.js";
 import { ModelFileError } from "./errors.ts";
 import { openGguf } from "./gguf.ts";
+import type { TensorInfo } from "./model_file.ts";
 import { encodeTiny, f32Tensor, temporaryFile, tinyLlama } from "./testing/tiny_llama.ts";
 
 Deno.test("openGguf() reads the shape of a llama model, with GGUF's defaults for what is absent", async () => {
@@ -83,6 +84,36 @@ Deno.test("ModelFile.read() refuses to pass a tensor's end", async () => {
   const tensor = file.tensors.get("output_norm.weight")!;
   assertThrows(() => file.read(tensor, 8, new Uint8Array(32)), RangeError, "output_norm.weight");
   assertThrows(() => file.read(tensor, -1, new Uint8Array(4)), RangeError, "output_norm.weight");
+});
+
+Deno.test("ModelFile.read() reads whole blocks only", async () => {
+  await using source = await temporaryFile(await encodeTiny(tinyLlama()));
+  await using file = await openGguf(source.path);
+  const tensor = file.tensors.get("output_norm.weight")!;
+  assertThrows(() => file.read(tensor, 2, new Uint8Array(4)), RangeError, "blocks have 4 bytes");
+  assertThrows(() => file.read(tensor, 4, new Uint8Array(6)), RangeError, "blocks have 4 bytes");
+});
+
+Deno.test("ModelFile.read() refuses weights that are no finite numbers, and says where", async () => {
+  const bytes = await encodeTiny(tinyLlama());
+  let damaged: TensorInfo;
+  {
+    await using intact = await temporaryFile(bytes);
+    await using file = await openGguf(intact.path);
+    damaged = file.tensors.get("blk.1.ffn_up.weight")!;
+  }
+  const at = damaged.fileOffset + 5 * 4;
+  for (const value of [NaN, Infinity, -Infinity]) {
+    new DataView(bytes.buffer).setFloat32(at, value, true);
+    await using source = await temporaryFile(bytes);
+    await using file = await openGguf(source.path);
+    await assertRejects(
+      () => file.read(damaged, 4 * 4, new Uint8Array(4 * 4)),
+      ModelFileError,
+      `tensor "blk.1.ffn_up.weight" has a weight that is infinite or no number (at byte ${at})`,
+    );
+    await file.read(damaged, 6 * 4, new Uint8Array(4 * 4));
+  }
 });
 
 Deno.test("ModelFile.read() says so when the file became shorter, and later reads still work", async () => {

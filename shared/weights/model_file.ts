@@ -48,6 +48,9 @@ export interface ModelFile extends AsyncDisposable {
   readonly parameterCount: number;
   readonly metadata: ReadonlyMap<string, unknown>;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
-  /** Reads `into.length` bytes of a tensor from `byteOffset` on. Throws when it would pass its end. */
+  /**
+   * Reads `into.length` bytes of a tensor, whole blocks, from `byteOffset` on. Throws a RangeError when
+   * it would pass the tensor's end, rejects with a ModelFileError where weights are not finite.
+   */
   read(tensor: TensorInfo, byteOffset: number, into: Uint8Array): Promise<void>;
 }

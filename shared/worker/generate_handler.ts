@@ -2,11 +2,25 @@
 
 import { type CallHandler, HandlerError, type IncomingCall } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
-import { parseWorkRequest, type WorkRequest } from "../messages/mod.ts";
+import { parseWorkRequest, type WorkErrorCode, type WorkRequest } from "../messages/mod.ts";
 import type { ActiveSpan, RequestIds } from "../telemetry/telemetry.ts";
 import { callFailure, cancellationOf } from "./call_failure.ts";
 import { type EndFrame, GenerateRun } from "./generate_run.ts";
 import type { WorkerContext } from "./worker_context.ts";
+
+/** Dynamo's words for failures: `error_type` of log lines, at the frontend as here. */
+const ERROR_TYPES: Readonly<Record<WorkErrorCode, string>> = {
+  overloaded: "overload",
+  too_long: "validation",
+  draining: "unavailable",
+  transfer_failed: "unavailable",
+  engine_failed: "internal",
+  bad_request: "validation",
+  internal: "internal",
+  cancelled: "cancelled",
+  deadline_exceeded: "response_timeout",
+};
+const ERROR_TYPE_OF: ReadonlyMap<string, string> = new Map(Object.entries(ERROR_TYPES));
 
 /** The handler of the `generate` endpoint. */
 export function generateHandler(context: WorkerContext): CallHandler {
@@ -17,7 +31,9 @@ export function generateHandler(context: WorkerContext): CallHandler {
       requestId: call.headers["request-id"] ?? call.callId,
     };
     const span = openSpan(context, call, ids, receivedAtMs);
-    const end = context.metrics.requestStarted();
+    const endMetrics = context.metrics.requestStarted();
+    const end = (outcome: string) =>
+      endMetrics(outcome, span.isExported ? span.traceId : undefined);
     let endMs: number | undefined;
     span.log.info("request received");
     try {
@@ -90,7 +106,8 @@ function endCancelled(
   if (signal === "stop_string") return endWell(span, "stop", elapsedMs);
   span.set({ "request.outcome": "cancelled" });
   const fields = {
-    error_type: "cancelled",
+    status: "cancelled",
+    error_type: ERROR_TYPES.cancelled,
     cancellation_signal: signal,
     elapsed_ms: elapsedMs,
   };
@@ -104,14 +121,18 @@ function endFailed(
   failure: HandlerError,
   elapsedMs: number,
 ): void {
-  span.set({ "request.outcome": failure.code === "overloaded" ? "rejected" : "error" });
+  const outcome = failure.code === "overloaded" ? "rejected" : "error";
+  span.set({ "request.outcome": outcome });
   span.fail(failure.code, failure.message);
-  span.log.error("request completed", {
-    error_type: failure.code,
-    elapsed_ms: elapsedMs,
-    status: "error",
+  const fields = {
+    status: outcome,
+    error_type: ERROR_TYPE_OF.get(failure.code) ?? "internal",
+    error_code: failure.code,
     error_detail: failure.message,
-  });
+    elapsed_ms: elapsedMs,
+  };
+  if (outcome === "rejected") span.log.warn("request rejected", fields);
+  else span.log.error("request completed", fields);
 }
 
 function readRequest(payload: unknown, modelName: string): WorkRequest {

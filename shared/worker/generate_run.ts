@@ -250,7 +250,13 @@ export class GenerateRun {
   ): void {
     const durationMs = stats.endedAtMs - stats.startedAtMs;
     this.#times.kvTransferMs = durationMs;
-    this.#run.context.metrics.kvTransferred(direction, stats.bytes, durationMs);
+    const { context, span } = this.#run;
+    context.metrics.kvTransferred({
+      direction,
+      bytes: stats.bytes,
+      durationMs,
+      traceId: span.isExported ? span.traceId : undefined,
+    });
   }
 
   /** Whether the first token already ended the text, so that nothing is left to decode. */

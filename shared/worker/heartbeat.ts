@@ -5,18 +5,20 @@ import { epochMs } from "../clock/epoch_clock.ts";
 import { BLOCK_TOKENS } from "../engine/backend.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { InstanceModel, InstanceRecord } from "../messages/mod.ts";
+import type { ExporterHealth } from "../telemetry/telemetry.ts";
 
 export type WorkerIdentity =
-  & Pick<InstanceRecord, "instanceId" | "namespace" | "role" | "startedAtMs" | "isDraining">
+  & Pick<InstanceRecord, "instanceId" | "namespace" | "role" | "startedAtMs" | "state">
   & { readonly model: Pick<InstanceModel, "name" | "cardDigest" | "contextLength"> }
-  & { readonly queueLimit: number };
+  & { readonly queueLimit: number; readonly exporter: ExporterHealth };
 
 /** The heartbeat of now. */
 export function heartbeatOf(
   engine: Engine,
-  { model, queueLimit, ...identity }: WorkerIdentity,
+  { model, queueLimit, exporter, ...identity }: WorkerIdentity,
 ): InstanceRecord {
   const { device, kv } = engine.info;
+  const { exportedSpans, droppedSpans, failedBatches, queuedSpans } = exporter;
   return {
     ...identity,
     host: hostname(),
@@ -25,5 +27,6 @@ export function heartbeatOf(
     model: { ...model, blockTokens: BLOCK_TOKENS, blockBytes: kv.blockBytes },
     device,
     load: { ...engine.load, queueLimit },
+    exporter: { exportedSpans, droppedSpans, failedBatches, queuedSpans },
   };
 }

@@ -26,8 +26,8 @@ export interface KvReceiverOptions {
 
 /**
  * Reads the transfer to its end. The `kv.receive` span is made when it is over: under the sender's
- * `kv.send` when it succeeded, under this worker's own `handle_payload` when it did not, so that a
- * dead sender leaves no orphan. Throws a HandlerError: `transfer_failed`, or why the call was aborted.
+ * `kv.send` when it succeeded, under this worker's own `handle_payload` when it did not, or when the
+ * sender died before its spans had left, so that a dead sender leaves no orphan. Throws a HandlerError: `transfer_failed`, or why the call was aborted.
  */
 export async function receiveKv(
   telemetry: Telemetry,
@@ -67,6 +67,7 @@ export async function receiveKv(
         const receive = telemetry.serverSpan("kv_receive", headers, options.ids, {
           startMs: part.stats.startedAtMs,
           attributes: receiveAttributes(options, part.stats, totalBlocks),
+          standInParent: request,
         });
         receive.end(part.stats.endedAtMs);
         return { end: parseKvEnd(part.meta), receive, stats: part.stats };

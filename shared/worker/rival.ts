@@ -1,14 +1,18 @@
 /**
  * Two live workers with one instance id would both take every call of that id, and their frames would
- * mix. The second one finds the first before it serves, and does not start.
+ * mix. The second one finds the first before it serves, and does not start. Where neither could find
+ * the other, since both started in the same moment or one was cut off from NATS, they meet by their
+ * heartbeats, and the one that started later ends. Every process compares the same two records, so it
+ * does not matter whose clock was right.
  */
 
-import { type Bus, CallError } from "../bus/mod.ts";
+import { type Bus, CallError, type InstanceDirectory } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
-import { endpointSubject, type Role } from "../messages/mod.ts";
+import { endpointSubject, type InstanceRecord, type Role } from "../messages/mod.ts";
 
 const ROLES: readonly Role[] = ["prefill", "decode"];
 const ANSWER_MS = 1_000;
+const REMEDY = "Give each worker its own DYN_INSTANCE_ID, or none";
 
 /**
  * Throws an Error that says what to change when a worker with this instance id is up. One that does not
@@ -19,9 +23,42 @@ export async function refuseRival(bus: Bus, instanceId: string): Promise<void> {
   const rival = ROLES.find((_, index) => answers[index]);
   if (rival === undefined) return;
   throw new Error(
-    `Cannot start: a ${rival} worker with the instance id ${instanceId} is up. ` +
-      "Give each worker its own DYN_INSTANCE_ID, or none",
+    `Cannot start: a ${rival} worker with the instance id ${instanceId} is up. ${REMEDY}`,
   );
+}
+
+/**
+ * Resolves, with what to change, when a worker with the id of `own` is up that started before this one;
+ * never otherwise. `heartbeat` is of this one: what a later worker with the id said of itself is put
+ * right by it at once, wherever it was heard.
+ */
+export function untilOutranked(
+  directory: InstanceDirectory,
+  own: InstanceRecord,
+  heartbeat: { publishNow(): void },
+): Promise<Error> {
+  return new Promise((resolve) => {
+    directory.onChange((instances) => {
+      const known = instances.find(({ instanceId }) => instanceId === own.instanceId);
+      if (known === undefined) return heartbeat.publishNow();
+      const order = compareStarts(known, own);
+      if (order > 0) heartbeat.publishNow();
+      else if (order < 0) resolve(outranked(known));
+    });
+  });
+}
+
+function outranked({ instanceId, role, host, pid }: InstanceRecord): Error {
+  return new Error(
+    `Cannot go on: a ${role} worker with the same instance id ${instanceId} started before this one ` +
+      `(process ${pid} on ${host}). ${REMEDY}`,
+  );
+}
+
+/** 0 for one and the same process. */
+function compareStarts(a: InstanceRecord, b: InstanceRecord): number {
+  const byHost = a.host === b.host ? 0 : a.host < b.host ? -1 : 1;
+  return a.startedAtMs - b.startedAtMs || a.pid - b.pid || byHost;
 }
 
 /** A call without a payload is refused by whoever serves the endpoint, and does nothing there. */

@@ -19,7 +19,7 @@ export function simulationOf(settings: Settings): Simulation {
   };
 }
 
-/** Reads `fail@3,lost@9,slow@5:2000`; the configuration has checked the form. */
+/** Reads `fail@3,lost@9,crash@9,slow@5:2000`; the configuration has checked the form. */
 function parseFaults(text: string): SimulatedFault[] {
   return text.split(",").filter(Boolean).map((item) => {
     const [kind = "", where = ""] = item.split("@");
@@ -27,7 +27,9 @@ function parseFaults(text: string): SimulatedFault[] {
     if (step !== undefined && kind === "slow" && extraMs !== undefined) {
       return { kind, step, extraMs };
     }
-    if (step !== undefined && (kind === "fail" || kind === "lost")) return { kind, step };
+    if (step !== undefined && (kind === "fail" || kind === "lost" || kind === "crash")) {
+      return { kind, step };
+    }
     throw new TypeError(`Cannot read the fault "${item}" of DYN_SIM_FAULTS`);
   });
 }

@@ -7,12 +7,13 @@ Deno.test("simulationOf() reads times in milliseconds and faults by step", () =>
     DYN_SIM_STEP_US: "2500",
     DYN_SIM_JITTER_PERCENT: "25",
     DYN_SIM_SPEEDUP: "0.5",
-    DYN_SIM_FAULTS: "fail@3,lost@9,slow@5:2000",
+    DYN_SIM_FAULTS: "fail@3,lost@9,crash@7,slow@5:2000",
   }));
   assertEquals([simulation.stepMs, simulation.jitter, simulation.speedup], [2.5, 0.25, 0.5]);
   assertEquals(simulation.faults, [
     { kind: "fail", step: 3 },
     { kind: "lost", step: 9 },
+    { kind: "crash", step: 7 },
     { kind: "slow", step: 5, extraMs: 2000 },
   ]);
   assertEquals(simulationOf(loadSettings({})).faults, []);

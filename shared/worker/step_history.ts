@@ -7,6 +7,7 @@
  */
 
 import type { StepReport } from "../engine/engine.ts";
+import type { StepTraces } from "../telemetry/metrics/mod.ts";
 import type { ActiveSpan } from "../telemetry/telemetry.ts";
 
 /** More than pass between a token's report and its handling. */
@@ -82,6 +83,18 @@ export class StepHistory {
   at(step: number): PastStep | null {
     const past = this.#steps[step % MAX_STEPS];
     return past?.report.step === step ? past : null;
+  }
+
+  /** For each kind of rows in a step, the trace of a request in it that is exported. */
+  tracesOf({ members }: StepReport): StepTraces {
+    const traces: { -readonly [K in keyof StepTraces]: StepTraces[K] } = {};
+    for (const { sequenceId, isDecode } of members) {
+      const kind = isDecode ? "decode" : "prefill";
+      if (traces[kind] !== undefined) continue;
+      const span = this.requestOf(sequenceId)?.span;
+      if (span?.isExported === true) traces[kind] = span.traceId;
+    }
+    return traces;
   }
 
   #work(sequenceId: string, amount: number): StepWork {

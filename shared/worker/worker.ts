@@ -9,10 +9,10 @@ import type { Bus } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
 import type { Engine, EngineSource, StepReport } from "../engine/engine.ts";
 import { startEngine } from "../engine_thread/mod.ts";
-import type { InstanceRecord, Role } from "../messages/mod.ts";
+import type { InstanceRecord, InstanceState, Role } from "../messages/mod.ts";
 import { serveHttp } from "../process/http_server.ts";
 import { runService, type ServiceContext } from "../process/run_service.ts";
-import { connectServiceBus } from "../process/service_bus.ts";
+import { connectServiceBus, shareExported } from "../process/service_bus.ts";
 import { createWorkerMetrics, type WorkerMetrics } from "../telemetry/metrics/mod.ts";
 import type { ActiveSpan } from "../telemetry/mod.ts";
 import { SIMULATED } from "../weights/model_file.ts";
@@ -21,7 +21,7 @@ import { generateHandler } from "./generate_handler.ts";
 import { heartbeatOf } from "./heartbeat.ts";
 import { cardHandler, type EncodedCard, encodeModelCard } from "./model_card.ts";
 import { openModel } from "./model_source.ts";
-import { refuseRival } from "./rival.ts";
+import { refuseRival, untilOutranked } from "./rival.ts";
 import { statusApp, type WorkerStatus } from "./status_server.ts";
 import { StepHistory } from "./step_history.ts";
 import { recordStep } from "./step_spans.ts";
@@ -103,7 +103,7 @@ class WorkerProcess {
 
   /** Takes no more calls and lets running ones end within the time. */
   async drain({ bus, heartbeat, stopServing }: StartedWorker): Promise<void> {
-    this.#status = { ...this.#status, status: "draining" };
+    if (this.#status.status !== "failed") this.#status = { ...this.#status, status: "draining" };
     heartbeat.publishNow();
     stopServing();
     const { settings, telemetry } = this.#context;
@@ -116,7 +116,7 @@ class WorkerProcess {
     this.#serveStatus();
     const model = await this.#readModel();
     const [{ bus, lost }, engine] = await this.#openBoth(span, model);
-    if (settings.DYN_INSTANCE_ID !== "") await refuseRival(bus, instanceId);
+    await refuseRival(bus, instanceId);
     const { device } = engine.info;
     telemetry.describe({
       "model.name": model.card.card.name,
@@ -163,7 +163,8 @@ class WorkerProcess {
     if (device.backend === SIMULATED) {
       telemetry.log.warn("the engine is simulated: every answer is made up", { model: name });
     }
-    const failed = Promise.race([engine.closed, lost.catch((error: Error) => error)])
+    const outranked = untilOutranked(bus.directory(), this.#heartbeat(model, engine), heartbeat);
+    const failed = Promise.race([engine.closed, lost.catch((error: Error) => error), outranked])
       .then((reason) => {
         const error = reason ?? new Error("Cannot go on: the engine closed");
         this.#status = { status: "failed", details: { reason: error.message } };
@@ -208,6 +209,7 @@ class WorkerProcess {
     });
     const connecting = connectServiceBus(this.#role, this.#context).then((service) => {
       this.#bus = this.#open.use(service.bus);
+      shareExported(service.bus, this.#context.telemetry);
       return service;
     });
     const starting = this.#startEngine(model).then((engine) => {
@@ -221,6 +223,7 @@ class WorkerProcess {
 
   async #startEngine({ source, contextLength }: LoadedModel): Promise<Engine> {
     const { settings, telemetry } = this.#context;
+    const console = telemetry.logger("console");
     try {
       return await startEngine({
         ...source,
@@ -230,6 +233,8 @@ class WorkerProcess {
         queueLimit: settings.DYN_QUEUE_LIMIT,
         onStep: (report) => this.#stepDone(report),
         onProgress: (share) => telemetry.log.debug("loading weights", { share }),
+        onOutput: ({ level, text, fields }) =>
+          console[level](text, { thread: "engine", ...fields }),
       });
     } catch (error) {
       if (error instanceof Error) error.message = inOperatorsWords(error.message);
@@ -242,7 +247,7 @@ class WorkerProcess {
     if (backend === undefined) return;
     const { telemetry, instanceId } = this.#context;
     const steps = this.#steps;
-    this.#metrics.stepDone(report);
+    this.#metrics.stepDone(report, steps.tracesOf(report));
     steps.add(report);
     recordStep(report, { telemetry, role: this.#role, instanceId, steps, backend });
   }
@@ -276,15 +281,21 @@ class WorkerProcess {
   }
 
   #heartbeat({ card, contextLength }: LoadedModel, engine: Engine): InstanceRecord {
-    const { settings, instanceId } = this.#context;
+    const { settings, telemetry, instanceId } = this.#context;
     return heartbeatOf(engine, {
       instanceId,
       namespace: settings.DYN_NAMESPACE,
       role: this.#role,
       startedAtMs: this.#startedAtMs,
-      isDraining: ["draining", "stuck"].includes(this.#statusNow().status),
+      state: instanceState(this.#statusNow()),
       model: { name: card.card.name, cardDigest: card.digest, contextLength },
       queueLimit: settings.DYN_QUEUE_LIMIT,
+      exporter: telemetry.exporter,
     });
   }
+}
+
+/** Who starts is told of when all is up; who is cut off reaches nobody. */
+function instanceState({ status }: WorkerStatus): InstanceState {
+  return status === "starting" || status === "disconnected" ? "ready" : status;
 }

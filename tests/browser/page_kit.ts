@@ -1,16 +1,15 @@
 /// <reference lib="dom" />
 /** A stack with its traces service and a browser that watches it: what the tests of the page share. */
 
-import { fromFileUrl, join } from "@std/path/mod.js";
-import { TextLineStream } from "@std/streams/mod.js";
+import { join } from "@std/path/mod.js";
 import type { Browser, Page } from "playwright-core";
 import { launchChromium } from "../kit/browser.ts";
+import { denoRun, Program } from "../kit/program.ts";
 import { Stack } from "../kit/stack.ts";
 
 export const MODEL = "smollm2-135m-instruct";
 export const WIDTHS = [360, 1920] as const;
 export const THEMES = ["light", "dark"] as const;
-const TRACES_MAIN = fromFileUrl(new URL("../../services/traces/main.ts", import.meta.url));
 /** A software renderer shares the cores with the engine. */
 const TIMEOUT_MS = 60_000;
 
@@ -107,8 +106,7 @@ export async function startTempoPage(
   frontendUrl: string,
   env: Readonly<Record<string, string>>,
 ): Promise<TempoPage> {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", TRACES_MAIN],
+  const program = new Program(denoRun("services/traces/main.ts"), {
     env: {
       DYN_TRACES_QUERY_PORT: "0",
       DYN_TRACES_FRONTEND_URL: frontendUrl,
@@ -116,25 +114,13 @@ export async function startTempoPage(
       DYN_LOGGING_JSONL: "1",
       ...env,
     },
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  const text: ReadableStream<string> = process.stderr.pipeThrough(new TextDecoderStream())
-    .pipeThrough(new TextLineStream());
-  const lines = text.getReader();
-  let port: unknown;
-  while (port === undefined) {
-    const { value, done } = await lines.read();
-    if (done) throw new Error("The traces service ended before it was ready");
-    port = JSON.parse(value).query_port;
-  }
+  });
+  const [, port] = await program.waitForErrorLine(/"query_port":(\d+)/);
   return {
     url: `http://127.0.0.1:${port}`,
     async [Symbol.asyncDispose]() {
-      process.kill("SIGTERM");
-      await lines.cancel();
-      await process.status;
+      program.signal("SIGTERM");
+      await program.end();
     },
   };
 }

@@ -2,9 +2,9 @@
 /** The page in a real browser, against the whole of `start`. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { findChromium } from "../kit/browser.ts";
-import { eventually } from "../kit/stack.ts";
+import { eventually } from "../kit/waits.ts";
 import { FAKE_TEMPO_TRACE, startFakeTempo } from "../../services/traces/testing/fake_tempo.ts";
 import { answered, ask, MODEL, PageKit, startTempoPage, THEMES, WIDTHS } from "./page_kit.ts";
 
@@ -202,18 +202,10 @@ test("a trace shows both ends of its KV transfer, its tokens over time and its l
 test("a trace names the requests that shared its steps", async () => {
   const ids = ["c1", "c2"].map((byte) => byte.repeat(16));
   await Promise.all(ids.map(async (traceId) => {
-    const answer = await fetch(`${kit.stack.url}/v1/chat/completions`, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        traceparent: `00-${traceId}-${"1".repeat(16)}-01`,
-      },
-      body: JSON.stringify({
-        model: MODEL,
-        messages: [{ role: "user", content: "Count to one hundred." }],
-        max_tokens: 40,
-        ignore_eos: true,
-      }),
+    const messages = [{ role: "user", content: "Count to one hundred." }];
+    const body = { model: MODEL, messages, max_tokens: 40, ignore_eos: true };
+    const answer = await kit.stack.post("chat/completions", body, {
+      headers: { traceparent: `00-${traceId}-${"1".repeat(16)}-01` },
     });
     await answer.body?.cancel();
     assertEquals(answer.status, 200);
@@ -265,13 +257,34 @@ test("two requests are compared span by span", async () => {
   assertMatch(await row.innerText(), /\+[\d.]+ (ms|s)/);
 });
 
-test("system shows each worker with its model and device, and the exporter", async () => {
+test("system shows each worker with its model, device and load, and how each exports", async () => {
   await using tab = await kit.open("#/system");
   const { page } = tab;
-  await page.locator(".list tbody tr").nth(1).waitFor();
-  const text = await page.locator("main").innerText();
-  for (const word of ["healthy", "prefill", "decode", MODEL, "exported"]) {
-    assertStringIncludes(text, word);
+  const table = (heading: string) =>
+    page.locator("h2", { hasText: heading }).locator("xpath=following-sibling::*[1]");
+  const cells = (row: Locator) => row.locator("td").allInnerTexts();
+  for (const role of ["prefill", "decode"]) {
+    const row = table("Instances").locator("tbody tr", { hasText: role });
+    await row.waitFor();
+    const [id = "", , model, , , kv, , , device] = await cells(row);
+    assertMatch(id, /^[0-9a-f]{8}$/);
+    assertEquals(model, MODEL);
+    assertMatch(kv ?? "", /^\d+ % of [\d,]+ blocks$/);
+    assertMatch(device ?? "", /^(cpu|webgpu): ./);
+  }
+  const health = await (await fetch(`${kit.stack.url}/health`)).json();
+  const exporters = [health, ...health.instances].map(({ telemetry }) => telemetry);
+  const shown = table("Export of spans").locator("tbody tr");
+  assertEquals((await shown.allInnerTexts()).map((text) => text.split(/\s/)[0]).sort(), [
+    "decode",
+    "frontend",
+    "prefill",
+  ]);
+  for (const { exported_spans: exported, dropped_spans: lost } of exporters) {
+    assert(exported > 0, "no span exported");
+    assertEquals(lost, 0);
+    await shown.filter({ hasText: exported.toLocaleString("en") }).filter({ hasText: "healthy" })
+      .first().waitFor();
   }
 });
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert/mod.js";
 import { type Bus, CallAborted, CallError, type Frame } from "../../shared/bus/mod.ts";
+import { within } from "../kit/waits.ts";
 import { connectTestBus, generateSubject, instanceRecord } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 import { startPeer } from "./peer_kit.ts";
@@ -39,7 +40,7 @@ Deno.test("a handler is aborted as caller_lost when its caller is killed", async
   await using peer = startPeer(server.url, "call", "w");
   await peer.ready;
   await peer.kill();
-  assertEquals(await aborted, "caller_lost");
+  assertEquals(await within("the abort", aborted), "caller_lost");
 });
 
 Deno.test("call() fails when the server is gone for longer than the liveness checks allow", async () => {
@@ -51,7 +52,7 @@ Deno.test("call() fails when the server is gone for longer than the liveness che
   const call = await startedCall(caller);
   await server.kill();
   assertEquals(await failureOf(call), "disconnected");
-  assertEquals(await aborted, "caller_lost");
+  assertEquals(await within("the abort", aborted), "caller_lost");
 });
 
 Deno.test("call() fails when the server hangs with its sockets open", async () => {
@@ -73,7 +74,7 @@ Deno.test("call() refuses to start without a connection", async () => {
     onStatus: (status) => status.kind === "disconnected" && disconnected.resolve(),
   });
   await server.kill();
-  await disconnected.promise;
+  await within("the disconnection", disconnected.promise);
   const call = caller.call(generateSubject("w"), null)[Symbol.asyncIterator]();
   assertEquals(await failureOf(call), "disconnected");
   await assertRejects(() => caller.ping(), Error, "not connected");
@@ -110,11 +111,12 @@ Deno.test("call() finds frames that were lost with a connection, and cancels the
   await server.kill();
   lost.resolve();
   await server.restart();
-  await Promise.all([reconnected.worker.promise, reconnected.caller.promise]);
+  const both = Promise.all([reconnected.worker.promise, reconnected.caller.promise]);
+  await within("both reconnections", both);
   await Promise.all([worker.ping(), caller.ping()]);
   goOn.resolve();
   assertEquals(await failureOf(call), "disconnected");
-  assertEquals(await aborted.promise, "cancelled");
+  assertEquals(await within("the abort", aborted.promise), "cancelled");
 });
 
 Deno.test("new calls succeed by themselves after the server came back", async () => {
@@ -128,7 +130,7 @@ Deno.test("new calls succeed by themselves after the server came back", async ()
   worker.announce(() => instanceRecord("w"));
   await server.kill();
   await server.restart();
-  await reconnected.promise;
+  await within("the reconnection", reconnected.promise);
   // The worker's first heartbeat after the outage says that it is back.
   await caller.directory().until((instances) => instances.length === 1);
   const bodies = [];

@@ -6,6 +6,7 @@ import {
   HandlerError,
   type IncomingCall,
 } from "../../shared/bus/mod.ts";
+import { within } from "../kit/waits.ts";
 import { connectTestBus, generateSubject, KEEPALIVE_MS } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 
@@ -37,7 +38,7 @@ Deno.test("call() carries payload and headers to the handler as they were", asyn
   };
   const payload = { promptTokens: [1, 2, 49151], sampling: { temperature: 0.7 } };
   await collect(caller.call(generateSubject("w"), payload, { headers }));
-  const call = await seen.promise;
+  const call = await within("the call", seen.promise);
   assertEquals(call.payload, payload);
   assertEquals(call.headers, headers);
 });
@@ -89,7 +90,7 @@ Deno.test("call() cancelled by its signal throws the reason and aborts the handl
     for await (const _ of call) abort.abort(reason);
   });
   assertEquals(error, reason);
-  const { abortCause, headers } = await aborted;
+  const { abortCause, headers } = await within("the abort", aborted);
   assertEquals([abortCause, headers], ["cancelled", { traceparent: "cancel" }]);
 });
 
@@ -109,7 +110,7 @@ Deno.test("leaving the loop of a call early aborts the handler", async () => {
   const aborted = serveUntilAborted(worker);
   await worker.ping();
   for await (const _ of caller.call(generateSubject("w"), null)) break;
-  assertEquals((await aborted).abortCause, "cancelled");
+  assertEquals((await within("the abort", aborted)).abortCause, "cancelled");
 });
 
 Deno.test("a deadline ends a call at both ends", async () => {
@@ -122,7 +123,9 @@ Deno.test("a deadline ends a call at both ends", async () => {
   const [failure] = await failureOf(caller.call(generateSubject("w"), null, { deadlineAtMs }));
   assertEquals(failure, "deadline_exceeded");
   assert(Date.now() >= deadlineAtMs - 1);
-  assert(["deadline_exceeded", "cancelled"].includes((await aborted).abortCause));
+  assert(
+    ["deadline_exceeded", "cancelled"].includes((await within("the abort", aborted)).abortCause),
+  );
 });
 
 Deno.test("a deadline in the past fails the call before it leaves", async () => {
@@ -218,7 +221,7 @@ Deno.test("drain() out of time aborts what runs and tells its caller", async () 
   await worker.drain(0);
   const error = await assertRejects(() => running.next(), CallError);
   assertEquals([error.failure, error.remoteCode], ["remote_error", "draining"]);
-  assertEquals((await aborted).abortCause, "closed");
+  assertEquals((await within("the abort", aborted)).abortCause, "closed");
 });
 
 Deno.test("call() refuses a payload over the server's limit and names the limit", async () => {

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert/mod.js";
 import type { BusStatus } from "../../shared/bus/mod.ts";
+import { within } from "../kit/waits.ts";
 import { connectTestBus } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 
@@ -93,7 +94,7 @@ Deno.test("onStatus tells of the loss of the connection and of its return", asyn
   });
   await server.kill();
   await server.restart();
-  await reconnected.promise;
+  await within("the reconnection", reconnected.promise);
   assertEquals(seen, ["disconnected", "reconnected"]);
 });
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert/mod.js";
 import type { InstanceDirectory } from "../../shared/bus/mod.ts";
-import type { InstanceRecord } from "../../shared/messages/mod.ts";
+import type { InstanceRecord, InstanceState } from "../../shared/messages/mod.ts";
 import { connectTestBus, instanceRecord } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 
@@ -22,12 +22,12 @@ Deno.test("directory() sees every heartbeat and what publishNow() sends between 
   await using worker = await connectTestBus(server, { heartbeatMs: 60_000 });
   const directory = watcher.directory();
   await watcher.ping();
-  let isDraining = false;
-  const announcement = worker.announce(() => ({ ...instanceRecord("w"), isDraining }));
+  let state: InstanceState = "ready";
+  const announcement = worker.announce(() => ({ ...instanceRecord("w"), state }));
   await directory.until((instances) => instances.length === 1);
-  isDraining = true;
+  state = "draining";
   announcement.publishNow();
-  await directory.until(([instance]) => instance?.isDraining === true);
+  await directory.until(([instance]) => instance?.state === "draining");
 });
 
 Deno.test("directory() forgets an instance at once when it stops", async () => {

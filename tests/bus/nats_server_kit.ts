@@ -7,6 +7,7 @@
 
 import { cacheDirectory, readRegistries } from "../../shared/download/mod.ts";
 import { ensureNatsServer } from "../../shared/provision/mod.ts";
+import { Program } from "../kit/program.ts";
 
 export interface NatsServerOptions {
   /** Server configuration beside the port, in the server's own format. */
@@ -19,7 +20,7 @@ export class NatsServer implements AsyncDisposable {
   readonly port: number;
   readonly #webSocketPort: number;
   readonly #configPath: string;
-  #process?: Deno.ChildProcess;
+  #program?: Program;
 
   private constructor(port: number, webSocketPort: number, configPath: string) {
     this.port = port;
@@ -53,40 +54,27 @@ export class NatsServer implements AsyncDisposable {
 
   /** Starts the server again on its port; resolves when it answers. */
   async restart(): Promise<void> {
-    this.#process = new Deno.Command(await serverProgram(), {
-      args: ["-c", this.#configPath],
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
-    await readUntilReady(this.#process.stderr);
+    this.#program = new Program([await serverProgram(), "-c", this.#configPath]);
+    await this.#program.waitForErrorLine(/Server is ready/);
   }
 
   /** Ends the server without warning. */
   async kill(): Promise<void> {
-    await this.#end("SIGKILL");
+    await this.#program?.[Symbol.asyncDispose]();
   }
 
   /** Freezes the server: its sockets stay open and nothing moves. */
   freeze(): void {
-    this.#process?.kill("SIGSTOP");
+    this.#program?.signal("SIGSTOP");
   }
 
   thaw(): void {
-    this.#process?.kill("SIGCONT");
+    this.#program?.signal("SIGCONT");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#end("SIGKILL");
+    await this.kill();
     await Deno.remove(this.#configPath);
-  }
-
-  async #end(signal: Deno.Signal): Promise<void> {
-    const process = this.#process;
-    if (!process) return;
-    this.#process = undefined;
-    process.kill(signal);
-    await process.status;
   }
 }
 
@@ -111,20 +99,4 @@ function freePort(): number {
   const { port } = listener.addr;
   listener.close();
   return port;
-}
-
-/** Reads the server's log until it says that it is ready, and goes on draining it. */
-async function readUntilReady(log: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
-  const lines = log.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  while (!text.includes("Server is ready")) {
-    const { done, value } = await lines.read();
-    if (done) throw new Error(`nats-server did not start: ${text}`);
-    text += value;
-  }
-  void drain(lines);
-}
-
-async function drain(lines: ReadableStreamDefaultReader<string>): Promise<void> {
-  while (!(await lines.read()).done);
 }

@@ -1,7 +1,7 @@
-import { assertRejects } from "@std/assert/mod.js";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert/mod.js";
 import { HandlerError } from "../../shared/bus/mod.ts";
-import { refuseRival } from "../../shared/worker/rival.ts";
-import { connectTestBus } from "./bus_kit.ts";
+import { refuseRival, untilOutranked } from "../../shared/worker/rival.ts";
+import { connectTestBus, instanceRecord } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 
 Deno.test("refuseRival() finds a live worker with the same id, in either role, and no other", async () => {
@@ -22,4 +22,32 @@ Deno.test("refuseRival() finds a live worker with the same id, in either role, a
   stop();
   await first.ping();
   await refuseRival(second, "w-1");
+});
+
+Deno.test("untilOutranked() ends the later of two workers with one id, and the other stays known", async () => {
+  await using server = await NatsServer.start();
+  const options = { heartbeatMs: 20, instanceTtlMs: 60_000 };
+  await using earlier = await connectTestBus(server, options);
+  await using later = await connectTestBus(server, options);
+  await using frontend = await connectTestBus(server, options);
+  const records = [
+    { ...instanceRecord("w"), pid: 1, startedAtMs: 100 },
+    { ...instanceRecord("w"), pid: 2, startedAtMs: 200 },
+  ] as const;
+  const heard = frontend.directory();
+  await frontend.ping();
+  const heartbeats = [
+    earlier.announce(() => records[0]),
+    later.announce(() => records[1]),
+  ] as const;
+  const stays = untilOutranked(earlier.directory(), records[0], heartbeats[0]);
+  const goes = untilOutranked(later.directory(), records[1], heartbeats[1]);
+  assertStringIncludes(
+    (await goes).message,
+    "a decode worker with the same instance id w started before this one (process 1 on h)",
+  );
+  heartbeats[1].stop();
+  await later.drain(1_000);
+  await heard.until((instances) => instances[0]?.pid === 1);
+  assertEquals(await Promise.race([stays, Promise.resolve("stays")]), "stays");
 });

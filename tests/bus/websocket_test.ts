@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert/mod.js";
+import { within } from "../kit/waits.ts";
 import { connectTestBus, generateSubject } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 
@@ -33,7 +34,7 @@ Deno.test("a WebSocket connection comes back after the server restarted", async 
   });
   await server.kill();
   await server.restart();
-  await reconnected.promise;
+  await within("the reconnection", reconnected.promise);
   assert(await bus.ping() >= 0);
 });
 

@@ -15,6 +15,7 @@ import {
   type WorkFrame,
   type WorkRequest,
 } from "../../shared/messages/mod.ts";
+import { shareExported } from "../../shared/process/service_bus.ts";
 import { createWorkerMetrics } from "../../shared/telemetry/metrics/mod.ts";
 import {
   startTelemetry,
@@ -63,6 +64,7 @@ export async function startWorker(
   const telemetry = startTelemetry(
     telemetryTestOptions(sink.tracesUrl, { serviceName: role, level: 2, ...telemetryOptions }),
   );
+  shareExported(bus, telemetry);
   const steps = new StepHistory();
   const backend = simulation === undefined ? "webgpu" : "simulated";
   const onStep = (report: StepReport) => {

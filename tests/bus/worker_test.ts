@@ -4,13 +4,14 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert/mod.js";
+import { join } from "@std/path/mod.js";
 import { CallError, type Headers } from "../../shared/bus/mod.ts";
 import {
   cancellationHeaders,
   endpointSubject,
   type WorkRequest,
 } from "../../shared/messages/mod.ts";
-import { renderTree, type SinkSpan, startOtlpSink } from "../kit/otlp_sink.ts";
+import { findOrphans, renderTree, type SinkSpan, startOtlpSink } from "../kit/otlp_sink.ts";
 import { connectTestBus, NAMESPACE } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 import { collect, endOf, startWorker, tokensOf, workRequest } from "./worker_kit.ts";
@@ -111,6 +112,34 @@ Deno.test("generateHandler: the spans of a hand-over are one tree over both work
   function order(name: string): number {
     return tree.indexOf(name);
   }
+});
+
+Deno.test("generateHandler: a receiver waits for its sender's spans, and hangs its own elsewhere when they never come", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  // As after a SIGKILL: what has ended there never leaves.
+  const lost = { exportTimeoutMs: 1, tracesUrl: "http://127.0.0.1:9/v1/traces" };
+  await using _prefill = await startWorker(server, sink, "prefill", { telemetry: lost });
+  await using _decode = await startWorker(server, sink, "decode");
+  await using caller = await connectTestBus(server);
+  const transferId = crypto.randomUUID();
+  const [traceId, clientSpan] = ["1".repeat(32), "2".repeat(16)];
+  const headers = { traceparent: `00-${traceId}-${clientSpan}-01`, "request-id": "r-1" };
+  await Promise.all([
+    collect(caller, "prefill", workRequest("prefill", { transferId }), { headers }),
+    collect(caller, "decode", workRequest("decode", { transferId }), { headers }),
+  ]);
+  const spans = await sink.waitForTrace(
+    traceId,
+    (list) => list.some((span) => span.name === "handle_payload"),
+  );
+  assertEquals(findOrphans(spans, [clientSpan]), []);
+  const payload = spans.find((span) => span.name === "handle_payload");
+  const receive = spans.find((span) => span.name === "kv.receive");
+  assertEquals([payload?.service, receive?.parentSpanId], ["decode", payload?.spanId]);
+  // The link leads to the lost one.
+  assertEquals(receive?.links.map((link) => link.traceId), [traceId]);
+  assert(!spans.some((span) => span.spanId === receive?.links[0]?.spanId));
 });
 
 Deno.test("generateHandler: every frame names the span that made it, and the spans say what it cost", async () => {
@@ -273,7 +302,10 @@ Deno.test("generateHandler: wrong messages, models and tokens are bad requests, 
   await using sink = startOtlpSink();
   const running = Promise.withResolvers<void>();
   const block = Promise.withResolvers<void>();
+  const folder = await Deno.makeTempDir();
+  const logFile = join(folder, "decode.jsonl");
   await using decode = await startWorker(server, sink, "decode", {
+    telemetry: { logFile, logFilter: "info" },
     queueLimit: 0,
     maxSlices: 1,
     onStep: () => {
@@ -296,4 +328,15 @@ Deno.test("generateHandler: wrong messages, models and tokens are bad requests, 
   block.resolve();
   assertEquals(await second, "overloaded");
   assertEquals(endOf(await first).finishReason, "length");
+  const log = (await Deno.readTextFile(logFile)).trimEnd().split("\n").map((line) =>
+    JSON.parse(line)
+  );
+  const refused = log.filter(({ error_type }) => error_type !== undefined).map((line) =>
+    [line.level, line.message, line.status, line.error_type, line.error_code].join(" ")
+  );
+  assertEquals(refused, [
+    ...Array(4).fill("ERROR request completed error validation bad_request"),
+    "WARN request rejected rejected overload overloaded",
+  ]);
+  await Deno.remove(folder, { recursive: true });
 });

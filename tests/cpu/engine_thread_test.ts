@@ -11,6 +11,8 @@ import {
   jobOf,
 } from "../../shared/engine_thread/testing/run_sequence.ts";
 import { TestModel } from "../gpu/test_model.ts";
+import { eventually } from "../kit/waits.ts";
+import { workerThreads } from "../kit/worker_threads.ts";
 
 const STORY = "Once upon a time";
 const STORY_START = ", there was a little girl named Lily.";
@@ -37,6 +39,21 @@ Deno.test("startEngine() on the CPU continues a story, alone and handed over", a
   const tokens = generatedTokens(await collectEvents(prefill.submit(job)));
   assertEquals(model.tokenizer.decode(tokens, { skipSpecial: true }), STORY_START);
   assertEquals(await handOver({ prefill, decode }, job), tokens);
+});
+
+Deno.test({
+  name: "startEngine() on the CPU ends all its threads when it closes",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using model = await TestModel.open("stories15m");
+    const before = new Set(workerThreads());
+    const added = () => workerThreads().filter((id) => !before.has(id)).length;
+    {
+      await using _engine = await startStories(model, "cpu", 4);
+      assertEquals(added(), 4);
+    }
+    await eventually(() => added() === 0);
+  },
 });
 
 Deno.test({

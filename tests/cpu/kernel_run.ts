@@ -6,8 +6,9 @@ import {
   type Kernels,
 } from "../../shared/engine/cpu/kernel_module.ts";
 import { MemoryPlan } from "../../shared/engine/cpu/memory_plan.ts";
+import { CONTROL } from "../../shared/engine/cpu/pool_control.ts";
 import { type Operation, programBytes, writeProgram } from "../../shared/engine/cpu/program.ts";
-import { CONTROL, planPool } from "../../shared/engine/cpu/thread_pool.ts";
+import { planPool } from "../../shared/engine/cpu/thread_pool.ts";
 
 const module = await compileKernels();
 

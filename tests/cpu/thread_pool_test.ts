@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert/mod.js";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert/mod.js";
 import { DeviceError } from "../../shared/engine/backend.ts";
 import { compileKernels } from "../../shared/engine/cpu/kernel_module.ts";
 import { MemoryPlan } from "../../shared/engine/cpu/memory_plan.ts";
@@ -9,7 +9,14 @@ import {
   programBytes,
   writeProgram,
 } from "../../shared/engine/cpu/program.ts";
+import { CONTROL } from "../../shared/engine/cpu/pool_control.ts";
+import {
+  type PoolThreadRequest,
+  startPoolThread,
+} from "../../shared/engine/cpu/start_pool_thread.ts";
 import { planPool, ThreadPool } from "../../shared/engine/cpu/thread_pool.ts";
+import { eventually, within } from "../kit/waits.ts";
+import { workerThreads } from "../kit/worker_threads.ts";
 
 const COLUMNS = 32;
 const ROWS = 64;
@@ -31,7 +38,7 @@ async function openPool(threads: number, operationCount: number, rows = ROWS) {
     const parameters = [from, weight, COLUMNS, floatBits(1e-5), 0, to, 0, 0, 0];
     return { kind: "normalise", count, parameters };
   });
-  const pool = await ThreadPool.start(await compileKernels(), memory, layout);
+  const pool = await ThreadPool.start(layout, { module: await compileKernels(), memory });
   return {
     pool,
     memory,
@@ -83,6 +90,64 @@ Deno.test("ThreadPool.run() throws a DeviceError when a thread fails long before
     assertThrows(() => pool.run(program), DeviceError, "a thread failed");
     await pool.close();
   }
+});
+
+/** Plans a pool and starts it by `startThread`. */
+async function startPool(threads: number, startThread: (request: PoolThreadRequest) => void) {
+  const plan = new MemoryPlan();
+  const layout = planPool(plan, { threads, scratchBytes: 64 });
+  const memory = plan.create();
+  const words = new Int32Array(memory.buffer, layout.control, 64);
+  const module = await compileKernels();
+  const starting = within("The pool", ThreadPool.start(layout, { module, memory, startThread }));
+  return { words, starting };
+}
+
+Deno.test("ThreadPool.start() rejects with the reason of a thread that does not come up, and ends the others", async () => {
+  const { starting } = await startPool(4, ({ start, port }) => {
+    const module = start.thread === 2 ? {} as WebAssembly.Module : start.module;
+    startPoolThread({ start: { ...start, module }, port });
+  });
+  await assertRejects(() => starting, DeviceError, "Cannot start a CPU thread: ");
+});
+
+Deno.test("ThreadPool.start() rejects when no thread can be made", async () => {
+  const { starting } = await startPool(3, ({ start, port }) => {
+    // Nothing that can be sent to a thread.
+    const module = (() => {}) as unknown as WebAssembly.Module;
+    startPoolThread({ start: { ...start, module }, port });
+  });
+  await assertRejects(() => starting, DeviceError, "Cannot start a CPU thread: ");
+});
+
+Deno.test("ThreadPool.close() ends a thread that comes only afterwards", async () => {
+  const late: PoolThreadRequest[] = [];
+  const { words, starting } = await startPool(3, (request) => {
+    if (request.start.thread === 1) late.push(request);
+    else request.port.postMessage({ type: "failed", reason: "no memory" });
+  });
+  // The pool closes, since a thread failed.
+  await Atomics.waitAsync(words, CONTROL.launches, 0, 10_000).value;
+  for (const request of late) startPoolThread(request);
+  await assertRejects(() => starting, DeviceError, "Cannot start a CPU thread: no memory");
+});
+
+Deno.test({
+  name: "startPoolThread() gives a handle that ends the thread while it waits for a launch",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const before = new Set(workerThreads());
+    const added = () => workerThreads().filter((id) => !before.has(id)).length;
+    const threads = new DisposableStack();
+    const { starting } = await startPool(
+      4,
+      (request) => threads.use(startPoolThread(request)),
+    );
+    await starting;
+    assertEquals(added(), 3);
+    threads.dispose();
+    await eventually(() => added() === 0);
+  },
 });
 
 function setParameter(

@@ -36,21 +36,19 @@ interface Asked {
 async function spansOf(stack: Stack, { level, isStream, request }: Asked): Promise<SinkSpan[]> {
   const traceId = crypto.randomUUID().replaceAll("-", "");
   const { data: [model] } = await (await fetch(`${stack.url}/v1/models`)).json();
-  const response = await fetch(`${stack.url}/v1/completions`, {
-    method: "POST",
+  const body = {
+    model: model.id,
+    // Of its own, so that no request has the prompt of another in the cache.
+    prompt: `Request ${level} ${isStream} ${request}. ` + "Once upon a time. ".repeat(10),
+    max_tokens: 64,
+    temperature: 0,
+    stream: isStream,
+  };
+  const response = await stack.post("completions", body, {
     headers: {
-      "content-type": "application/json",
       traceparent: `00-${traceId}-${"1".repeat(16)}-01`,
       tracestate: `baton=l:${level}`,
     },
-    body: JSON.stringify({
-      model: model.id,
-      // Of its own, so that no request has the prompt of another in the cache.
-      prompt: `Request ${level} ${isStream} ${request}. ` + "Once upon a time. ".repeat(10),
-      max_tokens: 64,
-      temperature: 0,
-      stream: isStream,
-    }),
   });
   assert(response.ok, await response.clone().text());
   await response.text();

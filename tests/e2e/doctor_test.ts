@@ -1,14 +1,13 @@
 /** `task doctor` beside a deployment that runs. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert/mod.js";
-import { fromFileUrl, join } from "@std/path/mod.js";
-import { TextLineStream } from "@std/streams/mod.js";
+import { join } from "@std/path/mod.js";
 import { viewStore } from "../../services/start/doctor/store_findings.ts";
 import { NatsServer } from "../bus/nats_server_kit.ts";
-import { eventually, Stack } from "../kit/stack.ts";
+import { denoRun, Program, runProgram } from "../kit/program.ts";
+import { Stack } from "../kit/stack.ts";
+import { eventually } from "../kit/waits.ts";
 
-const START = fromFileUrl(new URL("../../services/start.ts", import.meta.url));
-const FRONTEND = fromFileUrl(new URL("../../services/frontend/main.ts", import.meta.url));
 const SIMULATED = {
   DYN_ENGINE: "simulated",
   DYN_SIM_SPEEDUP: "100",
@@ -24,15 +23,9 @@ async function runDoctor(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<DoctorReport> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", START, "doctor", ...args],
-    env: { NO_COLOR: "1", ...env },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
+  const command = denoRun("services/start.ts", "doctor", ...args);
+  const { code, output, errors } = await runProgram(command, { env });
+  return { code, output: output + errors };
 }
 
 interface Line {
@@ -51,11 +44,8 @@ function troubles(report: DoctorReport): readonly (string | undefined)[] {
 }
 
 async function complete(stack: Stack, headers: Record<string, string> = {}): Promise<void> {
-  const response = await fetch(`${stack.url}/v1/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify({ model: "simulated", prompt: "hello", max_tokens: 4 }),
-  });
+  const body = { model: "simulated", prompt: "hello", max_tokens: 4 };
+  const response = await stack.post("completions", body, { headers });
   assertEquals(response.status, 200, await response.text());
 }
 
@@ -113,49 +103,26 @@ Deno.test("the doctor says of a running deployment what its requests, its bus an
   await Deno.remove(folder, { recursive: true });
 });
 
-/** A frontend by itself; resolves with its URL. */
-async function startFrontend(natsUrl: string): Promise<{ url: string; child: Deno.ChildProcess }> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", FRONTEND],
-    env: { NATS_URL: natsUrl, DYN_HTTP_PORT: "0", DYN_LOGGING_JSONL: "1" },
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  const lines: ReadableStream<string> = child.stderr.pipeThrough(new TextDecoderStream())
-    .pipeThrough(new TextLineStream());
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  (async () => {
-    for await (const line of lines) {
-      const { message, port } = JSON.parse(line);
-      if (message === "frontend ready") resolve(`http://127.0.0.1:${port}`);
-    }
-    reject(new Error("the frontend ended before it was ready"));
-  })();
-  return { url: await promise, child };
-}
-
 Deno.test("the doctor finds a frontend without workers, and one that has lost its NATS server", async () => {
   await using nats = await NatsServer.start();
-  const { url, child } = await startFrontend(nats.url);
-  try {
-    const args = ["--json", "--frontend", url];
-    const env = { DYN_LOGGING_JSONL: "1", OTEL_SDK_DISABLED: "true" };
-    const alone = await runDoctor(args, env);
-    assertEquals(troubles(alone), ["no-workers", "export-off"]);
-    assertStringIncludes(alone.output, "has heard of no worker");
-    await nats.kill();
-    await eventually(async () => {
-      const health = await (await fetch(`${url}/health`)).json();
-      return !health.bus.is_connected;
-    });
-    const cut = await runDoctor(args, env);
-    assertEquals(troubles(cut), ["nats-unreachable", "export-off"]);
-    assertStringIncludes(cut.output, "has lost its NATS server");
-  } finally {
-    child.kill("SIGKILL");
-    await child.status;
-  }
+  await using frontend = new Program(denoRun("services/frontend/main.ts"), {
+    env: { NATS_URL: nats.url, DYN_HTTP_PORT: "0", DYN_LOGGING_JSONL: "1" },
+  });
+  const [, port] = await frontend.waitForErrorLine(/"message":"frontend ready".*"port":(\d+)/);
+  const url = `http://127.0.0.1:${port}`;
+  const args = ["--json", "--frontend", url];
+  const env = { DYN_LOGGING_JSONL: "1", OTEL_SDK_DISABLED: "true" };
+  const alone = await runDoctor(args, env);
+  assertEquals(troubles(alone), ["no-workers", "export-off"]);
+  assertStringIncludes(alone.output, "has heard of no worker");
+  await nats.kill();
+  await eventually(async () => {
+    const health = await (await fetch(`${url}/health`)).json();
+    return !health.bus.is_connected;
+  });
+  const cut = await runDoctor(args, env);
+  assertEquals(troubles(cut), ["nats-unreachable", "export-off"]);
+  assertStringIncludes(cut.output, "has lost its NATS server");
 });
 
 Deno.test("the doctor finds the ports of the traces taken, as start would", async () => {

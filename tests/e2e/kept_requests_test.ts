@@ -2,7 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert/mod.js";
 import { findOrphans, type SinkSpan } from "../kit/otlp_sink.ts";
-import { eventually, Stack } from "../kit/stack.ts";
+import { Stack } from "../kit/stack.ts";
+import { eventually } from "../kit/waits.ts";
 import { traceFaults } from "../kit/trace_faults.ts";
 
 const CLIENT_SPAN = "b7ad6b7169203331";
@@ -32,11 +33,8 @@ Deno.test.afterAll(() => stack[Symbol.asyncDispose]());
 /** Sends a request; resolves with its trace id, when its answer has come. */
 async function request(maxTokens: number, headers: Record<string, string> = {}): Promise<string> {
   const { data: [model] } = await (await fetch(`${stack.url}/v1/models`)).json();
-  const response = await fetch(`${stack.url}/v1/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify({ model: model.id, prompt: "Hello", max_tokens: maxTokens }),
-  });
+  const body = { model: model.id, prompt: "Hello", max_tokens: maxTokens };
+  const response = await stack.post("completions", body, { headers });
   await response.text();
   const traceparent = response.headers.get("traceparent") ?? "";
   assertEquals(traceparent.slice(-3), "-00");

@@ -1,11 +1,11 @@
 /** A GPU host feeds a CPU host and back: workers of both backends behind one frontend. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert/mod.js";
-import { fromFileUrl } from "@std/path/mod.js";
-import { eventually, Stack } from "../kit/stack.ts";
+import { denoRun, Program } from "../kit/program.ts";
+import { Stack } from "../kit/stack.ts";
+import { eventually } from "../kit/waits.ts";
 
 const MODEL = "stories15m";
-const PREFILL = fromFileUrl(new URL("../../services/prefill/main.ts", import.meta.url));
 const STORY_START =
   ", there was a little girl named Lily. She loved to play outside in the sunshine.";
 const TIME_ATTRIBUTE = { webgpu: "gpu.time_ms", cpu: "cpu.time_ms" } as const;
@@ -54,8 +54,7 @@ for (const [prefill, decode] of [["webgpu", "cpu"], ["cpu", "webgpu"]] as const)
 
 /** One more worker on the stack's bus. */
 function startPrefill(stack: Stack, device: string): AsyncDisposable {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", PREFILL],
+  const program = new Program(denoRun("services/prefill/main.ts"), {
     env: {
       NATS_URL: stack.natsUrl,
       DYN_MODEL: MODEL,
@@ -67,14 +66,11 @@ function startPrefill(stack: Stack, device: string): AsyncDisposable {
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: stack.sink.tracesUrl,
       OTEL_BSP_SCHEDULE_DELAY: "20",
     },
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
+  });
   return {
     [Symbol.asyncDispose]: async () => {
-      process.kill("SIGTERM");
-      await process.status;
+      program.signal("SIGTERM");
+      await program.end();
     },
   };
 }
@@ -89,17 +85,9 @@ async function backendsOf({ url }: Stack): Promise<string[]> {
     .sort();
 }
 
-async function continueStory({ url }: Stack): Promise<string> {
-  const response = await fetch(`${url}/v1/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      model: MODEL,
-      prompt: "Once upon a time",
-      max_tokens: 22,
-      temperature: 0,
-    }),
-  });
+async function continueStory(stack: Stack): Promise<string> {
+  const body = { model: MODEL, prompt: "Once upon a time", max_tokens: 22, temperature: 0 };
+  const response = await stack.post("completions", body);
   const { choices } = await response.json();
   return choices[0].text.slice(0, STORY_START.length);
 }

@@ -4,9 +4,9 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert/mod.js";
-import { deadline } from "@std/async/deadline.js";
 import { fromFileUrl, join } from "@std/path/mod.js";
 import { isFile, readRegistries } from "../../shared/download/mod.ts";
+import { within } from "../kit/waits.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 /** Who everybody is that is nobody else. */
@@ -38,6 +38,7 @@ Deno.test({
 async function firstText(url: string): Promise<string> {
   const response = await fetch(url, {
     method: "POST",
+    signal: AbortSignal.timeout(READY_TIMEOUT_MS),
     headers: { "content-type": "application/json" },
     body: JSON.stringify({
       model: SMALL_MODEL,
@@ -71,7 +72,7 @@ class Newcomer implements AsyncDisposable {
   readonly #folder: string;
   readonly #user: { readonly uid: number; readonly gid: number } | undefined;
   #process: Deno.ChildProcess | undefined;
-  #ended: Promise<void> | undefined;
+  #ended: Promise<void> = Promise.resolve();
   #output = "";
 
   private constructor(folder: string) {
@@ -114,13 +115,10 @@ class Newcomer implements AsyncDisposable {
     };
     this.#ended = Promise.all([collect(stdout), collect(stderr), status]).then(() => {
       this.#process = undefined;
-      reject(new Error("it ended"));
+      reject(new Error(`start ended before it was ready:\n${this.#output}`));
     });
-    try {
-      await deadline(ready, READY_TIMEOUT_MS);
-    } catch (cause) {
-      throw new Error(`start did not become ready:\n${this.#output}`, { cause });
-    }
+    const seen = () => this.#output;
+    await within("the readiness of start", ready, { timeoutMs: READY_TIMEOUT_MS, seen });
     return this.#output;
   }
 
@@ -129,7 +127,8 @@ class Newcomer implements AsyncDisposable {
     if (this.#process === undefined) throw new Error(`start has ended:\n${this.#output}`);
     const { pid, status } = this.#process;
     Deno.kill(-pid, "SIGINT");
-    await deadline(this.#ended, STOP_TIMEOUT_MS);
+    const seen = () => this.#output;
+    await within("the end of start", this.#ended, { timeoutMs: STOP_TIMEOUT_MS, seen });
     return (await status).code;
   }
 

@@ -9,7 +9,8 @@ import OpenAI, {
   NotFoundError,
 } from "openai";
 import type { Timings } from "../../shared/openai/mod.ts";
-import { eventually, Stack } from "../kit/stack.ts";
+import { Stack } from "../kit/stack.ts";
+import { eventually } from "../kit/waits.ts";
 
 type ChatBody = OpenAI.ChatCompletionCreateParamsNonStreaming;
 type ChatChunk = OpenAI.ChatCompletionChunk;

@@ -68,5 +68,5 @@ Deno.test("traceFaults tells several roots, orphans and spans that are not regis
 Deno.test("waitFor rejects with the tree that it has when the time is over", async () => {
   await using sink = startOtlpSink();
   const error = await assertRejects(() => sink.waitFor((spans) => spans.length > 0, 10));
-  assertEquals(String(error).includes("did not arrive in 10 ms"), true);
+  assertEquals(String(error).includes("did not come in 10 ms"), true);
 });

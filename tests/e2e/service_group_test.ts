@@ -6,6 +6,8 @@ import {
   SupervisedService,
   type SupervisionOptions,
 } from "../../services/start/supervised_service.ts";
+import { isRunning } from "../kit/program.ts";
+import { within } from "../kit/waits.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
 
@@ -34,7 +36,8 @@ class Journal {
 
   async until(entry: string): Promise<void> {
     if (this.entries.includes(entry)) return;
-    await new Promise<void>((resolve) => this.#waiting.push({ entry, resolve }));
+    const come = new Promise<void>((resolve) => this.#waiting.push({ entry, resolve }));
+    await within(`"${entry}"`, come, { seen: () => this.entries.join("\n") });
   }
 }
 
@@ -52,15 +55,6 @@ const DRAIN = `Deno.addSignalListener("SIGTERM", () => {
   console.log("drained");
   Deno.exit(0);
 }); ${WAIT} console.log("up");`;
-
-function isAlive(pid: number): boolean {
-  try {
-    Deno.kill(pid, "SIGCONT");
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 Deno.test("SupervisedService asks before each start for what may have changed", async () => {
   const journal = new Journal();
@@ -170,7 +164,7 @@ Deno.test("SupervisedService.stop kills a child that does not drain in time", as
   await journal.until("a: up");
   const pid = child.pid!;
   await child.stop(50);
-  assertEquals(isAlive(pid), false);
+  assertEquals(isRunning(pid), false);
 });
 
 Deno.test("SupervisedService.stop in a hurry kills at once", async () => {
@@ -201,7 +195,7 @@ Deno.test({
         hasPid.resolve();
       },
     });
-    await hasPid.promise;
+    await within("the process id", hasPid.promise);
     const hurry = new AbortController();
     hurry.abort();
     await child.stop(3_600_000, hurry.signal);

@@ -1,28 +1,23 @@
 /** SIGTERM right after a response, and in the middle of one: every span and log line of both arrives. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert/mod.js";
-import { fromFileUrl } from "@std/path/mod.js";
 import { SpanCollection } from "../../shared/trace_view/span_collection.ts";
 import { startOtlpSink } from "../kit/otlp_sink.ts";
+import { denoRun, Program } from "../kit/program.ts";
 import { Stack } from "../kit/stack.ts";
 import { traceFaults } from "../kit/trace_faults.ts";
 
-const TELEMETRY_PROCESS = fromFileUrl(new URL("../kit/telemetry_process.ts", import.meta.url));
 const QUEUED_SPANS = 5000;
 /** What telemetry_process.ts allows itself. */
 const DRAIN_MS = 5_000;
 const SERVICES = ["baton-decode", "baton-frontend", "baton-prefill"];
 
 async function stream(stack: Stack, maxTokens: number): Promise<Response> {
-  return await fetch(`${stack.url}/v1/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      model: "simulated",
-      prompt: "Once upon a time",
-      max_tokens: maxTokens,
-      stream: true,
-    }),
+  return await stack.post("completions", {
+    model: "simulated",
+    prompt: "Once upon a time",
+    max_tokens: maxTokens,
+    stream: true,
   });
 }
 
@@ -79,19 +74,14 @@ Deno.test("SIGTERM after one response and during another loses no span and no li
 
 Deno.test("SIGTERM with 5,000 spans queued delivers them all within the drain time", async () => {
   await using sink = startOtlpSink();
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", TELEMETRY_PROCESS, sink.tracesUrl, "queue", String(QUEUED_SPANS)],
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  assertEquals((await reader.read()).value, "queued\n");
+  const args = [sink.tracesUrl, "queue", String(QUEUED_SPANS)];
+  await using child = new Program(denoRun("tests/kit/telemetry_process.ts", ...args));
+  await child.waitForOutput(/^queued$/m);
   assertEquals(sink.spans(), []);
   const startMs = performance.now();
-  child.kill("SIGTERM");
-  assertEquals((await child.status).code, 0);
+  child.signal("SIGTERM");
+  assertEquals((await child.end()).code, 0);
   const tookMs = performance.now() - startMs;
-  await reader.cancel();
   assertEquals(sink.spans().length, QUEUED_SPANS);
   assert(tookMs < DRAIN_MS, `it took ${tookMs} ms`);
 });

@@ -2,7 +2,8 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
 import { NatsServer } from "../bus/nats_server_kit.ts";
-import { eventually, Stack } from "../kit/stack.ts";
+import { Stack } from "../kit/stack.ts";
+import { eventually } from "../kit/waits.ts";
 
 const ENV = {
   DYN_ENGINE: "simulated",
@@ -21,21 +22,17 @@ interface Answer {
 }
 
 async function complete(
-  { url }: Stack,
+  stack: Stack,
   prompt: string,
   request: Readonly<Record<string, unknown>> = {},
 ): Promise<Answer> {
-  const response = await fetch(`${url}/v1/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      model: "simulated",
-      prompt,
-      max_tokens: 32,
-      temperature: 0,
-      stream: true,
-      ...request,
-    }),
+  const response = await stack.post("completions", {
+    model: "simulated",
+    prompt,
+    max_tokens: 32,
+    temperature: 0,
+    stream: true,
+    ...request,
   });
   return { status: response.status, text: await response.text() };
 }
@@ -108,6 +105,32 @@ Deno.test("a simulated fault is an error that says what failed, and the worker c
   assertEquals(short.status, 200, short.text);
 });
 
+Deno.test("what a worker's engine thread says comes out as log lines, an uncaught error too", async () => {
+  await using stack = await Stack.start({
+    prefillCount: 0,
+    env: { ...ENV, DYN_MIGRATION_LIMIT: "0", DYN_SIM_FAULTS: "crash@5" },
+  });
+  const { status, text } = await complete(stack, "a", { stream: false });
+  assert(status >= 500, `${status} ${text}`);
+  const warning = await stack.waitForLog(({ message }) =>
+    message === "the simulation crashes in step 5"
+  );
+  assertEquals([warning.level, warning.target, warning.thread], ["WARN", "console", "engine"]);
+  const error = await stack.waitForLog(({ message }) => message === "uncaught error");
+  assertEquals(
+    [error.level, error.thread, error.error],
+    ["ERROR", "engine", "The simulation says that step 5 crashes"],
+  );
+  assertMatch(String(error.stack), /SimulatedBackend\.step/);
+  const spans = await stack.sink.waitFor((all) =>
+    all.some(({ name }) => name === "handle_payload")
+  );
+  const payload = spans.find(({ name }) => name === "handle_payload");
+  assertEquals(payload?.attributes["error.type"], "engine_failed");
+  await stack.stop();
+  assertEquals(stack.errorLines.filter((line) => !line.startsWith("{")), []);
+});
+
 Deno.test("a NATS server that goes and comes back costs a request no text, with one worker alone", async () => {
   await using nats = await NatsServer.start();
   await using stack = await Stack.start({
@@ -115,16 +138,12 @@ Deno.test("a NATS server that goes and comes back costs a request no text, with 
     env: { ...ENV, NATS_URL: nats.url, DYN_SIM_STEP_US: "20000" },
   });
   const whole = textOf(await complete(stack, "a", { max_tokens: 40 }));
-  const response = await fetch(`${stack.url}/v1/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      model: "simulated",
-      prompt: "a",
-      max_tokens: 40,
-      temperature: 0,
-      stream: true,
-    }),
+  const response = await stack.post("completions", {
+    model: "simulated",
+    prompt: "a",
+    max_tokens: 40,
+    temperature: 0,
+    stream: true,
   });
   await nats.kill();
   const text = response.text();

@@ -1,32 +1,24 @@
 /** `start` as a process: what it refuses, and what it leaves behind. */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
-import { fromFileUrl, join } from "@std/path/mod.js";
+import { join } from "@std/path/mod.js";
+import { denoRun, isRunning, Program, runProgram } from "../kit/program.ts";
+import { eventually } from "../kit/waits.ts";
 
-const START = fromFileUrl(new URL("../../services/start.ts", import.meta.url));
-const LAUNCHED_GROUP = fromFileUrl(new URL("../kit/launched_group.ts", import.meta.url));
+const START = "services/start.ts";
 const IS_WINDOWS = Deno.build.os === "windows";
+const FREE_PORTS = { DYN_TRACES_OTLP_PORT: "0", DYN_TRACES_QUERY_PORT: "0" };
 
-interface Ended {
+interface Said {
   readonly code: number;
   readonly text: string;
 }
 
-async function start(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", START, ...args],
-    env: {
-      NO_COLOR: "1",
-      DYN_TRACES_OTLP_PORT: "0",
-      DYN_TRACES_QUERY_PORT: "0",
-      ...env,
-    },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+async function start(args: readonly string[], env: Record<string, string> = {}): Promise<Said> {
+  const { code, output, errors } = await runProgram(denoRun(START, ...args), {
+    env: { ...FREE_PORTS, ...env },
+  });
+  return { code, text: output + errors };
 }
 
 Deno.test("start --help says how to use it", async () => {
@@ -99,24 +91,12 @@ Deno.test({
   name: "a start that is killed leaves no service and no program behind",
   ignore: IS_WINDOWS,
   fn: async () => {
-    const parent = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", LAUNCHED_GROUP],
-      stdin: "null",
-      stdout: "piped",
-    }).spawn();
-    const reader = parent.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    let text = "";
-    while (text.split("\n").length < 3) {
-      const { value, done } = await reader.read();
-      if (done) throw new Error(`the group ended early: ${text}`);
-      text += value;
-    }
-    const pids = text.trim().split("\n").map(Number);
-    assertEquals(pids.every((pid) => pid > 0 && isRunning(pid)), true, text);
-    parent.kill("SIGKILL");
-    await parent.status;
-    await reader.cancel();
-    await Promise.all(pids.map(untilGone));
+    await using parent = new Program(denoRun("tests/kit/programs/launched_group.ts"));
+    const [, ...pids] = (await parent.waitForOutput(/^up (\d+)\n[^]*^up (\d+)$/m)).map(Number);
+    assertEquals(pids.map(isRunning), [true, true]);
+    parent.signal("SIGKILL");
+    // Orphans cannot be awaited, only looked at.
+    await eventually(() => !pids.some(isRunning));
   },
 });
 
@@ -124,51 +104,16 @@ Deno.test({
   name: "watchLauncher tells when the command that launched this process was killed",
   ignore: IS_WINDOWS,
   fn: async () => {
-    const url = JSON.stringify(
-      new URL("../../services/start/launcher_watch.ts", import.meta.url).href,
-    );
-    const script = await Deno.makeTempFile({ suffix: ".ts" });
-    await Deno.writeTextFile(
-      script,
-      `import { watchLauncher } from ${url};
-       watchLauncher(Deno.env.toObject(), () => { console.log("launcher ended"); Deno.exit(0); });
-       console.log(Deno.pid);
-       setInterval(() => {}, 1000);`,
-    );
     // What npx does: a shell that waits for the command, and passes no signal on.
-    const shell = new Deno.Command("sh", {
-      args: ["-c", '"$0" run -A "$1"; true', Deno.execPath(), script],
+    const command = denoRun("tests/kit/programs/launched_program.ts");
+    await using shell = new Program(["sh", "-c", '"$@"; true', "sh", ...command], {
       env: { INIT_CWD: "/" },
-      stdin: "null",
-      stdout: "piped",
-    }).spawn();
-    const reader = shell.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    assertMatch((await reader.read()).value ?? "", /^\d+\n$/);
-    shell.kill("SIGKILL");
-    await shell.status;
-    assertEquals((await reader.read()).value, "launcher ended\n");
-    await reader.cancel();
-    await Deno.remove(script);
+    });
+    await shell.waitForOutput(/^up \d+$/m);
+    shell.signal("SIGKILL");
+    await shell.waitForOutput(/^launcher ended$/m);
   },
 });
-
-function isRunning(pid: number): boolean {
-  try {
-    Deno.kill(pid, "SIGCONT");
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** An orphan cannot be awaited, only looked at. */
-async function untilGone(pid: number): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (isRunning(pid)) {
-    if (Date.now() > deadline) throw new Error(`process ${pid} outlived its parent`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 Deno.test({
   name: "start ends at the second Ctrl-C while a step of its preparation goes on",
@@ -176,39 +121,32 @@ Deno.test({
   fn: async () => {
     const folder = await Deno.makeTempDir();
     const started = join(folder, "started");
-    await new Deno.Command("mkfifo", { args: [started] }).output();
     const program = join(folder, "nats-server");
-    await Deno.writeTextFile(program, `#!/bin/sh\necho $$ > ${started}\nexec sleep 600\n`);
-    await Deno.chmod(program, 0o755);
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", START, "--port", "0"],
-      env: {
-        NO_COLOR: "1",
-        NATS_URL: "",
-        PATH: `${folder}:${Deno.env.get("PATH")}`,
-        DYN_TRACES_OTLP_PORT: "0",
-        DYN_TRACES_QUERY_PORT: "0",
-      },
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    const stuckPid = Number(await Deno.readTextFile(started));
+    const script =
+      `#!/bin/sh\necho $$ > ${started}.new && mv ${started}.new ${started}\nexec sleep 600\n`;
+    await Deno.writeTextFile(program, script, { mode: 0o755 });
+    await using child = new Program(denoRun(START, "--port", "0"), {
+      env: { ...FREE_PORTS, NATS_URL: "", PATH: `${folder}:${Deno.env.get("PATH")}` },
+    });
+    const stuckPid = await pidIn(started);
     try {
-      child.kill("SIGINT");
-      const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-      let text = "";
-      while (!text.includes("once more to stop at once")) {
-        const { value, done } = await output.read();
-        assertEquals(done, false, text);
-        text += value;
-      }
-      child.kill("SIGINT");
-      assertEquals((await child.status).code, 0);
-      await output.cancel();
+      child.signal("SIGINT");
+      await child.waitForOutput(/once more to stop at once/);
+      child.signal("SIGINT");
+      assertEquals((await child.end()).code, 0);
     } finally {
       Deno.kill(stuckPid, "SIGKILL");
       await Deno.remove(folder, { recursive: true });
     }
   },
 });
+
+/** The process id that a program writes to a file. */
+async function pidIn(path: string): Promise<number> {
+  let text = "";
+  await eventually(async () => {
+    text = await Deno.readTextFile(path).catch(() => "");
+    return text !== "";
+  });
+  return Number(text);
+}

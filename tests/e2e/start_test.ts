@@ -1,6 +1,11 @@
 /** The whole of `start`: real processes, a real model, one machine. */
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
+import {
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert/mod.js";
 import { Stack } from "../kit/stack.ts";
 
 async function isServed(url: string): Promise<boolean> {
@@ -41,4 +46,26 @@ Deno.test({
     const urls = [url, natsUrl.replace("nats:", "http:"), ...workers.map((worker) => worker.url)];
     for (const gone of urls) assertEquals(await isServed(gone), false, gone);
   },
+});
+
+Deno.test("two starts in the same moment have a bus of their own each", async () => {
+  const options = { env: { DYN_ENGINE: "simulated" } };
+  const starting = [Stack.start(options), Stack.start(options)];
+  await using stacks = new AsyncDisposableStack();
+  const started = await Promise.allSettled(starting);
+  for (const each of started) if (each.status === "fulfilled") stacks.use(each.value);
+  const [first, second] = await Promise.all(starting);
+  assertNotEquals(first!.natsUrl, second!.natsUrl);
+  for (const stack of [first!, second!]) {
+    const { instances } = await (await fetch(`${stack.url}/health`)).json();
+    const own = await Promise.all(
+      stack.workers.map(async ({ url }) =>
+        (await (await fetch(`${url}/health`)).json()).instance_id
+      ),
+    );
+    assertEquals(
+      instances.map((each: { instance_id: string }) => each.instance_id).sort(),
+      own.sort(),
+    );
+  }
 });

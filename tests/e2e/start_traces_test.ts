@@ -3,7 +3,8 @@
 import { assertEquals, assertMatch } from "@std/assert/mod.js";
 import { join } from "@std/path/mod.js";
 import { FAKE_TEMPO_TRACE, startFakeTempo } from "../../services/traces/testing/fake_tempo.ts";
-import { eventually, Stack } from "../kit/stack.ts";
+import { Stack } from "../kit/stack.ts";
+import { eventually } from "../kit/waits.ts";
 
 interface FoundTrace {
   readonly traceID: string;
@@ -27,10 +28,9 @@ Deno.test({
     });
     const line = await stack.waitForOutput(/^ {2}traces +http:\S+ .*OTLP at http:\S+$/m);
     const queryUrl = /http:\S+/.exec(line)?.[0] ?? "";
-    const response = await fetch(`${stack.url}/v1/completions`, {
-      method: "POST",
-      headers: { "content-type": "application/json", "x-request-id": "req-of-this-test" },
-      body: JSON.stringify({ model: "stories15m", prompt: "Once", max_tokens: 4 }),
+    const body = { model: "stories15m", prompt: "Once", max_tokens: 4 };
+    const response = await stack.post("completions", body, {
+      headers: { "x-request-id": "req-of-this-test" },
     });
     await response.body?.cancel();
     assertEquals(response.status, 200);

@@ -1,7 +1,8 @@
 /** What the outside sees of an engine step that does not end in time. */
 
 import { assert, assertEquals } from "@std/assert/mod.js";
-import { eventually, type LogLine, Stack } from "../kit/stack.ts";
+import { type LogLine, Stack } from "../kit/stack.ts";
+import { eventually } from "../kit/waits.ts";
 
 Deno.test("a worker whose step does not end is unhealthy and gets nothing new until it does, and says so once", async () => {
   await using stack = await Stack.start({
@@ -20,14 +21,11 @@ Deno.test("a worker whose step does not end is unhealthy and gets nothing new un
   };
   const isRouted = async () => {
     const { instances } = await (await fetch(`${stack.url}/health`)).json();
-    return instances.some((each: { is_draining: boolean }) => !each.is_draining);
+    return instances.some((each: { state: string }) => each.state === "ready");
   };
   const ask = async () => {
-    const response = await fetch(`${stack.url}/v1/completions`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ model: "simulated", prompt: "a", max_tokens: 5, temperature: 0 }),
-    });
+    const body = { model: "simulated", prompt: "a", max_tokens: 5, temperature: 0 };
+    const response = await stack.post("completions", body);
     await response.text();
     return response.status;
   };

@@ -29,15 +29,9 @@ Deno.test.afterAll(() => stack[Symbol.asyncDispose]());
 /** The spans of a request that came with the headers; it is sampled. */
 async function spansOf(traceId: string, headers: Record<string, string>) {
   const { data: [model] } = await (await fetch(`${stack.url}/v1/models`)).json();
-  const response = await fetch(`${stack.url}/v1/chat/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify({
-      model: model.id,
-      messages: [{ role: "user", content: "Hello" }],
-      max_tokens: 4,
-    }),
-  });
+  const messages = [{ role: "user", content: "Hello" }];
+  const body = { model: model.id, messages, max_tokens: 4 };
+  const response = await stack.post("chat/completions", body, { headers });
   assertEquals(response.status, 200, await response.text());
   const spans = await stack.sink.waitForTrace(
     traceId,
@@ -111,11 +105,7 @@ Deno.test("the frontend's attempts name the spans that the workers made", async 
 });
 
 Deno.test("a request that nobody decided on is not recorded, and its ids go back to the client", async () => {
-  const response = await fetch(`${stack.url}/v1/chat/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: "{}",
-  });
+  const response = await stack.post("chat/completions", {});
   await response.body?.cancel();
   const traceparent = response.headers.get("traceparent") ?? "";
   assertEquals(traceparent.slice(-3), "-00");

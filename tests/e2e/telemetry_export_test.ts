@@ -1,13 +1,14 @@
 /** Delivery of spans to collectors that hang, refuse, fail, come late, and from processes that die. */
 
 import { assert, assertEquals, assertObjectMatch } from "@std/assert/mod.js";
-import { fromFileUrl } from "@std/path/mod.js";
 import { startTelemetry, type Telemetry } from "../../shared/telemetry/mod.ts";
 import { findOrphans, startOtlpSink } from "../kit/otlp_sink.ts";
+import { denoRun, Program, runProgram } from "../kit/program.ts";
 import { telemetryTestOptions } from "../kit/telemetry_options.ts";
 import { traceFaults } from "../kit/trace_faults.ts";
+import { eventually } from "../kit/waits.ts";
 
-const PROCESS = fromFileUrl(new URL("../kit/telemetry_process.ts", import.meta.url));
+const PROCESS = "tests/kit/telemetry_process.ts";
 
 /** Makes whole requests of two spans each. */
 function makeRequests(telemetry: Telemetry, count: number): void {
@@ -105,7 +106,7 @@ Deno.test("spans made before the collector started arrive when it does", async (
   const url = unusedUrl();
   const telemetry = startTelemetry(telemetryTestOptions(url, { exportTimeoutMs: 500 }));
   makeRequests(telemetry, 2);
-  while (telemetry.exporter.failedBatches === 0) await nextTurn();
+  await eventually(() => telemetry.exporter.failedBatches > 0);
   await using sink = startOtlpSink({ port: Number(new URL(url).port) });
   makeRequests(telemetry, 1);
   const spans = await sink.waitFor((all) => all.length >= 6);
@@ -136,7 +137,7 @@ Deno.test("a batch that the collector calls wrong is dropped and the next one ar
   });
   const telemetry = startTelemetry(telemetryTestOptions(sink.tracesUrl));
   makeRequests(telemetry, 1);
-  while (telemetry.exporter.droppedSpans === 0) await nextTurn();
+  await eventually(() => telemetry.exporter.droppedSpans > 0);
   makeRequests(telemetry, 1);
   await sink.waitFor((all) => all.length >= 2);
   await telemetry.shutdown("test", 5_000);
@@ -165,10 +166,10 @@ Deno.test("requests go on at once while the collector hangs", async () => {
 
 Deno.test("a process killed in the middle of a request leaves no orphan", async () => {
   await using sink = startOtlpSink();
-  const child = startProcess(sink.tracesUrl, "half-request");
+  await using child = new Program(denoRun(PROCESS, sink.tracesUrl, "half-request"));
   await sink.waitFor((all) => all.some((span) => span.name === "http-request"));
-  child.kill("SIGKILL");
-  await child.status;
+  child.signal("SIGKILL");
+  await child.end();
   const spans = sink.spans();
   assertEquals(spans.map((span) => span.attributes.request_id).filter(Boolean), ["whole"]);
   assertEquals(findOrphans(spans), []);
@@ -177,23 +178,18 @@ Deno.test("a process killed in the middle of a request leaves no orphan", async 
 
 Deno.test("a process that gets SIGTERM delivers its open request with the reason", async () => {
   await using sink = startOtlpSink();
-  const child = startProcess(sink.tracesUrl, "half-request");
+  await using child = new Program(denoRun(PROCESS, sink.tracesUrl, "half-request"));
   await sink.waitFor((all) => all.some((span) => span.name === "http-request"));
-  child.kill("SIGTERM");
-  assertEquals((await child.status).code, 0);
+  child.signal("SIGTERM");
+  assertEquals((await child.end()).code, 0);
   const half = sink.spans().find((span) => span.attributes.request_id === "half");
   assertEquals(half?.attributes["shutdown.reason"], "SIGTERM");
   assertEquals(traceFaults(sink.spans().filter((span) => span.traceId === half?.traceId)), []);
 });
 
 Deno.test("logs of a process that exits at once are whole JSON lines with the span's ids", async () => {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", PROCESS, unusedUrl(), "log"],
-    stdout: "null",
-    stderr: "piped",
-  });
-  const { stderr } = await command.output();
-  const lines = new TextDecoder().decode(stderr).trim().split("\n")
+  const { errors } = await runProgram(denoRun(PROCESS, unusedUrl(), "log"));
+  const lines = errors.trim().split("\n")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
   const logged = lines.find((line) => String(line.message).startsWith("two"));
   assertEquals(logged?.message, 'two\nlines {"json": true}');
@@ -212,14 +208,6 @@ Deno.test("logs of a process that exits at once are whole JSON lines with the sp
   assertEquals(preprocess?.parent_id, logged?.span_id);
   assertEquals(preprocess?.trace_id, logged?.trace_id);
 });
-
-function startProcess(tracesUrl: string, scenario: string): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", PROCESS, tracesUrl, scenario],
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-}
 
 /** Lets timers and the network run once. */
 function nextTurn(): Promise<void> {

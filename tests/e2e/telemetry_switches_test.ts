@@ -6,6 +6,7 @@ import { loadSettings, telemetryOptions } from "../../shared/config/mod.ts";
 import { startTelemetry, type Telemetry } from "../../shared/telemetry/mod.ts";
 import { type OtlpSink, startOtlpSink } from "../kit/otlp_sink.ts";
 import { traceFaults } from "../kit/trace_faults.ts";
+import { eventually } from "../kit/waits.ts";
 
 const IDS = { xRequestId: "x-1", requestId: "r-1" };
 
@@ -183,7 +184,7 @@ Deno.test("a batch that does not arrive in its time is dropped and counted", asy
     OTEL_EXPORTER_OTLP_TIMEOUT: "100",
   }, sink);
   makeRequest(telemetry);
-  while (telemetry.exporter.droppedSpans === 0) await new Promise((next) => setTimeout(next));
+  await eventually(() => telemetry.exporter.droppedSpans > 0);
   assertObjectMatch({ ...telemetry.exporter }, {
     exportedSpans: 0,
     droppedSpans: 2,

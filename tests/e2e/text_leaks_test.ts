@@ -5,16 +5,18 @@
  */
 
 import { assert, assertArrayIncludes, assertEquals } from "@std/assert/mod.js";
-import { fromFileUrl, join } from "@std/path/mod.js";
+import { join } from "@std/path/mod.js";
 import { Svcm } from "@nats-io/services";
 import { openNatsConnection } from "../../shared/bus/nats_connection.ts";
 import { simulatedModel } from "../../shared/engine/simulated/simulated_model.ts";
 import { testSimulation } from "../../shared/engine/simulated/testing/test_simulation.ts";
 import { createTokenizer, tokenizerDataFromGguf } from "../../shared/tokenizer/mod.ts";
-import { eventually, Stack } from "../kit/stack.ts";
+import { denoRun, runProgram } from "../kit/program.ts";
+import { Stack } from "../kit/stack.ts";
+import { eventually } from "../kit/waits.ts";
 
-const TRACE = fromFileUrl(new URL("../../services/trace/main.ts", import.meta.url));
-const START = fromFileUrl(new URL("../../services/start.ts", import.meta.url));
+const TRACE = "services/trace/main.ts";
+const START = "services/start.ts";
 /** Long enough that no two texts share it by chance. */
 const PIECE_CHARACTERS = 16;
 const PIECE_TOKENS = 5;
@@ -63,17 +65,9 @@ Deno.test.afterAll(async () => {
 async function ask(
   path: "chat/completions" | "completions",
   body: unknown,
-  signal?: AbortSignal,
 ): Promise<{ readonly status: number; readonly text: string }> {
-  const response = await fetch(`${stack.url}/v1/${path}?api_key=${SECRETS.query}`, {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      authorization: `Bearer ${SECRETS.header}`,
-      cookie: `session=${SECRETS.header}`,
-    },
-    body: typeof body === "string" ? body : JSON.stringify(body),
-    ...(signal && { signal }),
+  const response = await stack.post(`${path}?api_key=${SECRETS.query}`, body, {
+    headers: { authorization: `Bearer ${SECRETS.header}`, cookie: `session=${SECRETS.header}` },
   });
   traceIds.push(response.headers.get("traceparent")?.split("-")[1] ?? "");
   return { status: response.status, text: await response.text() };
@@ -120,13 +114,8 @@ async function makeRequests(): Promise<void> {
   ];
   assertEquals(refused.map(({ status }) => status), refused.map(() => 400));
 
-  const abort = new AbortController();
-  const response = await fetch(`${stack.url}/v1/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ ...completion, max_tokens: 4000, stream: true }),
-    signal: abort.signal,
-  });
+  const endless = { ...completion, max_tokens: 4000, stream: true };
+  const response = await stack.post("completions", endless);
   const reader = response.body!.getReader();
   await reader.read();
   await reader.cancel();
@@ -280,7 +269,7 @@ async function natsAnswers(): Promise<Output[]> {
 async function commandOutputs(traceId: string, queryUrl: string): Promise<Output[]> {
   const html = join(folder, "trace.html");
   const doctor = ["doctor", "--frontend", stack.url, "--tempo", queryUrl];
-  const commands = [
+  const commands: readonly (readonly [string, ...string[]])[] = [
     [TRACE, traceId, "--logs", logFolder],
     [TRACE, traceId, "--logs", logFolder, "--json"],
     [TRACE, traceId, "--logs", logFolder, "--html", html],
@@ -291,14 +280,12 @@ async function commandOutputs(traceId: string, queryUrl: string): Promise<Output
     [START, "doctor", "--dump"],
   ];
   const outputs: Output[] = [];
-  for (const args of commands) {
-    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", ...args],
-      env: { NO_COLOR: "1", DYN_ENGINE: "simulated", NATS_URL: stack.natsUrl },
-      stdin: "null",
-    }).output();
-    const name = args.map((arg) => arg.split("/").at(-1)).join(" ");
-    outputs.push({ name, text: bytesText(stdout) + bytesText(stderr) });
+  for (const command of commands) {
+    const { output, errors } = await runProgram(denoRun(...command), {
+      env: { DYN_ENGINE: "simulated", NATS_URL: stack.natsUrl },
+    });
+    const name = command.map((arg) => arg.split("/").at(-1)).join(" ");
+    outputs.push({ name, text: output + errors });
   }
   return [...outputs, { name: "trace.html", text: await Deno.readTextFile(html) }];
 }

@@ -132,11 +132,8 @@ class TextCheck {
 
   async #post(path: string, body: Record<string, unknown>): Promise<Answer> {
     const { temperature, topK, topP, seed } = this.#checked.prompt.sampling;
-    const response = await fetch(`${this.#stack.url}/v1/${path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ model: MODEL, temperature, top_k: topK, top_p: topP, seed, ...body }),
-    });
+    const sampling = { temperature, top_k: topK, top_p: topP, seed };
+    const response = await this.#stack.post(path, { model: MODEL, ...sampling, ...body });
     const answer = await response.json();
     assertEquals(response.status, 200, JSON.stringify(answer));
     const { choices: [choice], usage } = answer;

@@ -1,14 +1,14 @@
 /** `deno task trace` on the logs of a real stack, beside what the same requests exported. */
 
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert/mod.js";
-import { fromFileUrl, join } from "@std/path/mod.js";
+import { join } from "@std/path/mod.js";
 import { SpanCollection } from "../../shared/trace_view/span_collection.ts";
 import type { ViewSpan } from "../../shared/trace_view/span.ts";
 import type { SinkSpan } from "../kit/otlp_sink.ts";
+import { denoRun, runProgram } from "../kit/program.ts";
 import { Stack } from "../kit/stack.ts";
 
 const MODEL = "stories15m";
-const TRACE = fromFileUrl(new URL("../../services/trace/main.ts", import.meta.url));
 /** Of a streamed request with one prefill and one decode worker, at level 1. */
 const SPAN_COUNT = 18;
 
@@ -27,16 +27,15 @@ Deno.test.afterAll(async () => {
 
 /** Sends a streamed request; resolves with its trace id when all of its spans were exported. */
 async function complete(xRequestId: string, maxTokens = 8): Promise<string> {
-  const response = await fetch(`${stack.url}/v1/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json", "x-request-id": xRequestId },
-    body: JSON.stringify({
-      model: MODEL,
-      prompt: "Once upon a time",
-      max_tokens: maxTokens,
-      temperature: 0,
-      stream: true,
-    }),
+  const body = {
+    model: MODEL,
+    prompt: "Once upon a time",
+    max_tokens: maxTokens,
+    temperature: 0,
+    stream: true,
+  };
+  const response = await stack.post("completions", body, {
+    headers: { "x-request-id": xRequestId },
   });
   await response.text();
   const traceId = response.headers.get("traceparent")!.split("-")[1]!;
@@ -52,19 +51,11 @@ async function trace(
   args: readonly string[],
   input = "",
 ): Promise<{ code: number; text: string; errors: string }> {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", TRACE, ...args],
-    env: { DYN_LOG_DIR: logDir, COLUMNS: "100", NO_COLOR: "1" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = process.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { code, stdout, stderr } = await process.output();
-  const decoder = new TextDecoder();
-  return { code, text: decoder.decode(stdout), errors: decoder.decode(stderr) };
+  const { code, output, errors } = await runProgram(denoRun("services/trace/main.ts", ...args), {
+    env: { DYN_LOG_DIR: logDir, COLUMNS: "100" },
+    input: new TextEncoder().encode(input),
+  });
+  return { code, text: output, errors };
 }
 
 async function allLogLines(): Promise<string> {

@@ -4,8 +4,8 @@
  */
 
 import { assertArrayIncludes, assertEquals, assertMatch } from "@std/assert/mod.js";
-import { fromFileUrl } from "@std/path/mod.js";
 import type { SinkSpan } from "../kit/otlp_sink.ts";
+import { denoRun, runProgram } from "../kit/program.ts";
 import { Stack } from "../kit/stack.ts";
 import { traceFaults } from "../kit/trace_faults.ts";
 
@@ -26,17 +26,8 @@ function complete(
   body: Readonly<Record<string, unknown>> = {},
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
-  return fetch(`${stack.url}/v1/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify({
-      model: MODEL,
-      prompt: "Once upon a time",
-      max_tokens: 20,
-      temperature: 0,
-      ...body,
-    }),
-  });
+  const request = { model: MODEL, prompt: "Once upon a time", max_tokens: 20, temperature: 0 };
+  return stack.post("completions", { ...request, ...body }, { headers });
 }
 
 function traceIdOf(response: Response): string {
@@ -147,13 +138,10 @@ Deno.test("no span came late, and each trace of the whole run is one tree", asyn
 
 Deno.test("a service that cannot start says why in one JSON line", async () => {
   for (const name of ["frontend", "prefill", "decode"]) {
-    const main = fromFileUrl(new URL(`../../services/${name}/main.ts`, import.meta.url));
-    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "-A", main],
+    const { code, errors } = await runProgram(denoRun(`services/${name}/main.ts`), {
       env: { DYN_LOGGING_JSONL: "1", DYN_HTTP_PORT: "many" },
-      stdin: "null",
-    }).output();
-    const { level, target, message } = JSON.parse(new TextDecoder().decode(stderr));
+    });
+    const { level, target, message } = JSON.parse(errors);
     assertEquals([code, level, target], [2, "ERROR", `baton-${name}`]);
     assertMatch(message, /^Cannot use DYN_HTTP_PORT="many": use a whole number/);
   }

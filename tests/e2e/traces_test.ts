@@ -1,53 +1,36 @@
 /** The traces service as a process: what it acknowledged survives its death, and a restart finds it. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert/mod.js";
-import { fromFileUrl, join } from "@std/path/mod.js";
+import { join } from "@std/path/mod.js";
 import type { SpanData } from "../../shared/otlp/mod.ts";
 import { encodeSpans } from "../../shared/otlp/testing/encode_spans.ts";
 import { Random, randomTrace } from "../../shared/trace_store/testing/random_traces.ts";
+import { denoRun, Program, runProgram } from "../kit/program.ts";
+import { within } from "../kit/waits.ts";
 
-const MAIN = fromFileUrl(new URL("../../services/traces/main.ts", import.meta.url));
+const MAIN = denoRun("services/traces/main.ts");
+const FREE_PORTS = { DYN_TRACES_QUERY_PORT: "0", DYN_TRACES_OTLP_PORT: "0" };
 
 /** A running service, its ports read from its log. */
 class Traces implements AsyncDisposable {
-  readonly process: Deno.ChildProcess;
-  otlpUrl = "";
-  queryUrl = "";
-  #log: Promise<void> = Promise.resolve();
+  readonly otlpUrl: string;
+  readonly queryUrl: string;
+  readonly #program: Program;
 
-  private constructor(database: string, env: Record<string, string> = {}) {
-    this.process = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", MAIN],
-      env: {
-        DYN_TRACES_DB: database,
-        DYN_TRACES_OTLP_PORT: "0",
-        DYN_TRACES_QUERY_PORT: "0",
-        DYN_LOGGING_JSONL: "1",
-        ...env,
-      },
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
+  private constructor(program: Program, otlpPort: string, queryPort: string) {
+    this.#program = program;
+    this.otlpUrl = `http://127.0.0.1:${otlpPort}/v1/traces`;
+    this.queryUrl = `http://127.0.0.1:${queryPort}`;
   }
 
-  static async start(database: string, env?: Record<string, string>): Promise<Traces> {
-    const traces = new Traces(database, env);
-    const lines = traces.process.stderr.pipeThrough(new TextDecoderStream()).getReader();
-    let text = "";
-    let ready: RegExpExecArray | null = null;
-    while (ready === null) {
-      const { value, done } = await lines.read();
-      if (done) throw new Error(`the service ended early:\n${text}`);
-      text += value;
-      ready = /"otlp_port":(\d+),"query_port":(\d+)/.exec(text);
-    }
-    traces.otlpUrl = `http://127.0.0.1:${ready[1]}/v1/traces`;
-    traces.queryUrl = `http://127.0.0.1:${ready[2]}`;
-    traces.#log = (async () => {
-      while (!(await lines.read()).done);
-    })();
-    return traces;
+  static async start(database: string): Promise<Traces> {
+    const program = new Program(MAIN, {
+      env: { ...FREE_PORTS, DYN_TRACES_DB: database, DYN_LOGGING_JSONL: "1" },
+    });
+    const [, otlpPort = "", queryPort = ""] = await program.waitForErrorLine(
+      /"otlp_port":(\d+),"query_port":(\d+)/,
+    );
+    return new Traces(program, otlpPort, queryPort);
   }
 
   async push(spans: readonly SpanData[]): Promise<boolean> {
@@ -78,19 +61,12 @@ class Traces implements AsyncDisposable {
   }
 
   async stop(signal: Deno.Signal): Promise<number> {
-    this.process.kill(signal);
-    await this.#log;
-    return (await this.process.status).code;
+    this.#program.signal(signal);
+    return (await this.#program.end()).code;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.process.kill("SIGKILL");
-    } catch {
-      // The test stopped it.
-    }
-    await this.process.status;
-    await this.#log;
+    await this.#program[Symbol.asyncDispose]();
   }
 }
 
@@ -118,8 +94,11 @@ Deno.test({
             if (acknowledged.length > (round + 1) * 1500) enough.resolve();
           }
         });
-        await enough.promise;
-        traces.process.kill("SIGKILL");
+        await within("an acknowledgement of 1500 batches", enough.promise, {
+          timeoutMs: 60_000,
+          seen: () => `${acknowledged.length} in all`,
+        });
+        await traces.stop("SIGKILL");
         isAlive = false;
         await Promise.all(pushers);
       }
@@ -138,13 +117,8 @@ Deno.test("traces ends with one sentence when its port or its file cannot be had
     await using first = await Traces.start(database);
     const { port } = new URL(first.otlpUrl);
     const run = async (env: Record<string, string>) => {
-      const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", MAIN],
-        env: { DYN_TRACES_QUERY_PORT: "0", DYN_TRACES_OTLP_PORT: "0", ...env },
-        stdin: "null",
-        stderr: "piped",
-      }).output();
-      return { code, text: new TextDecoder().decode(stderr) };
+      const { code, errors } = await runProgram(MAIN, { env: { ...FREE_PORTS, ...env } });
+      return { code, text: errors };
     };
     const taken = await run({ DYN_TRACES_DB: `${database}2`, DYN_TRACES_OTLP_PORT: port });
     assertEquals(taken.code, 1);

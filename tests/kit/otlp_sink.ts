@@ -7,6 +7,7 @@ import { tracesToJson } from "../../shared/otlp/mod.ts";
 import type { SpanKindName } from "../../shared/telemetry/registry/mod.ts";
 import { readOtlpJson } from "../../shared/trace_view/otlp_json.ts";
 import type { ViewSpan } from "../../shared/trace_view/span.ts";
+import { within } from "./waits.ts";
 
 export interface SinkSpan {
   readonly traceId: string;
@@ -74,7 +75,6 @@ export interface OtlpSink extends AsyncDisposable {
 }
 
 const KINDS: readonly SpanKindName[] = ["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
-const DEFAULT_TIMEOUT_MS = 15_000;
 
 /** Starts a sink on the loopback interface. */
 export function startOtlpSink(options: OtlpSinkOptions = {}): OtlpSink {
@@ -105,21 +105,16 @@ export function startOtlpSink(options: OtlpSinkOptions = {}): OtlpSink {
   async function waitFor(
     select: () => readonly SinkSpan[],
     isComplete: (spans: readonly SinkSpan[]) => boolean,
-    timeoutMs = DEFAULT_TIMEOUT_MS,
+    timeoutMs?: number,
   ): Promise<readonly SinkSpan[]> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<void>();
     const check = () => isComplete(select()) && resolve();
-    const timer = setTimeout(
-      () => reject(new Error(`Spans did not arrive in ${timeoutMs} ms:\n${renderTree(select())}`)),
-      timeoutMs,
-    );
     arrivals.addEventListener("spans", check);
     try {
       check();
-      await promise;
+      await within("all spans", promise, { timeoutMs, seen: () => renderTree(select()) });
       return [...select()];
     } finally {
-      clearTimeout(timer);
       arrivals.removeEventListener("spans", check);
     }
   }

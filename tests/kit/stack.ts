@@ -5,18 +5,15 @@
  * waits for is a line of output, a log line or a span, and where only polling helps, `eventually`.
  */
 
-import { deadline } from "@std/async/deadline.js";
-import { delay } from "@std/async/delay.js";
-import { fromFileUrl } from "@std/path/mod.js";
-import { TextLineStream } from "@std/streams/mod.js";
 import { type OtlpSink, type SinkSpan, startOtlpSink } from "./otlp_sink.ts";
+import { denoRun, Program } from "./program.ts";
 
-const START = fromFileUrl(new URL("../../services/start.ts", import.meta.url));
 /** A software adapter loads and checks a model in seconds; a first download takes longer. */
 const READY_TIMEOUT_MS = 180_000;
 const WAIT_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 60_000;
-const POLL_MS = 25;
+/** Of a request, to the last byte of its answer. */
+const REQUEST_TIMEOUT_MS = 120_000;
 
 export interface StackOptions {
   /** Absent for what DYN_ENGINE=simulated of `env` makes up. */
@@ -31,6 +28,11 @@ export interface StackOptions {
 /** One JSON line of stderr. */
 export type LogLine = Readonly<Record<string, unknown>>;
 
+export interface PostOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
 export interface StackWorker {
   /** As `start` calls it: "prefill", "decode-2". */
   readonly name: string;
@@ -40,30 +42,22 @@ export interface StackWorker {
 
 export class Stack implements AsyncDisposable {
   readonly sink: OtlpSink;
-  /** All of stdout so far. */
-  output = "";
-  /** All lines of stderr so far, as they came. */
-  readonly errorLines: string[] = [];
-  readonly #process: Deno.ChildProcess;
-  readonly #changes = new EventTarget();
-  readonly #drained: Promise<unknown>;
-  #hasEnded = false;
+  readonly #program: Program;
+  readonly #logs: LogLine[] = [];
+  #linesRead = 0;
 
   private constructor(options: StackOptions) {
     this.sink = startOtlpSink();
-    this.#process = new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "-A",
-        START,
-        ...(options.model === undefined ? [] : ["--model", options.model]),
-        ...["--port", "0"],
-        ...["--prefill", String(options.prefillCount ?? 1)],
-        ...["--decode", String(options.decodeCount ?? 1)],
-        ...(options.hasTraces ? [] : ["--no-traces"]),
-      ],
+    const command = denoRun(
+      "services/start.ts",
+      ...(options.model === undefined ? [] : ["--model", options.model]),
+      ...["--port", "0"],
+      ...["--prefill", String(options.prefillCount ?? 1)],
+      ...["--decode", String(options.decodeCount ?? 1)],
+      ...(options.hasTraces ? [] : ["--no-traces"]),
+    );
+    this.#program = new Program(command, {
       env: {
-        NO_COLOR: "1",
         DYN_LOGGING_JSONL: "1",
         DYN_LOG_DIR: "off",
         DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: "5000",
@@ -74,13 +68,6 @@ export class Stack implements AsyncDisposable {
         OTEL_BSP_SCHEDULE_DELAY: "20",
         ...options.env,
       },
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    this.#drained = Promise.all([this.#readOutput(), this.#readErrors()]).then(() => {
-      this.#hasEnded = true;
-      this.#changes.dispatchEvent(new Event("change"));
     });
   }
 
@@ -94,6 +81,16 @@ export class Stack implements AsyncDisposable {
       await stack[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** All of stdout so far. */
+  get output(): string {
+    return this.#program.output;
+  }
+
+  /** All lines of stderr so far, as they came. */
+  get errorLines(): readonly string[] {
+    return this.#program.errorLines;
   }
 
   /** Of the API, without `/v1`. */
@@ -112,7 +109,12 @@ export class Stack implements AsyncDisposable {
 
   /** The lines of stderr that are JSON objects. */
   get logs(): readonly LogLine[] {
-    return this.errorLines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
+    const lines = this.errorLines.slice(this.#linesRead);
+    this.#linesRead += lines.length;
+    this.#logs.push(
+      ...lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line)),
+    );
+    return this.#logs;
   }
 
   /** Process id of a worker, as its own spans tell it. */
@@ -130,92 +132,55 @@ export class Stack implements AsyncDisposable {
     return [...samples].reduce((sum, [, value]) => sum + Number(value), 0);
   }
 
+  /** Sends a JSON request to the API, such as `chat/completions`. */
+  async post(
+    path: string,
+    body: unknown,
+    { headers, signal }: PostOptions = {},
+  ): Promise<Response> {
+    const limit = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    return await fetch(`${this.url}/v1/${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+    });
+  }
+
   /** The text of stdout that `pattern` matches. */
-  waitForOutput(pattern: RegExp, timeoutMs = WAIT_TIMEOUT_MS): Promise<string> {
-    return this.#waitFor(`output ${pattern}`, () => pattern.exec(this.output)?.[0], timeoutMs);
+  async waitForOutput(pattern: RegExp, timeoutMs = WAIT_TIMEOUT_MS): Promise<string> {
+    return (await this.#program.waitForOutput(pattern, timeoutMs))[0];
   }
 
   /** The first log line for which `matches` holds. */
   waitForLog(matches: (line: LogLine) => boolean): Promise<LogLine> {
-    return this.#waitFor("a log line", () => this.logs.find(matches), WAIT_TIMEOUT_MS);
+    const what = `a log line with ${matches}`;
+    return this.#program.waitFor(what, () => this.logs.find(matches), WAIT_TIMEOUT_MS);
   }
 
   /** Ends it by a signal; returns its exit code. Spans of the drain are in the sink then. */
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
-    if (!this.#hasEnded) this.#process.kill(signal);
+    this.#program.signal(signal);
     try {
-      await deadline(this.#drained, STOP_TIMEOUT_MS);
-    } catch (error) {
-      // Its services end with it.
-      this.#process.kill("SIGKILL");
-      throw this.#failure("start did not stop in time", error);
+      return (await this.#program.end(STOP_TIMEOUT_MS)).code;
+    } finally {
+      // Where it did not end, its services end with it.
+      this.#program.signal("SIGKILL");
     }
-    return (await this.#process.status).code;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.stop();
     } finally {
-      await this.#process.status;
+      await this.#program[Symbol.asyncDispose]();
       await this.sink[Symbol.asyncDispose]();
-    }
-  }
-
-  async #readOutput(): Promise<void> {
-    for await (const text of this.#process.stdout.pipeThrough(new TextDecoderStream())) {
-      this.output += text;
-      this.#changes.dispatchEvent(new Event("change"));
-    }
-  }
-
-  async #readErrors(): Promise<void> {
-    const lines: ReadableStream<string> = this.#process.stderr
-      .pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
-    for await (const line of lines) {
-      this.errorLines.push(line);
-      this.#changes.dispatchEvent(new Event("change"));
-    }
-  }
-
-  async #waitFor<T>(what: string, find: () => T | undefined, timeoutMs: number): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const check = () => {
-      const found = find();
-      if (found !== undefined) resolve(found);
-      else if (this.#hasEnded) reject(this.#failure(`start ended before ${what} came`));
-    };
-    this.#changes.addEventListener("change", check);
-    try {
-      check();
-      return await deadline(promise, timeoutMs);
-    } catch (error) {
-      if (!(error instanceof DOMException)) throw error;
-      throw this.#failure(`${what} did not come in ${timeoutMs} ms`, error);
-    } finally {
-      this.#changes.removeEventListener("change", check);
     }
   }
 
   #match(pattern: RegExp): string {
     const found = pattern.exec(this.output)?.[1];
-    if (found === undefined) throw this.#failure(`there is no ${pattern}`);
+    if (found === undefined) throw this.#program.failure(`there is no ${pattern}`);
     return found;
-  }
-
-  #failure(reason: string, cause?: unknown): Error {
-    return new Error(`${reason}:\n${this.output}\n${this.errorLines.join("\n")}`, { cause });
-  }
-}
-
-/** Polls until `isTrue`, where there is no event to wait for; throws after the time. */
-export async function eventually(
-  isTrue: () => Promise<boolean>,
-  timeoutMs = 10_000,
-): Promise<void> {
-  const endMs = performance.now() + timeoutMs;
-  while (!await isTrue()) {
-    if (performance.now() > endMs) throw new Error(`it did not become true: ${isTrue}`);
-    await delay(POLL_MS);
   }
 }

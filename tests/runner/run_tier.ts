@@ -1,6 +1,10 @@
 import { join } from "@std/path/mod.js";
+import { say } from "../kit/say.ts";
 import { countJunit, NO_TESTS, type TestCounts } from "./junit.ts";
+import { runGroup } from "./process_group.ts";
 import type { Tier } from "./tiers.ts";
+
+const LIMIT_TESTS = new URL("limit_tests.ts", import.meta.url).href;
 
 export interface TierRun {
   /** The repository's root. */
@@ -10,7 +14,9 @@ export interface TierRun {
   readonly isTypeChecked: boolean;
   /** Where the tests' own output goes: this process's, or nowhere. */
   readonly output: "inherit" | "null";
-  /** A tier that takes longer is ended and fails: a test that hangs must not hang the whole run. */
+  /** A test that takes longer is ended and fails; the others go on. */
+  readonly testTimeoutMs: number;
+  /** A tier that takes longer is ended with all that it started, and fails. */
   readonly timeoutMs: number;
 }
 
@@ -26,28 +32,25 @@ export async function runTier(tier: Tier, run: TierRun): Promise<TestCounts> {
   if (paths.length === 0) return NO_TESTS;
   const report = await Deno.makeTempFile({ suffix: ".xml" });
   try {
-    const tests = new Deno.Command(Deno.execPath(), {
-      args: [
-        "test",
-        "-A",
-        "--no-prompt",
-        ...(run.isTypeChecked ? [] : ["--no-check"]),
-        ...(tier.isParallel ? ["--parallel"] : []),
-        `--junit-path=${report}`,
-        ...paths,
-      ],
+    const code = await runGroup([
+      Deno.execPath(),
+      "test",
+      "-A",
+      "--no-prompt",
+      ...(run.isTypeChecked ? [] : ["--no-check"]),
+      ...(tier.isParallel ? ["--parallel"] : []),
+      `--preload=${LIMIT_TESTS}?limit_ms=${run.testTimeoutMs}`,
+      `--junit-path=${report}`,
+      ...paths,
+    ], {
       cwd: run.root,
       env: run.env,
       stdin: "null",
       stdout: run.output,
       stderr: run.output,
-    }).spawn();
-    const timer = setTimeout(() => {
-      console.error(`\nThe ${tier.name} tier did not end within ${run.timeoutMs / 1000} s`);
-      tests.kill("SIGKILL");
-    }, run.timeoutMs);
-    const { code } = await tests.status;
-    clearTimeout(timer);
+      timeoutMs: run.timeoutMs,
+      onTimeout: () => say(`\nThe ${tier.name} tier did not end within ${run.timeoutMs / 1000} s`),
+    });
     const counts = countJunit(await Deno.readTextFile(report));
     return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
   } finally {

@@ -1,7 +1,9 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert/mod.js";
+import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert/mod.js";
 import { join } from "@std/path/mod.js";
+import { isRunning, runProgram } from "../kit/program.ts";
+import { eventually } from "../kit/waits.ts";
 import { addCounts, countJunit, countsLine, NO_TESTS } from "./junit.ts";
-import { runTier } from "./run_tier.ts";
+import { runTier, type TierRun } from "./run_tier.ts";
 import { chooseTiers, type Tier, TIERS } from "./tiers.ts";
 
 Deno.test("chooseTiers takes all without arguments, else those named, in the fixed order", () => {
@@ -44,9 +46,10 @@ const TIER: Tier = {
   isParallel: false,
 };
 
+/** Counts of a tier whose one file has that text. */
 async function runOf(
   text: string | undefined,
-  timeoutMs = 60_000,
+  { env = { FROM_RUNNER: "1" }, testTimeoutMs = 60_000, timeoutMs = 60_000 }: Partial<TierRun> = {},
 ): Promise<Awaited<ReturnType<typeof runTier>>> {
   const root = await Deno.makeTempDir();
   try {
@@ -54,9 +57,10 @@ async function runOf(
     if (text !== undefined) await Deno.writeTextFile(join(root, "some/deep/x_test.ts"), text);
     return await runTier(TIER, {
       root,
-      env: { FROM_RUNNER: "1" },
+      env,
       isTypeChecked: false,
       output: "null",
+      testTimeoutMs,
       timeoutMs,
     });
   } finally {
@@ -78,12 +82,62 @@ Deno.test("runTier counts a file that does not load as a failure", async () => {
   assertEquals(counts.failed > 0, true);
 });
 
-Deno.test("runTier ends a tier whose test hangs, and counts it as a failure", async () => {
+Deno.test("runTier ends a test that hangs, also one that never yields, and runs the others", async () => {
   const counts = await runOf(
-    `Deno.test("hangs", () => new Promise(() => setInterval(() => {}, 1000)));`,
-    1000,
+    `
+    Deno.test("waits", () => new Promise(() => setInterval(() => {}, 1000)));
+    Deno.test({ name: "turns", fn() { while (true); } });
+    Deno.test("reads on", async () => {
+      const reader = new Response("").body.getReader();
+      while (true) await reader.read();
+    });
+    Deno.test("passes", () => {});
+    Deno.test("takes its own time", { timeout: 20_000 }, () =>
+      new Promise((resolve) => setTimeout(resolve, 1500)));
+    `,
+    { testTimeoutMs: 1000 },
   );
-  assertEquals(counts, { passed: 0, failed: 1, skipped: 0 });
+  assertEquals(counts, { passed: 2, failed: 3, skipped: 0 });
+});
+
+Deno.test("runTier ends a hook that hangs, and counts a failure", async () => {
+  const counts = await runOf(
+    `Deno.test.beforeAll(() => new Promise(() => setInterval(() => {}, 1000)));
+     Deno.test("passes", () => {});`,
+    { testTimeoutMs: 500 },
+  );
+  assertEquals(counts.failed, 1);
+});
+
+Deno.test("a test that limit_tests.ts registers fails with its own place in its file", async () => {
+  const file = await Deno.makeTempFile({ suffix: "_test.ts" });
+  await Deno.writeTextFile(file, `\n  Deno.test("fails", () => { throw new Error("no"); });\n`);
+  const preload = new URL("limit_tests.ts?limit_ms=1000", import.meta.url);
+  const command = [Deno.execPath(), "test", "--no-check", `--preload=${preload}`, file];
+  const { code, output } = await runProgram(command);
+  assertEquals(code, 1);
+  assertMatch(output, /^fails => \S+_test\.ts:2:8$/m);
+  await Deno.remove(file);
+});
+
+Deno.test({
+  name: "runTier ends a tier that takes too long, with all that it started",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const pids = join(folder, "pids");
+    const counts = await runOf(
+      `const child = new Deno.Command("sleep", { args: ["600"], stdout: "null" }).spawn();
+       Deno.writeTextFileSync(Deno.env.get("PIDS"), [Deno.pid, child.pid].join(" "));
+       await child.status;
+       Deno.test("is never reached", () => {});`,
+      { env: { PIDS: pids }, timeoutMs: 3000 },
+    );
+    assertEquals(counts, { passed: 0, failed: 1, skipped: 0 });
+    const [tests, child] = (await Deno.readTextFile(pids)).split(" ").map(Number);
+    await eventually(() => ![tests, child].some((pid = 0) => isRunning(pid)));
+    await Deno.remove(folder, { recursive: true });
+  },
 });
 
 Deno.test("runTier of a tier without tests counts nothing", async () => {
@@ -99,7 +153,14 @@ Deno.test("runTier finds the tests beside a workspace member as well as its own"
     for (const name of ["some/a_test.ts", "some/member/b_test.ts"]) {
       await Deno.writeTextFile(join(root, name), `Deno.test("passes", () => {});\n`);
     }
-    const run = { root, env: {}, isTypeChecked: false, output: "null", timeoutMs: 60_000 } as const;
+    const run = {
+      root,
+      env: {},
+      isTypeChecked: false,
+      output: "null",
+      testTimeoutMs: 60_000,
+      timeoutMs: 60_000,
+    } as const;
     assertEquals(await runTier(TIER, run), { passed: 2, failed: 0, skipped: 0 });
   } finally {
     await Deno.remove(root, { recursive: true });

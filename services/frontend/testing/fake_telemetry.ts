@@ -157,6 +157,10 @@ export class FakeTelemetry implements Telemetry {
 
   onKeep(): void {}
 
+  parentsExported(): void {}
+
+  onParentsExported(): void {}
+
   lastWords(): Promise<void> {
     return Promise.resolve();
   }

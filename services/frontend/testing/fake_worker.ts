@@ -8,6 +8,7 @@ import { HandlerError, type IncomingCall } from "../../../shared/bus/bus.ts";
 import type {
   InstanceLoad,
   InstanceRecord,
+  InstanceState,
   ModelCard,
   Role,
   WorkFrame,
@@ -115,7 +116,7 @@ export interface FakeWorkerOptions {
   readonly instanceId: string;
   readonly model: FakeModel;
   readonly load?: Partial<InstanceLoad>;
-  readonly isDraining?: boolean;
+  readonly state?: InstanceState;
   /** Called before token `index` of the answer is sent; may wait, throw or kill. */
   onToken?(index: number, call: IncomingCall): Promise<void> | void;
   /** Called before anything is sent. */
@@ -141,7 +142,7 @@ export function startFakeWorker(bus: FakeBus, options: FakeWorkerOptions): Insta
 }
 
 export function instanceRecord(
-  { role, instanceId, model, load, isDraining = false }: FakeWorkerOptions,
+  { role, instanceId, model, load, state = "ready" }: FakeWorkerOptions,
 ): InstanceRecord {
   return {
     instanceId,
@@ -151,7 +152,7 @@ export function instanceRecord(
     pid: 1,
     startedAtMs: 1_700_000_000_000,
     sentAtMs: 1,
-    isDraining,
+    state,
     model: {
       name: model.card.name,
       cardDigest: model.cardDigest,
@@ -169,6 +170,7 @@ export function instanceRecord(
       queueLimit: 4,
       ...load,
     },
+    exporter: { exportedSpans: 7, droppedSpans: 0, failedBatches: 1, queuedSpans: 2 },
   };
 }
 

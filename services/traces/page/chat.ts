@@ -6,6 +6,7 @@
 import { failureText, fetchModels } from "./backend.ts";
 import { ChatAnswer } from "./chat_answer.ts";
 import { button, field, h, notice } from "./dom.ts";
+import { ReadingPlace } from "./reading_place.ts";
 
 interface Message {
   readonly role: "user" | "assistant";
@@ -36,7 +37,9 @@ export class ChatView {
   readonly #log = h("div.chat_log", [], {
     attributes: { role: "log", "aria-label": "Conversation" },
   });
-  readonly #model = h("select", [], { attributes: { name: "model" } });
+  readonly #model = h("select", [], {
+    attributes: { name: "model", "aria-label": "Model" },
+  });
   readonly #problem = h("div");
   readonly #prompt = h("textarea", [], {
     attributes: { name: "prompt", rows: "2", placeholder: "Ask something", "aria-label": "Prompt" },
@@ -45,10 +48,12 @@ export class ChatView {
   readonly #send = h("button.primary", ["Send"], { attributes: { type: "submit" } });
   readonly #stop = button("Stop", () => this.#running?.abort());
   readonly #form: HTMLFormElement;
+  readonly #place: ReadingPlace;
   #running: AbortController | null = null;
 
   constructor() {
     this.#stop.disabled = true;
+    this.#stop.title = "Escape stops too";
     const settings = h("details.settings", [
       h("summary", ["Sampling"]),
       h("div.fields", SETTINGS.map(numberField)),
@@ -57,14 +62,23 @@ export class ChatView {
       this.#problem,
       this.#prompt,
       h("div.actions", [
-        field("Model", this.#model),
         this.#send,
         this.#stop,
         button("New chat", () => this.#clear()),
+        this.#model,
+        settings,
       ]),
-      settings,
     ], { on: { submit: (event) => this.#onSubmit(event) } });
     this.element = h("section.chat", [h("h1", ["Chat"]), this.#log, this.#form]);
+    this.#place = new ReadingPlace(this.#form);
+    addEventListener("keydown", ({ key }) => {
+      if (key === "Escape" && this.element.isConnected) this.#running?.abort();
+    });
+  }
+
+  /** Back to where the reader was; called when the view is shown again. */
+  restorePlace(): void {
+    this.#place.restore();
   }
 
   /** Asks which models are served; called whenever the view is shown. */
@@ -114,9 +128,9 @@ export class ChatView {
     };
     const abort = new AbortController();
     this.#setRunning(abort);
-    const answer = new ChatAnswer(body);
+    const answer = new ChatAnswer(body, () => this.#place.grown());
     this.#log.append(h("div.question", [content]), answer.element);
-    answer.element.scrollIntoView({ block: "nearest" });
+    this.#place.begin(answer.textElement);
     const isWhole = await answer.run(abort.signal, send);
     // What failed is no part of the conversation.
     if (isWhole) conversation.push(...messages.slice(-1), answer.message);
@@ -126,6 +140,8 @@ export class ChatView {
   #setRunning(abort: AbortController | null): void {
     this.#running = abort;
     this.#send.disabled = abort !== null;
+    // A button that is disabled loses the keyboard.
+    if (this.#stop.matches(":focus-visible")) this.#prompt.focus();
     this.#stop.disabled = abort === null;
   }
 

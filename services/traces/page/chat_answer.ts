@@ -43,18 +43,23 @@ export class ChatAnswer {
   readonly element: HTMLElement;
   readonly #body: ChatRequest;
   readonly #text = new AnswerText();
-  readonly #timings = h("p.timings", ["Waiting for the first token…"]);
+  readonly #timings = h("p.timings", ["Waiting for the first token…"], {
+    attributes: { "aria-live": "off" },
+  });
   readonly #problem = h("div");
   readonly #gaps = h("div");
-  readonly #trace = h("div.answer_trace");
+  readonly #trace = h("div.answer_trace", [], { attributes: { "aria-live": "off" } });
   readonly #span: PageSpan;
   readonly #startMs = nowMs();
   #toldTimings: AnswerTimings | null = null;
   #firstShown: Promise<void> | null = null;
   #hasEnded = false;
+  readonly #onGrowth: () => void;
 
-  constructor(body: ChatRequest) {
+  /** `onGrowth` hears of everything that is added. */
+  constructor(body: ChatRequest, onGrowth: () => void) {
     this.#body = body;
+    this.#onGrowth = onGrowth;
     this.#span = new PageSpan(page.tracer, { model: body.model, route: ROUTE });
     const { traceId } = this.#span;
     this.element = h("article.answer", [
@@ -68,7 +73,12 @@ export class ChatAnswer {
         copyButton("Copy trace id", traceId),
         copyButton("Copy as curl", curl(`${location.origin}/frontend${ROUTE}`, body)),
       ]),
-    ], { attributes: { "data-trace-id": traceId } });
+    ], { attributes: { "data-trace-id": traceId, "aria-busy": "true" } });
+  }
+
+  /** Grows with each token. */
+  get textElement(): HTMLElement {
+    return this.#text.element;
   }
 
   get message(): { readonly role: "assistant"; readonly content: string } {
@@ -97,6 +107,7 @@ export class ChatAnswer {
       return false;
     } finally {
       this.#hasEnded = true;
+      this.element.setAttribute("aria-busy", "false");
       void drawn.then(() => this.element.setAttribute("data-complete", ""));
     }
   }
@@ -105,6 +116,7 @@ export class ChatAnswer {
     this.#text.add(text, nowMs() - this.#startMs);
     this.#firstShown ??= painted().then((atMs) => this.#span.event("first_token", atMs));
     this.#timings.textContent = this.#timingWords().join(" · ");
+    this.#onGrowth();
   }
 
   async #end(
@@ -125,6 +137,7 @@ export class ChatAnswer {
     const gaps = tokenGaps(piecesMs.slice(1).map((ms, index) => ms - (piecesMs[index] ?? ms)));
     if (gaps !== null) this.#gaps.append(gaps);
     if (error !== undefined) this.#problem.append(notice(error));
+    this.#onGrowth();
     if (this.#firstShown !== null) {
       await this.#firstShown;
       this.#span.event("last_token", await painted());
@@ -177,9 +190,10 @@ export class ChatAnswer {
     { isComplete, hint }: { readonly isComplete: boolean; readonly hint: string },
   ): void {
     this.#trace.replaceChildren(
-      waterfall(treeWith(this.#span.view(), spans), { isCompact: !isComplete }),
+      waterfall(treeWith(this.#span.view(), spans), { isFillingIn: !isComplete }),
       ...(hint === "" ? [] : [h("p.hint", [hint])]),
     );
+    this.#onGrowth();
   }
 }
 

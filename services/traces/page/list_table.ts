@@ -1,5 +1,9 @@
 import { type Child, h } from "./dom.ts";
 
+function headCell(name: string): HTMLElement {
+  return name === "" ? h("td") : h("th", [name], { attributes: { scope: "col" } });
+}
+
 /** Rows of cells, or as they are, below a head; wider than its place, the table scrolls in it. */
 export function listTable(
   head: readonly string[],
@@ -10,7 +14,7 @@ export function listTable(
   );
   return h("div.table_scroll", [
     h("table.list", [
-      h("thead", [h("tr", head.map((name) => h("th", [name], { attributes: { scope: "col" } })))]),
+      h("thead", [h("tr", head.map(headCell))]),
       h("tbody", elements),
     ]),
   ]);

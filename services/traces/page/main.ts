@@ -26,15 +26,18 @@ function show(): void {
   leave.abort();
   leave = new AbortController();
   const [name = "", ...parts] = addressParts();
-  main.replaceChildren(viewOf(name, parts, leave.signal));
+  const view = viewOf(name, parts, leave.signal);
+  main.replaceChildren(view);
   for (const link of links) {
-    const isCurrent = link.getAttribute("href") === `#/${name}`;
+    // A trace is one of the requests.
+    const isCurrent = link.getAttribute("href") === `#/${name === "trace" ? "requests" : name}`;
     if (isCurrent) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   const title = main.querySelector("h1")?.textContent ?? "";
   document.title = title === "" ? "Baton" : `${title} · Baton`;
-  scrollTo(0, 0);
+  if (view === chat.element) chat.restorePlace();
+  else scrollTo(0, 0);
 }
 
 function addressParts(): string[] {

@@ -61,11 +61,12 @@ function healthParts(health: Json, graph: CallGraph | null): HTMLElement[] {
       h(isHealthy ? "strong.good" : "strong.bad", [asText(health.status)]),
       ` · frontend ${asText(health.stage)} · bus ${isConnected ? "connected" : "not connected"}`,
     ]),
-    exporterLine(asRecord(health.telemetry)),
     h("h2", ["Instances"]),
     instances.length === 0
       ? notice("No worker is registered: start one, and look at its log")
       : instanceTable(instances, graph),
+    h("h2", ["Export of spans"]),
+    exporterTable(health, instances),
   ];
 }
 
@@ -77,10 +78,12 @@ function instanceTable(instances: readonly Json[], graph: CallGraph | null): HTM
     const figures = graph?.instances.get(id);
     return [
       h("span", [id.slice(0, ID_SHOWN)], { attributes: { title: id } }),
-      asText(instance.component) + (instance.is_draining === true ? " (draining)" : ""),
+      asText(instance.component) +
+      (instance.state === "ready" ? "" : ` (${asText(instance.state)})`),
       asText(instance.model),
       count(instance.running),
       count(instance.waiting),
+      kvUse(instance),
       figures === undefined ? "" : formatRate(figures.count / PERIOD_SECONDS),
       p95(figures),
       `${asText(device.backend)}: ${asText(device.adapter)}${software}`,
@@ -93,6 +96,7 @@ function instanceTable(instances: readonly Json[], graph: CallGraph | null): HTM
     "Model",
     "Running",
     "Waiting",
+    "KV in use",
     "Requests",
     "p95",
     "Device",
@@ -128,16 +132,43 @@ function graphParts(graph: CallGraph): HTMLElement[] {
   ];
 }
 
-function exporterLine(telemetry: Json): HTMLElement {
-  const dropped = asNumber(telemetry.dropped_spans);
+/** `25 % of 512 blocks`; empty where the frontend does not tell. */
+function kvUse({ used_blocks: used, total_blocks: total }: Json): string {
+  const share = asNumber(used) / asNumber(total);
+  return Number.isFinite(share) ? `${Math.round(share * 100)} % of ${count(total)} blocks` : "";
+}
+
+/** How the frontend and each worker fare with what they send to the collector, since they started. */
+function exporterTable(health: Json, instances: readonly Json[]): HTMLElement {
+  const rows = [
+    exporterRow("frontend", health.telemetry),
+    ...instances.map(({ component, instance_id: id, telemetry }) =>
+      exporterRow(`${asText(component)} ${asText(id).slice(0, ID_SHOWN)}`, telemetry)
+    ),
+  ];
+  return listTable(["By", "State", "Exported", "Waiting", "Lost", "Failed attempts"], rows);
+}
+
+function exporterRow(name: string, exporter: unknown): (string | HTMLElement)[] {
+  const telemetry = asRecord(exporter);
+  return [
+    name,
+    exporterState(telemetry),
+    count(telemetry.exported_spans),
+    count(telemetry.queued_spans),
+    count(telemetry.dropped_spans),
+    count(telemetry.failed_batches),
+  ];
+}
+
+/** An attempt that failed is made again; a span that was dropped is lost. */
+function exporterState(telemetry: Json): HTMLElement {
+  const exported = asNumber(telemetry.exported_spans);
   const failed = asNumber(telemetry.failed_batches);
-  const isBad = dropped > 0 || failed > 0;
-  return h("p.figures", [
-    "Export of spans by the frontend: ",
-    h(isBad ? "strong.bad" : "strong.good", [isBad ? "losing spans" : "healthy"]),
-    ` · ${count(telemetry.exported_spans)} exported · ${count(telemetry.queued_spans)} waiting · ` +
-    `${count(dropped)} dropped · ${count(failed)} failed batches`,
-  ]);
+  if (Number.isNaN(exported)) return h("span", ["not told"]);
+  if (asNumber(telemetry.dropped_spans) > 0) return h("strong.bad", ["loses spans"]);
+  if (failed > 0) return h("strong.warned", ["had to try again"]);
+  return exported > 0 ? h("strong.good", ["healthy"]) : h("span", ["none yet"]);
 }
 
 function p95(figures: Figures | undefined): string {

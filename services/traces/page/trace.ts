@@ -22,20 +22,22 @@ import { fetchTrace } from "./trace_queries.ts";
 import { pathList, waterfall } from "./waterfall.ts";
 
 export function traceView(traceId: string, signal: AbortSignal): HTMLElement {
-  const content = h("div", [h("p.hint", ["Loading…"])]);
+  const heading = () => h("h1", ["Trace"]);
+  const content = h("div", [heading(), h("p.hint", ["Loading…"])]);
   const load = async () => {
     try {
       const spans = await fetchTrace(traceId, signal);
       content.replaceChildren(
         ...(spans.length === 0
           ? [
+            heading(),
             notice("No span of this trace is stored: it is too old, not sampled, or not here yet"),
             button("Look again", () => void load()),
           ]
           : traceParts(buildTree(spans), { reload: load, signal })),
       );
     } catch (error) {
-      if (!signal.aborted) content.replaceChildren(notice(error));
+      if (!signal.aborted) content.replaceChildren(heading(), notice(error));
     }
   };
   void load();
@@ -75,7 +77,7 @@ function traceParts(tree: TraceTree, { reload, signal }: TraceActions): HTMLElem
       }),
     ]),
     ...tree.notes.map((note) => h("p.note", [note])),
-    waterfall(tree, { isCompact: false }),
+    waterfall(tree, { isFillingIn: false }),
     ...tokenTimelines(tree),
     h("div.columns", [
       h("section", [h("h2", ["Critical path"]), pathList(tree)]),

@@ -2,48 +2,57 @@
 
 import { spansOnPath } from "../../../shared/trace_view/critical_path.ts";
 import { counted, formatDuration, formatShare } from "../../../shared/trace_view/format.ts";
-import { holesOf } from "../../../shared/trace_view/holes.ts";
+import { drawnHoles } from "../../../shared/trace_view/holes.ts";
 import { pathPlaces } from "../../../shared/trace_view/path_places.ts";
-import { spanFacts } from "../../../shared/trace_view/span_facts.ts";
+import { serviceHues } from "../../../shared/trace_view/service_hues.ts";
+import { spanFacts, spanLabel } from "../../../shared/trace_view/span_facts.ts";
 import { allNodes, type SpanNode, type TraceTree } from "../../../shared/trace_view/trace_tree.ts";
 import { h, indent, place } from "./dom.ts";
 
-const HUES = 6;
 /** Smaller parts of the critical path are counted together. */
 const LISTED_SHARE = 0.005;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 
 export interface WaterfallOptions {
-  /** Rows without what unfolds: for a trace that is still being drawn again and again. */
-  readonly isCompact: boolean;
+  /**
+   * Its spans are still coming: what is not told yet is no hole, and on no path, and rows do not unfold,
+   * because they are drawn again and again.
+   */
+  readonly isFillingIn: boolean;
 }
 
 interface Drawing extends WaterfallOptions {
   readonly tree: TraceTree;
   readonly onPath: ReadonlySet<SpanNode>;
-  readonly services: readonly string[];
+  readonly hues: ReadonlyMap<string, number>;
 }
 
 /** The rows with their legend and axis. */
 export function waterfall(tree: TraceTree, options: WaterfallOptions): HTMLElement {
-  const services = [...new Set(allNodes(tree.roots).map(({ span }) => span.service))];
-  const drawing = { ...options, tree, services, onPath: spansOnPath(tree) };
+  const drawing = {
+    ...options,
+    tree,
+    hues: serviceHues(allNodes(tree.roots).map(({ span }) => span.service)),
+    onPath: options.isFillingIn ? new Set<SpanNode>() : spansOnPath(tree),
+  };
   const rows: HTMLElement[] = [];
   const add = (node: SpanNode, depth: number) => {
     rows.push(row(node, { ...drawing, depth }));
     for (const child of node.children) add(child, depth + 1);
   };
   for (const root of tree.roots) add(root, 0);
-  return h("div.waterfall", [legend(services), axis(tree), ...rows], {
+  return h("div.waterfall", [legend(drawing), axis(tree), ...rows], {
     attributes: { role: "group", "aria-label": "Waterfall of the request" },
   });
 }
 
-function legend(services: readonly string[]): HTMLElement {
+function legend({ hues, isFillingIn }: Drawing): HTMLElement {
   return h("p.legend", [
-    ...services.map((name, index) => h(`span.key.hue${index % HUES}`, [name || "(unknown)"])),
-    h("span.key.on_path", ["critical path"]),
-    h("span.key.hole_key", ["hole"]),
+    ...[...hues].map(([name, hue]) => h(`span.key.hue${hue}`, [name || "(unknown)"])),
+    ...(isFillingIn
+      ? []
+      : [h("span.key.on_path", ["critical path"]), h("span.key.hole_key", ["hole"])]),
+    h("span.key.event_key", ["event"]),
   ]);
 }
 
@@ -60,30 +69,38 @@ function axis(tree: TraceTree): HTMLElement {
 
 function row(node: SpanNode, drawing: Drawing & { readonly depth: number }): HTMLElement {
   const { span } = node;
-  const { tree, services, depth } = drawing;
+  const { tree, hues, depth } = drawing;
   const isOpen = span.endUs === null;
-  const name = h("span.name", [span.name, " ", h("small", [span.service])]);
-  name.title = span.name;
+  const isFailed = span.status === "error";
+  const isOnPath = drawing.onPath.has(node);
+  const name = h("span.name", [
+    span.name,
+    " ",
+    isFailed ? h("strong", ["failed "]) : null,
+    h("small", [spanLabel(span)]),
+    isOnPath ? h("span.unseen", [", on the critical path"]) : null,
+  ]);
+  name.title = `${span.name} ${spanLabel(span)}`;
   indent(name, depth);
   const cells = [
     name,
-    track(node, tree),
+    track(node, drawing),
     h("span.time", [isOpen ? "open" : formatDuration(node.endUs - node.startUs)]),
   ];
   const classes = [
-    `hue${services.indexOf(span.service) % HUES}`,
-    ...(drawing.onPath.has(node) ? ["on_path"] : []),
-    ...(span.status === "error" ? ["failed"] : []),
+    `hue${hues.get(span.service) ?? 0}`,
+    ...(isOnPath ? ["on_path"] : []),
+    ...(isFailed ? ["failed"] : []),
     ...(isOpen ? ["open_span"] : []),
   ];
-  const element = drawing.isCompact
+  const element = drawing.isFillingIn
     ? h("div.row", cells)
     : h("details.row", [h("summary", cells), facts(node, tree)]);
   element.classList.add(...classes);
   return element;
 }
 
-function track(node: SpanNode, tree: TraceTree): HTMLElement {
+function track(node: SpanNode, { tree, isFillingIn }: Drawing): HTMLElement {
   const totalUs = Math.max(tree.endUs - tree.startUs, 1);
   const at = (us: number) => (us - tree.startUs) / totalUs;
   const bar = ({ startUs, endUs }: { startUs: number; endUs: number }) => ({
@@ -91,9 +108,10 @@ function track(node: SpanNode, tree: TraceTree): HTMLElement {
     width: (endUs - startUs) / totalUs,
   });
   const shiftUs = node.startUs - node.span.startUs;
+  const holes = isFillingIn ? [] : drawnHoles(node, tree);
   return h("span.track", [
     place(h("i.bar"), bar(node)),
-    ...holesOf(node).map((hole) => place(h("i.hole"), bar(hole))),
+    ...holes.map((hole) => place(h("i.hole"), bar(hole))),
     ...node.span.events.map(({ name, timeUs }) =>
       place(h("i.event", [], { attributes: { title: name } }), { left: at(timeUs + shiftUs) })
     ),

@@ -26,7 +26,7 @@ import { sliceResults } from "../step_results.ts";
 import { type PackedRows, packRows, type RowBounds, rowBounds } from "../step_rows.ts";
 import { cpuName } from "./cpu_name.ts";
 import { fillLlama, largestStaging, shareOf } from "./fill_llama.ts";
-import { compileKernels, multipliesBytes } from "./kernel_module.ts";
+import { compileKernels, instantiateKernels, multipliesBytes } from "./kernel_module.ts";
 import { llamaProgram } from "./llama_program.ts";
 import { availableMemoryBytes } from "../host_memory.ts";
 import { MemoryPlan } from "./memory_plan.ts";
@@ -34,12 +34,15 @@ import { type Program, programBytes, writeProgram } from "./program.ts";
 import { type SampledRow, writeSampleRecords } from "./sample_records.ts";
 import { chunksOf, planStep, scratchBytes, type StepLayout } from "./step_layout.ts";
 import { passTimes, sectionsOf, type TimedRun } from "./step_times.ts";
+import type { PoolThreadRequest } from "./start_pool_thread.ts";
 import { planPool, ThreadPool } from "./thread_pool.ts";
 import { planMatrix } from "./weight_panels.ts";
 
 export interface CpuBackendOptions extends BackendOptions {
   /** Threads that compute; by default one for each core, at most MAX_DEFAULT_THREADS. */
   readonly threads?: number;
+  /** Makes all threads but the calling one; by default as its workers. */
+  readonly startThread?: (request: PoolThreadRequest) => void;
   /** The kind of dot product, for tests; by default what this CPU has. */
   readonly hasByteDot?: boolean;
 }
@@ -75,12 +78,19 @@ export async function openCpuBackend(
   plan.check(model.path, availableMemoryBytes());
 
   const memory = plan.create();
-  const pool = await ThreadPool.start(module, memory, poolLayout);
+  const onRead = shareOf(tensors, options.onProgress);
+  const kernels = instantiateKernels(module, memory);
+  const fill = { file: model, memory, kernels, staging, piece, onRead };
+  const { startThread } = options;
+  // The threads come while the weights are read.
+  const [started, filled] = await Promise.allSettled([
+    ThreadPool.start(poolLayout, { module, memory, startThread }),
+    fillLlama(tensors, weights, fill),
+  ]);
+  if (started.status === "rejected") throw started.reason;
+  const pool = started.value;
   try {
-    const { kernels } = pool;
-    const onRead = shareOf(tensors, options.onProgress);
-    const fill = { file: model, memory, kernels, staging, piece, onRead };
-    await fillLlama(tensors, weights, fill);
+    if (filled.status === "rejected") throw filled.reason;
     const angles = ropeTable(bounds.maxPositions, shape);
     new Float32Array(memory.buffer, step.angles, angles.length).set(angles);
     const sections = sectionsOf(operations);

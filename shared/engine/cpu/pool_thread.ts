@@ -1,13 +1,8 @@
-/** A worker of the pool: waits for launches and runs its share of each, until the pool closes. */
+/** A thread of the pool: waits for launches and runs its share of each, until the pool closes. */
 
 import { instantiateKernels } from "./kernel_module.ts";
-import {
-  CONTROL,
-  controlWords,
-  failPool,
-  type PoolThreadMessage,
-  type PoolThreadStart,
-} from "./thread_pool.ts";
+import { CONTROL, controlWords, failPool } from "./pool_control.ts";
+import type { PoolThreadMessage, PoolThreadStart } from "./start_pool_thread.ts";
 
 /** The globals of a Worker, which the project's window types lack. */
 interface ThreadScope {
@@ -20,13 +15,14 @@ const scope = self as unknown as ThreadScope;
 scope.onmessage = ({ data: { module, memory, control, thread } }) => {
   scope.onmessage = null;
   const words = controlWords(memory, control);
-  const kernels = instantiateKernels(module, memory);
-  let seen = Atomics.load(words, CONTROL.launches);
-  scope.postMessage({ type: "ready" });
   try {
-    while (true) {
+    const kernels = instantiateKernels(module, memory);
+    let seen = Atomics.load(words, CONTROL.launches);
+    scope.postMessage({ type: "ready" });
+    // The pool may close before a thread of it has come.
+    while (Atomics.load(words, CONTROL.isClosing) === 0) {
       seen = kernels.awaitLaunch(control, seen);
-      if (Atomics.load(words, CONTROL.isClosing) === 1) break;
+      if (Atomics.load(words, CONTROL.isClosing) !== 0) break;
       kernels.run(control, words[CONTROL.program], words[CONTROL.operations], thread);
     }
   } catch (error) {

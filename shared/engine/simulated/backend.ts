@@ -71,6 +71,10 @@ class SimulatedBackend implements Backend {
     if (this.#has("fail", step)) {
       throw new DeviceError(`Cannot run step ${step}: the simulation says that it fails`);
     }
+    if (this.#has("crash", step)) {
+      console.warn("the simulation crashes in step %d", step);
+      reportError(new Error(`The simulation says that step ${step} crashes`));
+    }
     const results = slices.map((slice) => this.#run(slice));
     const isSampling = slices.some(({ sample }) => sample !== null);
     if (this.#has("lost", step)) {
@@ -127,7 +131,7 @@ class SimulatedBackend implements Backend {
     return stepTimeMs(this.#simulation, { step, decodeRows, prefillTokens }) + extraMs;
   }
 
-  #has(kind: "fail" | "lost", step: number): boolean {
+  #has(kind: "fail" | "lost" | "crash", step: number): boolean {
     return this.#simulation.faults.some((fault) => fault.kind === kind && fault.step === step);
   }
 

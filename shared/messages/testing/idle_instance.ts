@@ -10,7 +10,7 @@ export function idleInstance(record: Partial<InstanceRecord> = {}): InstanceReco
     pid: 1,
     startedAtMs: 1,
     sentAtMs: 2,
-    isDraining: false,
+    state: "ready",
     model: { name: "m", cardDigest: "d", contextLength: 8, blockTokens: 16, blockBytes: 4 },
     device: { backend: "cpu", adapter: "a CPU", isSoftware: true },
     load: {
@@ -21,6 +21,7 @@ export function idleInstance(record: Partial<InstanceRecord> = {}): InstanceReco
       totalBlocks: 1,
       queueLimit: 1,
     },
+    exporter: { exportedSpans: 0, droppedSpans: 0, failedBatches: 0, queuedSpans: 0 },
     ...record,
   };
 }

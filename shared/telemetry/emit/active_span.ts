@@ -39,6 +39,7 @@ interface OpenSpanParts {
   readonly links: readonly SpanReference[];
   readonly parentSpanId?: string;
   readonly parent?: OpenSpan;
+  readonly standIn?: SpanReference;
 }
 
 const KINDS: Readonly<Record<SpanKindName, SpanKind>> = {
@@ -58,6 +59,8 @@ export interface OpenOptions<R extends SpanRole> {
   readonly span: SpanOptions<R>;
   /** The remote parent of a local root. */
   readonly remote?: SpanContext;
+  /** Takes the place of the remote parent where that is lost. */
+  readonly standIn?: SpanReference;
   readonly parent?: OpenSpan;
 }
 
@@ -89,7 +92,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   }
 
   get isExported(): boolean {
-    return this.isSampled || this.#isKept;
+    return this.#parts.runtime.requests.isExporting && (this.isSampled || this.#isKept);
   }
 
   get level(): number {
@@ -148,12 +151,12 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
 
   end(endMs?: number): void {
     if (this.#isEnded) return;
-    const { sdkSpan, runtime, scope, startMs, parent } = this.#parts;
+    const { sdkSpan, runtime, scope, startMs, parent, standIn } = this.#parts;
     const interval = { startMs, endMs: Math.max(usableMs(endMs), startMs) };
     if (this.role === REQUEST_ROLE) this.#judge(interval);
     this.#isEnded = true;
     sdkSpan.end(interval.endMs);
-    if (isRecorded(sdkSpan)) runtime.requests.ended(scope.group, sdkSpan);
+    if (isRecorded(sdkSpan)) runtime.requests.ended(scope.group, sdkSpan, standIn);
     runtime.openSpans.remove(this.#openEntry);
     if (parent !== undefined) parent.#spanLog?.childEnded(interval);
     this.#spanLog?.close(interval);
@@ -235,7 +238,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
 
 /** Opens a span below `parent`, or as a local root of its request. */
 export function openSpan<R extends SpanRole>(role: R, options: OpenOptions<R>): OpenSpan<R> {
-  const { runtime, scope, span, remote, parent } = options;
+  const { runtime, scope, span, remote, standIn, parent } = options;
   const { name, kind } = SPANS[role];
   const startMs = usableMs(span.startMs);
   const links = span.links ?? [];
@@ -260,6 +263,7 @@ export function openSpan<R extends SpanRole>(role: R, options: OpenOptions<R>): 
     links,
     parentSpanId: parentSpanId === spanId ? undefined : parentSpanId,
     parent,
+    standIn,
   });
 }
 

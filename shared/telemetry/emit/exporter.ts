@@ -32,6 +32,8 @@ export interface ReliableExporterOptions {
   /** Where it sends to, for the log. */
   readonly tracesUrl: string;
   readonly retry: RetryPolicy;
+  /** Told of each batch that the collector has taken. */
+  readonly onDelivered: (spans: readonly ReadableSpan[]) => void;
 }
 
 export class ReliableExporter implements SpanExporter {
@@ -88,8 +90,11 @@ export class ReliableExporter implements SpanExporter {
       error = await this.#attempt(spans);
     }
     stats.queuedSpans -= spans.length;
-    if (error === null) stats.exportedSpans += spans.length;
-    else stats.droppedSpans += spans.length;
+    if (error !== null) stats.droppedSpans += spans.length;
+    else {
+      stats.exportedSpans += spans.length;
+      this.#options.onDelivered(spans);
+    }
     return error;
   }
 

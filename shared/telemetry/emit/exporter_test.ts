@@ -25,6 +25,7 @@ function refusal(code: number): Error {
 /** A reliable exporter over one that gives the answers in turn, then `ok` for ever. */
 function createExporter(answers: Answer[], retry = RETRY) {
   const received: number[] = [];
+  const delivered: number[] = [];
   const inner: SpanExporter = {
     export(spans: ReadableSpan[], onResult: (result: ExportResult) => void) {
       const answer = answers.shift() ?? "ok";
@@ -56,6 +57,7 @@ function createExporter(answers: Answer[], retry = RETRY) {
     log,
     tracesUrl: "http://collector/v1/traces",
     retry,
+    onDelivered: (spans) => delivered.push(spans.length),
   });
   const send = (count: number) => {
     stats.queuedSpans += count;
@@ -63,13 +65,13 @@ function createExporter(answers: Answer[], retry = RETRY) {
       exporter.export(Array.from({ length: count }, () => ({}) as ReadableSpan), resolve)
     );
   };
-  return { exporter, send, live: stats, received, lines };
+  return { exporter, send, live: stats, received, delivered, lines };
 }
 
 Deno.test("ReliableExporter delivers a batch and counts it", async () => {
-  const { send, live, received, lines } = createExporter([]);
+  const { send, live, received, delivered, lines } = createExporter([]);
   assertEquals((await send(3)).code, ExportResultCode.SUCCESS);
-  assertEquals(received, [3]);
+  assertEquals([received, delivered], [[3], [3]]);
   assertEquals(live, Object.assign(new ExportStats(), { exportedSpans: 3 }));
   assertEquals(lines, []);
 });
@@ -94,10 +96,10 @@ Deno.test("ReliableExporter tells a second outage again", async () => {
 });
 
 Deno.test("ReliableExporter drops a batch that the collector refuses, and goes on with the next", async () => {
-  const { send, live, received } = createExporter([refusal(400)]);
+  const { send, live, received, delivered } = createExporter([refusal(400)]);
   const [first] = await Promise.all([send(5), send(2)]);
   assertEquals(first.code, ExportResultCode.FAILED);
-  assertEquals(received, [2]);
+  assertEquals([received, delivered], [[2], [2]]);
   assertEquals([live.droppedSpans, live.exportedSpans, live.queuedSpans], [5, 2, 0]);
 });
 

@@ -9,13 +9,18 @@
  * Bounded: a request with very many spans, or one that comes when very many wait, is not held any
  * longer; its spans go as they end.
  *
+ * Where one of them has a parent in another process that may yet be lost, all of them wait for that
+ * (`remote_parents.ts`).
+ *
  * Unsampled requests are recorded only where one may be kept (`unsampled_spans.ts`). Once it is, its
  * spans go the way of sampled ones.
  */
 
 import { type SpanContext, TraceFlags } from "@opentelemetry/api";
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
+import type { SpanReference } from "../telemetry.ts";
 import type { ExportStats } from "./export_stats.ts";
+import { RemoteParents } from "./remote_parents.ts";
 import type { UnsampledSpans } from "./unsampled_spans.ts";
 
 const MAX_HELD_PER_REQUEST = 1000;
@@ -39,16 +44,24 @@ export interface SpanQueue {
   readonly queueSize: number;
   /** Where spans of unsampled requests wait; null where none is ever kept. */
   readonly unsampled: UnsampledSpans | null;
+  /** Time that the word may take that a parent in another process was exported. */
+  readonly parentWaitMs: number;
 }
 
 export class RequestSpans {
   readonly #queue: SpanQueue;
   readonly #groups = new Map<string, SpanGroup>();
+  readonly parents: RemoteParents;
   #heldSpans = 0;
   #isShutDown = false;
 
   constructor(queue: SpanQueue) {
     this.#queue = queue;
+    this.parents = new RemoteParents(queue.parentWaitMs, (spans) => this.#leave(spans));
+  }
+
+  get isExporting(): boolean {
+    return this.#queue.processor !== null;
   }
 
   /** Takes the request's group for one more local root. */
@@ -79,10 +92,11 @@ export class RequestSpans {
     else for (const span of spans) this.#hold(group, span);
   }
 
-  /** A span of the group has ended. */
-  ended(group: SpanGroup, span: ReadableSpan): void {
+  /** A span of the group has ended; `standIn` where its parent may be lost with another process. */
+  ended(group: SpanGroup, span: ReadableSpan, standIn?: SpanReference): void {
     const { processor, unsampled } = this.#queue;
     if (processor === null) return;
+    if (standIn !== undefined) this.parents.standIn(span, standIn);
     if (unsampled !== null && !isSampled(span) && unsampled.takes(group, span)) return;
     this.#hold(group, span);
   }
@@ -96,9 +110,15 @@ export class RequestSpans {
     if (isFull) this.#letGo(group);
   }
 
+  /** Sends what may leave now. */
+  async flush(): Promise<void> {
+    await this.#queue.processor?.forceFlush();
+  }
+
   async shutdown(): Promise<void> {
     for (const group of this.#groups.values()) this.#letGo(group);
     this.#queue.unsampled?.expire(Infinity);
+    this.parents.endAll();
     this.#isShutDown = true;
     await this.#queue.processor?.shutdown();
   }
@@ -119,11 +139,17 @@ export class RequestSpans {
       return;
     }
     stats.queuedSpans += spans.length;
+    if (!this.parents.takes(spans)) this.#leave(spans);
+  }
+
+  #leave(spans: readonly ReadableSpan[]): void {
+    const { processor, stats } = this.#queue;
     for (const span of spans) {
-      if (isSampled(span)) processor.onEnd(span);
+      const settled = this.parents.settled(span);
+      if (isSampled(span)) processor?.onEnd(settled);
       else {
         stats.keptSpans += 1;
-        processor.onEnd(asSampled(span));
+        processor?.onEnd(asSampled(settled));
       }
     }
   }

@@ -13,7 +13,13 @@ function createRequests(queueSize = 10_000) {
   const exporter = new InMemorySpanExporter();
   const stats = new ExportStats();
   const processor = new SimpleSpanProcessor({ exporter });
-  const requests = new RequestSpans({ processor, stats, queueSize, unsampled: null });
+  const requests = new RequestSpans({
+    processor,
+    stats,
+    queueSize,
+    unsampled: null,
+    parentWaitMs: 0,
+  });
   const tracer = new TracerProvider().getTracer("test");
   return {
     requests,

@@ -1,7 +1,7 @@
 /** Starts telemetry for one process: provider, queue, exporter and loggers behind `Telemetry`. */
 
 import { ROOT_CONTEXT, type SpanContext, TraceFlags } from "@opentelemetry/api";
-import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { BatchSpanProcessor, type ReadableSpan, TracerProvider } from "@opentelemetry/sdk-trace";
 import { deadline } from "@std/async/deadline.js";
 import { delay } from "@std/async/delay.js";
 import type { LineLogger } from "../log/mod.ts";
@@ -20,8 +20,8 @@ import type {
   RequestIds,
   ResourceAttributes,
   RootSpanOptions,
+  ServerSpanOptions,
   SpanLimits,
-  SpanOptions,
   SpanReference,
   Telemetry,
   TelemetryOptions,
@@ -29,7 +29,7 @@ import type {
 import { openSpan } from "./active_span.ts";
 import { AttributeGuard } from "./attribute_guard.ts";
 import { ExportStats } from "./export_stats.ts";
-import { ReliableExporter } from "./exporter.ts";
+import { ReliableExporter, type ReliableExporterOptions } from "./exporter.ts";
 import { KeepPolicy } from "./keep_policy.ts";
 import { createLoggers } from "./loggers.ts";
 import { OpenSpans } from "./open_spans.ts";
@@ -50,6 +50,12 @@ const NO_LIMIT_MS = 2 ** 31 - 1;
 const EXPIRY_MS = 1000;
 /** A process of the same system says what it thinks of a request some milliseconds after its end. */
 const LAST_WORDS_MS = 500;
+/** A process that lives tells of its spans this long after it may have kept them for a batch. */
+const PARENT_WORD_MS = 3000;
+/** Names of spans that have others below them in other processes. */
+const AWAITED: ReadonlySet<string> = new Set(
+  Object.values(SPANS).filter(({ isAwaited }) => isAwaited === true).map(({ name }) => name),
+);
 const RETRY = { firstMs: 1000, longestMs: 30_000 };
 
 /**
@@ -69,6 +75,7 @@ class ProcessTelemetry implements Telemetry {
   readonly #resource: ProcessResource;
   readonly #delivery: ReliableExporter | null;
   readonly #keepListeners: ((requestId: string) => void)[] = [];
+  readonly #parentListeners: ((spanIds: readonly string[]) => void)[] = [];
   readonly #flushLog: () => void;
   #stopExpiry = () => {};
   #shutdown: Promise<void> | null = null;
@@ -81,7 +88,11 @@ class ProcessTelemetry implements Telemetry {
     this.#flushLog = flush;
     const isExporting = options.exportEnabled && level > 0;
     this.#delivery = isExporting
-      ? createDelivery(options, this.exporter, this.logger("telemetry"))
+      ? createDelivery(options, {
+        stats: this.exporter,
+        log: this.logger("telemetry"),
+        onDelivered: (spans) => this.#delivered(spans),
+      })
       : null;
     const keep = isExporting ? options.keep : null;
     const unsampled = keep === null ? null : new UnsampledSpans(keep, this.exporter);
@@ -91,6 +102,7 @@ class ProcessTelemetry implements Telemetry {
       stats: this.exporter,
       queueSize: options.queueSize,
       unsampled,
+      parentWaitMs: options.scheduleDelayMs + PARENT_WORD_MS,
     });
     this.#samplers = createSamplers(options.sampler, keep !== null);
     this.#resource = new ProcessResource(options);
@@ -122,7 +134,7 @@ class ProcessTelemetry implements Telemetry {
     role: R,
     headers: Headers,
     ids: RequestIds | null,
-    options: SpanOptions<R> = {},
+    { standInParent: standIn, ...span }: ServerSpanOptions<R> = {},
   ): ActiveSpan<R> {
     const isFromClient = SPANS[role].parents.includes("remote");
     const { parent, baggage } = extractContext(
@@ -139,8 +151,9 @@ class ProcessTelemetry implements Telemetry {
         isRandom: parent?.isRandom ?? false,
         level: this.#levelOf(parent),
       },
-      span: options,
+      span,
       remote: parent === null ? undefined : this.#remoteContext(parent),
+      standIn,
     });
   }
 
@@ -175,8 +188,21 @@ class ProcessTelemetry implements Telemetry {
     this.#keepListeners.push(listener);
   }
 
+  parentsExported(spanIds: readonly string[]): void {
+    this.#runtime.requests.parents.exported(spanIds);
+  }
+
+  onParentsExported(listener: (spanIds: readonly string[]) => void): void {
+    this.#parentListeners.push(listener);
+  }
+
   async lastWords(): Promise<void> {
-    if (this.exporter.heldSpans > 0) await delay(LAST_WORDS_MS);
+    const { requests } = this.#runtime;
+    const left = Promise.all([requests.flush(), requests.parents.none()]);
+    await Promise.all([
+      deadline(left, LAST_WORDS_MS).catch(() => {}),
+      this.exporter.heldSpans > 0 ? delay(LAST_WORDS_MS) : null,
+    ]);
   }
 
   shutdown(reason: string, timeoutMs: number): Promise<void> {
@@ -186,19 +212,34 @@ class ProcessTelemetry implements Telemetry {
   #createKeeping(policy: KeepPolicy): Keeping {
     return {
       policy,
-      onKept: (requestId) => {
-        for (const listener of this.#keepListeners) {
-          try {
-            listener(requestId);
-          } catch (error) {
-            this.logger("telemetry").debug("other processes may not learn of a kept request", {
-              request_id: requestId,
-              error: error instanceof Error ? error.message : String(error),
-            });
-          }
-        }
-      },
+      onKept: (requestId) =>
+        this.#tell(
+          this.#keepListeners,
+          requestId,
+          "other processes may not learn of a kept request",
+        ),
     };
+  }
+
+  /** Spans have left: those that others wait for are told. */
+  #delivered(spans: readonly ReadableSpan[]): void {
+    const ids = spans.filter(({ name }) => AWAITED.has(name)).map((span) =>
+      span.spanContext().spanId
+    );
+    if (ids.length === 0) return;
+    this.#tell(this.#parentListeners, ids, "other processes may not learn of exported spans");
+  }
+
+  #tell<T>(listeners: readonly ((value: T) => void)[], value: T, failure: string): void {
+    for (const listener of listeners) {
+      try {
+        listener(value);
+      } catch (error) {
+        this.logger("telemetry").debug(failure, {
+          error: error instanceof Error ? error.message : String(error),
+        });
+      }
+    }
   }
 
   /** The process's own, or what the request asks for where that is allowed. */
@@ -249,13 +290,11 @@ function expireRegularly(unsampled: UnsampledSpans): () => void {
 
 function createDelivery(
   options: TelemetryOptions,
-  stats: ExportStats,
-  log: Logger,
+  own: Pick<ReliableExporterOptions, "stats" | "log" | "onDelivered">,
 ): ReliableExporter {
   return new ReliableExporter({
+    ...own,
     exporter: createOtlpExporter(options),
-    stats,
-    log,
     tracesUrl: options.tracesUrl,
     retry: { ...RETRY, giveUpMs: options.batchTimeoutMs },
   });

@@ -148,7 +148,7 @@ function formatReadable(record: LogRecord, { useLocalTz }: LineOptions): string 
   const span = ids === undefined ? "" : ` [${ids.span_name} ${ids.trace_id.slice(0, 8)}]`;
   const name = level.toUpperCase().padStart(5);
   const time = formatTime(record.timeMs, useLocalTz);
-  return `${time} ${name} ${target}: ${oneLine(message)}${fields.join("")}${span}\n`;
+  return `${time} ${name} ${oneLine(target)}: ${oneLine(message)}${fields.join("")}${span}\n`;
 }
 
 /** Redacted, without undefined ones; reserved keys renamed, numbers that JSON lacks as text. */

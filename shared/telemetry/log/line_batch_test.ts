@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert/mod.js";
+import { denoRun, runProgram } from "../../../tests/kit/program.ts";
 import { LineBatch } from "./line_batch.ts";
 
 function create() {
@@ -40,15 +41,6 @@ Deno.test("LineBatch does not wait when it is full", () => {
 });
 
 Deno.test("LineBatch writes what waits when the process ends", async () => {
-  const source = `
-    import { LineBatch } from ${JSON.stringify(import.meta.resolve("./line_batch.ts"))};
-    import { writeToStderr } from ${JSON.stringify(import.meta.resolve("./logger.ts"))};
-    new LineBatch(writeToStderr).add("last words\\n");
-    Deno.exit(3);`;
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", source],
-    env: { NO_COLOR: "1" },
-    stderr: "piped",
-  }).output();
-  assertEquals([code, new TextDecoder().decode(stderr)], [3, "last words\n"]);
+  const { code, errors } = await runProgram(denoRun("tests/kit/programs/last_words.ts"));
+  assertEquals([code, errors], [3, "last words\n"]);
 });

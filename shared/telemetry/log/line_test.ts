@@ -65,7 +65,10 @@ for (const text of NASTY) {
   });
 
   Deno.test(`formatLine writes one readable line for ${JSON.stringify(text.slice(0, 30))}`, () => {
-    const line = formatLine({ ...RECORD, message: text, fields: { [text]: text } }, READABLE);
+    const line = formatLine(
+      { ...RECORD, message: text, target: text, fields: { [text]: text } },
+      READABLE,
+    );
     assertMatch(line, /^[^\p{Cc}\u2028\u2029]*\n$/u);
   });
 }

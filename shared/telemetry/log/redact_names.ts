@@ -16,19 +16,25 @@ const SECRET_WORDS: ReadonlySet<string> = new Set([
 /** The word before `key`, `tokens` or another word that alone says nothing. */
 const SECRET_PAIRS: Readonly<Record<string, ReadonlySet<string>>> = {
   key: new Set(
-    ("access account api deploy encryption hmac license master private service shared signing ssh " +
-      "storage subscription").split(" "),
+    ("access account api app application consumer deploy encryption fernet functions hmac ingestion license " +
+      "master private rapidapi service session shared signing ssh storage subscription webhook")
+      .split(" "),
   ),
   keys: new Set("access api encryption private signing".split(" ")),
+  pass: new Set(
+    "admin app database db email ftp imap ldap mail mongo mysql nats pg postgres proxy redis root smtp sudo user"
+      .split(" "),
+  ),
   pat: new Set(["github", "gitlab"]),
   seed: new Set(["nkey"]),
-  signature: new Set("access amz goog".split(" ")),
+  signature: new Set("access amz goog oauth".split(" ")),
+  team: new Set(["honeycomb"]),
   tokens: new Set("access api auth bearer refresh".split(" ")),
 };
 
 /** Words written as one: `PGPASSWORD`, `secretkey`. */
 const SECRET_ENDS =
-  /(?:password|passwd|passphrase|(?:api|secret|access|private|account)key|(?:auth|access|refresh|bearer)token|clientsecret|accesssignature)$/;
+  /(?:password|passwd|passphrase|(?:api|secret|access|private|account)key|(?:auth|access|refresh|bearer|identity|session)token|clientsecret|accesssignature)$/;
 
 /** A name that ends with one of these tells about a secret, and is none. */
 const ABOUT: ReadonlySet<string> = new Set(

@@ -14,6 +14,7 @@ const DASH = 16;
 const SIGN = 32;
 const COLON = 64;
 const SPACE = 128;
+const QUOTE = 192;
 
 const KINDS = new Uint8Array(128);
 for (let code = 0; code < 128; code++) KINDS[code] = kindOf(String.fromCharCode(code));
@@ -26,6 +27,7 @@ function kindOf(character: string): number {
   if (/[_-]/.test(character)) return DASH;
   if (/[=@]/.test(character)) return SIGN;
   if (character === ":") return COLON;
+  if (/["'<]/.test(character)) return QUOTE;
   return /\s/.test(character) ? SPACE : BREAK;
 }
 
@@ -36,14 +38,17 @@ const NINE = 57;
 const SHORTEST_TOKEN = 16;
 /** The shortest of small hexadecimal digits behind its prefix. */
 const SHORTEST_HEX_TOKEN = 32;
-/** Secrets that a sentence names without `=` or `:`. */
-const NAMED = /bearer\s|basic\s|login\s|passw(?:or)?d\s+\\*["'`]|-----BEGIN|--?[a-z][\w-]+\s/i;
+/** Secrets that a sentence or a command names without `=` or `:`. */
+const TOLD = /bearer\s|basic\s|login\s|pass(?:w(?:or)?d)?\s|-----BEGIN|--?[a-z][\w-]+(?:\s|$)/i;
+/** Names and values side by side, elements of XML. */
+const LISTED = /["'],\s?\\*["']|<\//;
 
 /** Whether `text` is worth a closer look. */
 export function mayHoldSecret(text: string): boolean {
   let run = 0;
   let length = 0;
   let hasSpace = false;
+  let hasQuote = false;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     const kind = code < 128 ? KINDS[code] ?? BREAK : BREAK;
@@ -55,10 +60,12 @@ export function mayHoldSecret(text: string): boolean {
     if (kind === SIGN || isSuspicious(run, length)) return true;
     if (kind === COLON && isAssigning(text, at)) return true;
     if (kind === SPACE) hasSpace = true;
+    else if (kind === QUOTE) hasQuote = true;
     run = 0;
     length = 0;
   }
-  return isSuspicious(run, length) || (hasSpace && NAMED.test(text));
+  return isSuspicious(run, length) || (hasSpace && TOLD.test(text)) ||
+    (hasQuote && LISTED.test(text));
 }
 
 function isSuspicious(run: number, length: number): boolean {

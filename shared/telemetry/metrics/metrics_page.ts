@@ -2,6 +2,7 @@
 
 import { createFrontendMetrics } from "./frontend_metrics.ts";
 import { COUNT_BUCKETS, type MetricDescription, SECONDS_BUCKETS } from "./registry.ts";
+import { createTracesMetrics } from "./traces_metrics.ts";
 import { createWorkerMetrics } from "./worker_metrics.ts";
 
 /** Metrics that Dynamo has under the same name, and how ours differs where it does. */
@@ -61,17 +62,19 @@ const UNITS = [
 
 const HEAD = `# Metrics
 
-Every metric of the frontend and of the workers, printed from the registries in
+Every metric of the frontend, the workers and the traces service, printed from the registries in
 \`shared/telemetry/metrics/\`
 (\`deno run -A shared/telemetry/metrics/print_metrics.ts > docs/observability/metrics.md\`). Names and
 labels are Dynamo's where Dynamo has the number; the last column says so.
 
-- **Where.** \`/metrics\` of the frontend (port 8000) and of each worker's status server (9091 and up).
-  The traces service has none: what it stores is asked for over Tempo's API.
+- **Where.** \`/metrics\` of the frontend (port 8000), of each worker's status server (9091 and up) and
+  of the traces service (3200, unless it shows a Tempo's traces and keeps none).
 - **Formats.** Classic Prometheus text; OpenMetrics for a scraper that sends
   \`Accept: application/openmetrics-text\`, as Prometheus does with \`--enable-feature=exemplar-storage\`.
-- **Exemplars.** In OpenMetrics the frontend's histograms carry the \`trace_id\` of a request whose trace
-  is exported: from a slow bucket to the trace that explains it.
+- **Exemplars.** In OpenMetrics every histogram that requests feed carries the \`trace_id\` of one whose
+  trace is exported: from a slow bucket to the trace that explains it. On a worker's step histograms it
+  is a request that was in the step. A request that was not sampled and is kept for its end
+  (\`DYN_TRACE_KEEP_SLOWER_THAN\`) is an exemplar of the frontend only: it alone knows in time.
 - **Labels are bounded.** \`model\` is a model that is served, or \`unknown_model\` whatever a client asks
   for; \`worker_id\` a worker that lives; \`endpoint\`, \`request_type\`, \`status\`, \`error_type\`, \`stage\` and
   \`phase\` come from closed lists.
@@ -84,6 +87,10 @@ export function metricsPage(): string {
   const frontend = createFrontendMetrics().describe();
   const worker = createWorkerMetrics({ namespace: "", component: "", endpoint: "", workerId: "" })
     .describe();
+  const traces = createTracesMetrics({
+    readStore: () => Promise.reject(new Error("There is no store")),
+    inflightBytes: () => 0,
+  }).describe();
   const names = new Set([...frontend, ...worker].map(({ name }) => name));
   const gone = Object.keys(DYNAMO).filter((name) => !names.has(name));
   if (gone.length > 0) throw new TypeError(`Cannot print the metrics: ${gone} are not there`);
@@ -93,6 +100,7 @@ export function metricsPage(): string {
     HEAD,
     `## Frontend\n\n${table(frontend)}`,
     `## Worker\n\nEach also with the labels ${always}.\n\n${table(worker)}`,
+    `## Traces\n\n${table(traces)}`,
   ].join("\n");
 }
 

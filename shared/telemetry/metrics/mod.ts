@@ -5,4 +5,5 @@ export * from "./frontend_metrics.ts";
 export type { MetricsPage } from "./registry.ts";
 export * from "./request_meter.ts";
 export type { StagePhase } from "./stage_gauge.ts";
+export * from "./traces_metrics.ts";
 export * from "./worker_metrics.ts";

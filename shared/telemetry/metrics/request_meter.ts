@@ -1,6 +1,7 @@
 /** Measures one request of the frontend, from its arrival to its end. */
 
 import type { Histogram } from "prom-client";
+import { observe } from "./exemplar.ts";
 import type { FrontendInstruments } from "./frontend_instruments.ts";
 
 export type FrontendEndpoint = "chat_completions" | "completions";
@@ -70,13 +71,14 @@ export class RequestMeter {
     instruments.inflight.inc(this.#model);
   }
 
-  /** Absent times are of what the prompt had no use of. */
+  /** Absent times are of what the prompt had no use of; `traceId` as in `firstToken`. */
   preprocessed(
     { templateMs, tokenizeMs }: { readonly templateMs?: number; readonly tokenizeMs?: number },
+    traceId?: string,
   ): void {
     const { template, tokenize } = this.#instruments;
-    if (templateMs !== undefined) observe(template, this.#model, templateMs / 1000);
-    if (tokenizeMs !== undefined) observe(tokenize, this.#model, tokenizeMs / 1000);
+    if (templateMs !== undefined) observe(template, this.#model, templateMs / 1000, traceId);
+    if (tokenizeMs !== undefined) observe(tokenize, this.#model, tokenizeMs / 1000, traceId);
   }
 
   /** `traceId` of a trace that is exported becomes the exemplar. */
@@ -134,20 +136,4 @@ export class RequestMeter {
     if (errorType === "cancelled") cancellations.inc({ model, endpoint, request_type });
     if (isRejected) rejections.inc({ model, endpoint });
   }
-}
-
-interface ExemplarHistogram<L> {
-  observe(data: { labels: L; value: number; exemplarLabels: Record<string, string> }): void;
-}
-
-const NO_EXEMPLAR: Record<string, string> = {};
-
-function observe<L>(
-  histogram: ExemplarHistogram<L>,
-  labels: L,
-  value: number,
-  traceId?: string,
-): void {
-  const exemplarLabels = traceId === undefined ? NO_EXEMPLAR : { trace_id: traceId };
-  histogram.observe({ labels, value, exemplarLabels });
 }

@@ -2,6 +2,7 @@
 
 import { Counter, Gauge, Histogram } from "prom-client";
 import type { ExporterHealth } from "../telemetry.ts";
+import { observe } from "./exemplar.ts";
 import {
   COUNT_BUCKETS,
   createRegistry,
@@ -41,6 +42,20 @@ export interface ObservedStep {
   readonly decodeRows: number;
 }
 
+/** For each kind of rows, the trace of a request in the step that is exported. */
+export interface StepTraces {
+  readonly prefill?: string;
+  readonly decode?: string;
+}
+
+export interface ObservedTransfer {
+  readonly direction: "sent" | "received";
+  readonly bytes: number;
+  readonly durationMs: number;
+  /** Of a trace that is exported: becomes the exemplar. */
+  readonly traceId?: string;
+}
+
 /** What computes, and what it serves. */
 export interface ObservedEngine {
   readonly backend: string;
@@ -57,12 +72,16 @@ export interface ObservedWorker {
 }
 
 export interface WorkerMetrics {
-  /** Counts a request; the returned function ends it with `success` or the code of its error, once. */
-  requestStarted(): (outcome: string) => void;
-  kvTransferred(direction: "sent" | "received", bytes: number, durationMs: number): void;
+  /**
+   * Counts a request; the returned function ends it with `success` or the code of its error, once.
+   * `traceId` of a trace that is exported becomes the exemplar.
+   */
+  requestStarted(): (outcome: string, traceId?: string) => void;
+  kvTransferred(transfer: ObservedTransfer): void;
   /** Comes before the first step. */
   engineOpened(engine: ObservedEngine): void;
-  stepDone(step: ObservedStep): void;
+  /** `traces` become the exemplars. */
+  stepDone(step: ObservedStep, traces: StepTraces): void;
   observe(read: () => ObservedWorker): void;
   /** The page of /metrics; `accept` is the request's header. */
   render(accept: string): Promise<MetricsPage>;
@@ -97,32 +116,33 @@ export function createWorkerMetrics(labels: WorkerLabels): WorkerMetrics {
       let hasEnded = false;
       instruments.requests.inc();
       instruments.inflight.inc();
-      return (outcome) => {
+      return (outcome, traceId) => {
         if (hasEnded) return;
         hasEnded = true;
         instruments.inflight.dec();
-        instruments.duration.observe((performance.now() - startMs) / 1000);
+        observe(instruments.duration, {}, (performance.now() - startMs) / 1000, traceId);
         if (outcome === "cancelled") instruments.cancellations.inc();
         else if (outcome !== "success") {
           instruments.errors.inc({ error_type: OUTCOME.test(outcome) ? outcome : "other" });
         }
       };
     },
-    kvTransferred(direction, bytes, durationMs) {
+    kvTransferred({ direction, bytes, durationMs, traceId }) {
       instruments.kvBytes.inc({ direction }, bytes);
-      instruments.kvSeconds.observe({ direction }, durationMs / 1000);
+      observe(instruments.kvSeconds, { direction }, durationMs / 1000, traceId);
     },
     engineOpened(engine) {
       backend = engine.backend;
       const { adapter, model } = engine;
       instruments.engineInfo.set({ backend, adapter, model }, 1);
     },
-    stepDone({ startMs, endMs, deviceMs = endMs - startMs, prefillRows, decodeRows }) {
-      instruments.stepSeconds.observe((endMs - startMs) / 1000);
+    stepDone({ startMs, endMs, deviceMs = endMs - startMs, prefillRows, decodeRows }, traces) {
+      const { stepSeconds, stepRows } = instruments;
+      observe(stepSeconds, {}, (endMs - startMs) / 1000, traces.prefill ?? traces.decode);
       const rowSeconds = deviceMs / 1000 / (prefillRows + decodeRows);
       for (const [kind, rows] of [["prefill", prefillRows], ["decode", decodeRows]] as const) {
         if (rows === 0) continue;
-        instruments.stepRows.observe({ kind }, rows);
+        observe(stepRows, { kind }, rows, traces[kind]);
         instruments.computeSeconds.inc({ backend, kind }, rows * rowSeconds);
       }
     },
@@ -149,7 +169,8 @@ function observeLoad(registry: MetricsRegistry, read: () => ObservedLoad | undef
 
 function createInstruments(registry: MetricsRegistry) {
   const registers = [registry];
-  const seconds = { buckets: [...SECONDS_BUCKETS], registers };
+  const traced = { enableExemplars: true as const, registers };
+  const seconds = { ...traced, buckets: [...SECONDS_BUCKETS] };
   return {
     requests: new Counter({
       name: `${COMPONENT}requests_total`,
@@ -187,7 +208,7 @@ function createInstruments(registry: MetricsRegistry) {
       ...seconds,
       name: `${COMPONENT}kv_transfer_seconds`,
       help: "Time of one prompt's KV transfer",
-      labelNames: ["direction"],
+      labelNames: ["direction"] as const,
     }),
     stepSeconds: new Histogram({
       ...seconds,
@@ -207,11 +228,11 @@ function createInstruments(registry: MetricsRegistry) {
       registers,
     }),
     stepRows: new Histogram({
+      ...traced,
       name: `${COMPONENT}engine_step_rows`,
       help: "Rows of one kind in an engine step that has any",
-      labelNames: ["kind"],
+      labelNames: ["kind"] as const,
       buckets: [...COUNT_BUCKETS],
-      registers,
     }),
   };
 }

@@ -40,8 +40,8 @@ Deno.test("requestStarted tells errors by code and cancellations apart", async (
 
 Deno.test("kvTransferred adds bytes and seconds by direction", async () => {
   const metrics = createWorkerMetrics(LABELS);
-  metrics.kvTransferred("received", 1000, 20);
-  metrics.kvTransferred("received", 500, 30);
+  metrics.kvTransferred({ direction: "received", bytes: 1000, durationMs: 20 });
+  metrics.kvTransferred({ direction: "received", bytes: 500, durationMs: 30 });
   const direction = 'direction="received"';
   assertEquals(await value(metrics, "dynamo_component_kv_transfer_bytes_total", direction), 1500);
   assertEquals(await value(metrics, "dynamo_component_kv_transfer_seconds_sum", direction), 0.05);
@@ -49,8 +49,8 @@ Deno.test("kvTransferred adds bytes and seconds by direction", async () => {
 
 Deno.test("stepDone measures the step and the rows of each kind that it had", async () => {
   const metrics = createWorkerMetrics(LABELS);
-  metrics.stepDone({ startMs: 10, endMs: 30, prefillRows: 0, decodeRows: 4 });
-  metrics.stepDone({ startMs: 30, endMs: 60, prefillRows: 128, decodeRows: 4 });
+  metrics.stepDone({ startMs: 10, endMs: 30, prefillRows: 0, decodeRows: 4 }, {});
+  metrics.stepDone({ startMs: 30, endMs: 60, prefillRows: 128, decodeRows: 4 }, {});
   const rows = "dynamo_component_engine_step_rows_count";
   assertEquals(await value(metrics, rows, 'kind="decode"'), 2);
   assertEquals(await value(metrics, rows, 'kind="prefill"'), 1);
@@ -60,8 +60,8 @@ Deno.test("stepDone measures the step and the rows of each kind that it had", as
 Deno.test("stepDone shares a step's device time out over its rows, with the backend's name", async () => {
   const metrics = createWorkerMetrics(LABELS);
   metrics.engineOpened({ backend: "webgpu", adapter: "GPU 1", model: "m" });
-  metrics.stepDone({ startMs: 0, endMs: 30, deviceMs: 20, prefillRows: 12, decodeRows: 4 });
-  metrics.stepDone({ startMs: 30, endMs: 40, prefillRows: 0, decodeRows: 4 });
+  metrics.stepDone({ startMs: 0, endMs: 30, deviceMs: 20, prefillRows: 12, decodeRows: 4 }, {});
+  metrics.stepDone({ startMs: 30, endMs: 40, prefillRows: 0, decodeRows: 4 }, {});
   const seconds = "dynamo_component_engine_compute_seconds_total";
   assertEquals(await value(metrics, seconds, 'backend="webgpu",kind="prefill"'), 0.015);
   assertEquals(await value(metrics, seconds, 'backend="webgpu",kind="decode"'), 0.015);
@@ -87,4 +87,28 @@ Deno.test("observe shows the load as it is at the scrape", async () => {
   assertEquals(await value(metrics, "dynamo_work_handler_queue_depth"), 1);
   assertEquals(await value(metrics, "dynamo_component_engine_step_running_seconds"), 1.5);
   assertEquals(await value(metrics, "dynamo_telemetry_dropped_spans_total"), 3);
+});
+
+Deno.test("each histogram that requests feed has the trace of an exported one as its exemplar", async () => {
+  const metrics = createWorkerMetrics(LABELS);
+  metrics.requestStarted()("success", "a".repeat(32));
+  metrics.requestStarted()("success");
+  metrics.kvTransferred({ direction: "sent", bytes: 1, durationMs: 20, traceId: "b".repeat(32) });
+  const step = { startMs: 0, endMs: 30, prefillRows: 128, decodeRows: 4 };
+  metrics.stepDone(step, { prefill: "c".repeat(32), decode: "d".repeat(32) });
+  metrics.stepDone({ ...step, prefillRows: 0, endMs: 1000 }, { decode: "e".repeat(32) });
+  const { body } = await metrics.render("application/openmetrics-text");
+  const exemplars = body.split("\n").flatMap((line) => {
+    const [, name, letter] = /^([a-z_]+)_bucket\{.* # \{trace_id="(.)\2{31}"\} /.exec(line) ?? [];
+    return name === undefined ? [] : [`${name} ${letter}`];
+  });
+  assertEquals(exemplars.toSorted(), [
+    "dynamo_component_engine_step_rows c",
+    "dynamo_component_engine_step_rows e",
+    "dynamo_component_engine_step_seconds c",
+    "dynamo_component_engine_step_seconds e",
+    "dynamo_component_kv_transfer_seconds b",
+    "dynamo_component_request_duration_seconds a",
+  ]);
+  assertEquals((await metrics.render("")).body.includes("trace_id"), false);
 });

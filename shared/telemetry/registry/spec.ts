@@ -37,6 +37,8 @@ export interface SpanSpec {
   readonly description: string;
   /** It passes on what its siblings make: while one of them is open it waits, and does not work. */
   readonly isFedBySiblings?: boolean;
+  /** Other processes have spans below it, and export them there only when it was exported. */
+  readonly isAwaited?: boolean;
   readonly attributes: AttributeSpecs;
   readonly events?: Readonly<Record<string, EventSpec>>;
 }

@@ -123,6 +123,7 @@ export const WORKER_SPANS = {
     level: 1,
     description: "Sending the prompt's KV blocks to the decode worker",
     isFedBySiblings: true,
+    isAwaited: true,
     attributes: KV_TRANSFER,
   },
   kv_receive: {
@@ -131,7 +132,8 @@ export const WORKER_SPANS = {
     parents: ["kv_send", "handle_payload"],
     level: 1,
     description:
-      "Receiving KV blocks; below the receiver's handle_payload when the transfer failed",
+      "Receiving KV blocks; below the receiver's handle_payload when the transfer failed, or when " +
+      "the sender was lost before its spans had left",
     attributes: { ...REQUEST_IDS, ...KV_TRANSFER },
   },
   kv_wait: {

@@ -4,7 +4,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert/mod.js";
-import { eventually } from "../../kit/stack.ts";
+import { eventually } from "../../kit/waits.ts";
 import { answerOf } from "./answer_stream.ts";
 import { GoldenStack, newClient } from "./golden_stack.ts";
 

@@ -7,7 +7,8 @@ import { assertAlmostEquals, assertEquals } from "@std/assert/mod.js";
 import type { ViewSpan } from "../../../shared/trace_view/span.ts";
 import { SpanCollection } from "../../../shared/trace_view/span_collection.ts";
 import { buildTree } from "../../../shared/trace_view/trace_tree.ts";
-import { eventually, Stack, type StackOptions, type StackWorker } from "../../kit/stack.ts";
+import { type PostOptions, Stack, type StackOptions, type StackWorker } from "../../kit/stack.ts";
+import { eventually } from "../../kit/waits.ts";
 import { traceFaults } from "../../kit/trace_faults.ts";
 import { assertGolden } from "./golden_file.ts";
 import { goldenText } from "./golden_text.ts";
@@ -65,28 +66,19 @@ export class GoldenStack implements AsyncDisposable {
   async ask(
     path: "chat/completions" | "completions",
     body: unknown,
-    init: { readonly headers?: Readonly<Record<string, string>>; readonly signal?: AbortSignal } =
-      {},
+    options: PostOptions = {},
   ): Promise<Response> {
     await this.#idle();
-    return await this.askNow(path, body, init);
+    return await this.askNow(path, body, options);
   }
 
   /** The same, whatever the workers do. */
   async askNow(
     path: "chat/completions" | "completions",
     body: unknown,
-    { headers, signal }: {
-      readonly headers?: Readonly<Record<string, string>>;
-      readonly signal?: AbortSignal;
-    } = {},
+    options: PostOptions = {},
   ): Promise<Response> {
-    return await fetch(`${this.stack.url}/v1/${path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json", ...headers },
-      body: typeof body === "string" ? body : JSON.stringify(body),
-      ...(signal && { signal }),
-    });
+    return await this.stack.post(path, body, options);
   }
 
   /** Resolves when each of the workers runs a sequence, as its metrics tell. */

@@ -1,0 +1,81 @@
+import { assertEquals } from "@std/assert/mod.js";
+import { HandlerError } from "../../shared/bus/bus.ts";
+import { FrontendKit, readEvents, textOf } from "./testing/frontend_kit.ts";
+
+Deno.test("The only decode worker's short absence costs a request nothing", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello", options: { workerReturnMs: 30_000 } });
+  let hasBlinked = false;
+  const worker = { role: "decode", instanceId: "d1" } as const;
+  await kit.worker({
+    ...worker,
+    onToken: (index) => {
+      if (index !== 3 || hasBlinked) return;
+      hasBlinked = true;
+      kit.bus.kill("d1");
+    },
+  });
+  const dropped = Promise.withResolvers<void>();
+  kit.bus.instances.onChange((instances) => instances.length === 0 && dropped.resolve());
+  const events = kit.chat({ stream: true }).then(readEvents);
+  await dropped.promise;
+  const waiting = kit.chat();
+  await kit.worker(worker);
+  assertEquals(textOf(await events), "Hello");
+  assertEquals((await (await waiting).json()).choices[0].message.content, "Hello");
+  assertEquals(kit.telemetry.of("http_request")[0]?.attributes.attempts, 2);
+  const [wait] = kit.telemetry.of("worker_wait");
+  assertEquals([wait?.isEnded, wait?.attributes["router.worker_returned"]], [true, true]);
+});
+
+Deno.test("A worker that stays away is waited for no longer than the time for that", async () => {
+  using kit = await FrontendKit.start({ options: { workerReturnMs: 20 } });
+  await kit.worker({
+    role: "decode",
+    instanceId: "d1",
+    onToken: () => kit.bus.kill("d1"),
+  });
+  const failed = await kit.chat();
+  assertEquals([failed.status, (await failed.json()).error.code], [503, "worker_failed"]);
+  const refused = await kit.chat();
+  assertEquals([refused.status, (await refused.json()).error.code], [503, "no_workers"]);
+  const waits = kit.telemetry.of("worker_wait");
+  assertEquals(waits.map(({ attributes }) => attributes["router.worker_returned"]), [false]);
+});
+
+Deno.test("A worker that was asked to leave is not waited for", async () => {
+  using kit = await FrontendKit.start({ options: { workerReturnMs: 30_000 } });
+  const worker = { role: "decode", instanceId: "d1" } as const;
+  await kit.worker(worker);
+  await kit.worker({ ...worker, state: "draining" });
+  kit.bus.instances.remove("d1");
+  const refused = await kit.chat();
+  assertEquals([refused.status, (await refused.json()).error.code], [503, "no_workers"]);
+  assertEquals(kit.telemetry.of("worker_wait"), []);
+});
+
+Deno.test("A worker whose engine failed has the request again once it was started again", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello", options: { workerReturnMs: 30_000 } });
+  const worker = { role: "decode", instanceId: "d1" } as const;
+  await kit.worker({
+    ...worker,
+    onToken: (index) => {
+      if (index === 3) throw new HandlerError("engine_failed", "device lost");
+    },
+  });
+  const events = kit.chat({ stream: true }).then(readEvents);
+  await kit.bus.instances.until((instances) => instances.length === 0);
+  await kit.worker({ ...worker, state: "failed" });
+  kit.bus.instances.remove("d1");
+  await kit.worker(worker);
+  assertEquals(textOf(await events), "Hello");
+});
+
+Deno.test("A client that leaves while its worker is away is let go at once", async () => {
+  using kit = await FrontendKit.start({ options: { workerReturnMs: 30_000 } });
+  await kit.worker({ role: "decode", instanceId: "d1" });
+  kit.bus.instances.remove("d1");
+  const client = new AbortController();
+  const answer = kit.chat({}, { signal: client.signal });
+  client.abort();
+  assertEquals((await answer).status, 499);
+});

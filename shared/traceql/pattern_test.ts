@@ -1,0 +1,27 @@
+import { assertEquals, assertThrows } from "@std/assert/mod.js";
+import { matchesPattern, PatternError } from "./pattern.ts";
+
+Deno.test("matchesPattern takes the whole text, flags in front, classes and names as RE2 writes them", () => {
+  assertEquals(matchesPattern("a+", "aa"), true);
+  assertEquals(matchesPattern("a+", "xaa"), false);
+  assertEquals(matchesPattern("a.c", "a\nc"), true);
+  assertEquals(matchesPattern("(?i)engine\\..*", "ENGINE.decode"), true);
+  assertEquals(matchesPattern("(?P<word>[[:alpha:]]+)\\pN\\z", "ab7"), true);
+  assertEquals(matchesPattern("\\Qa.b\\E", "axb"), false);
+  assertEquals(matchesPattern("é.", "é😀"), true);
+});
+
+Deno.test("matchesPattern refuses with the reason what RE2 leaves out, and what is too large", () => {
+  for (const pattern of ["(a)\\1", "(?=a)", "(?<!a)b", "(", "a{1001}", "((a{100}){100}){100}"]) {
+    assertThrows(() => matchesPattern(pattern, "a"), PatternError, "error parsing regexp");
+  }
+  assertThrows(() => matchesPattern("(?:a|b.*){900}", "a"), PatternError, "instructions");
+  assertThrows(() => matchesPattern("(".repeat(9000) + ")".repeat(9000), ""), PatternError);
+});
+
+Deno.test("matchesPattern ends where a backtracking engine would not", () => {
+  const text = "a".repeat(20_000);
+  for (const pattern of ["(a+)+b", "(a|aa)+b", "(a*)*b", "(.*a){12}b", "(x+x+)+y"]) {
+    assertEquals(matchesPattern(pattern, text), false);
+  }
+});
