@@ -1,9 +1,10 @@
 /** `deno task bench`: measures this checkout beside its peers and prints a report. */
 
-import { parseArgs } from "@std/cli/parse_args.js";
 import { benchEngine } from "./engine/engine.ts";
+import { type BenchOptions, parseBenchOptions, UsageError } from "./options.ts";
 import { PAGES, writePage } from "./page.ts";
 import { benchPlane } from "./plane.ts";
+import { say } from "./say.ts";
 import { benchStart } from "./start.ts";
 import { benchTraces } from "./traces.ts";
 import { benchTracingOverhead } from "./overhead/tracing_overhead.ts";
@@ -13,7 +14,8 @@ const HELP = `Usage: deno task bench [PART…] [--models A,B] [--rounds N] [--ou
 Parts (all when none is named):
   start    task start to first token, warm
   engine   prefill, decode and batched decode tokens/s, long contexts, load time and memory, beside
-           llama.cpp and ONNX Runtime, on the CPU and on the adapter at hand
+           llama.cpp and ONNX Runtime, on the CPU and on the adapter at hand; the first run
+           installs them into the cache and builds llama.cpp, ten minutes and more
   traces   the traces service: spans acknowledged a second, search and trace by id as it grows
   tracing_overhead   what each switch of tracing costs on real models, and the CPU of a span
   plane    everything around the engine: streams on a simulated one, tracing off and fully on
@@ -34,48 +36,19 @@ ${
 }
 `;
 
-const args = parseArgs(Deno.args, {
-  string: [
-    "models",
-    "rounds",
-    "devices",
-    "decode",
-    "spans",
-    "out",
-    "connections",
-    "kv-bytes",
-    "other",
-  ],
-  boolean: ["help"],
-  default: {
-    models: "stories15m,smollm2-135m-instruct",
-    devices: "cpu,adapter",
-    decode: "64",
-    connections: "1,16,64,256",
-    "kv-bytes": "8",
-    spans: "10000,100000,1000000",
-  },
-});
-const models = args.models.split(",");
-const devices = args.devices.split(",");
-const rounds = (usual: number) => args.rounds === undefined ? usual : Number(args.rounds);
+const options = optionsOrExit();
+const { models, devices, decodeTokens, concurrencies, kvTokenBytes, other, out } = options;
+const rounds = (usual: number) => options.rounds ?? usual;
 
 const PARTS: Readonly<Record<string, { title: string; run: () => Promise<string> }>> = {
   start: { title: "Start", run: () => benchStart({ models, rounds: rounds(3) }) },
   engine: {
     title: "Engines",
-    run: () =>
-      benchEngine({
-        models,
-        devices: (["cpu", "adapter"] as const).filter((name) => devices.includes(name)),
-        rounds: rounds(5),
-        decodeTokens: Number(args.decode),
-        other: args.other,
-      }),
+    run: () => benchEngine({ models, devices, rounds: rounds(5), decodeTokens, other }),
   },
   traces: {
     title: "Traces service",
-    run: () => benchTraces({ sizes: args.spans.split(",").map(Number) }),
+    run: () => benchTraces({ sizes: options.spans }),
   },
   tracing_overhead: {
     title: "Each switch",
@@ -83,27 +56,20 @@ const PARTS: Readonly<Record<string, { title: string; run: () => Promise<string>
   },
   plane: {
     title: "Many streams, off and fully on",
-    run: () =>
-      benchPlane({
-        rounds: rounds(3),
-        concurrencies: args.connections.split(",").map(Number),
-        kvTokenBytes: Number(args["kv-bytes"]),
-        other: args.other,
-      }),
+    run: () => benchPlane({ rounds: rounds(3), concurrencies, kvTokenBytes, other }),
   },
 };
 
-const names: string[] = args._.length > 0 ? args._.map(String) : Object.keys(PARTS);
-const unknown = names.filter((name) => !(name in PARTS));
-if (args.help || unknown.length > 0) {
+if (options.isHelp) {
   print(HELP);
-  if (unknown.length > 0) print(`Unknown part: ${unknown.join(", ")}\n`);
-  Deno.exit(unknown.length > 0 ? 2 : 0);
+  Deno.exit(0);
 }
+const names = options.parts.length > 0 ? options.parts : Object.keys(PARTS);
+const unknown = names.filter((name) => !(name in PARTS));
+if (unknown.length > 0) refuse(`Cannot measure ${unknown.join(", ")}: --help lists the parts`);
 const page = Object.values(PAGES).find(({ parts }) => names.every((name) => parts.includes(name)));
-if (args.out !== undefined && page === undefined) {
-  print(`Cannot write one page of ${names.join(", ")}: --help says which parts go together\n`);
-  Deno.exit(2);
+if (out !== undefined && page === undefined) {
+  refuse(`Cannot write one page of ${names.join(", ")}: --help says which parts go together`);
 }
 
 const sections: string[] = [];
@@ -114,9 +80,23 @@ for (const name of names) {
   print(section + "\n");
   sections.push(section);
 }
-if (args.out !== undefined && page !== undefined) {
+if (out !== undefined && page !== undefined) {
   const command = ["deno task bench", ...Deno.args].join(" ");
-  await writePage(args.out, { page, command, sections });
+  await writePage(out, { page, command, sections });
+}
+
+function optionsOrExit(): BenchOptions {
+  try {
+    return parseBenchOptions(Deno.args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    refuse(error.message);
+  }
+}
+
+function refuse(problem: string): never {
+  say(problem);
+  Deno.exit(2);
 }
 
 function print(text: string): void {

@@ -52,11 +52,19 @@ async function startOnce(model: string): Promise<StartFigures> {
     stdout: "null",
     stderr: "null",
   }).spawn();
+  let exitCode: number | undefined;
+  const ended = child.status.then(({ code }) => exitCode = code);
   try {
     const base = `http://127.0.0.1:${port}`;
     while (!await isReady(base)) {
+      if (exitCode !== undefined) {
+        throw new Error(
+          `Cannot measure the start of ${model}: it ended with code ${exitCode}; ` +
+            `run deno task start --model ${model} to see why`,
+        );
+      }
       if (performance.now() - startedAt > 120_000) {
-        throw new Error("Cannot measure the start: not ready in 120 s");
+        throw new Error(`Cannot measure the start of ${model}: not ready in 120 s`);
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -75,8 +83,8 @@ async function startOnce(model: string): Promise<StartFigures> {
     await reader.cancel();
     return { readyMs, firstTokenMs };
   } finally {
-    child.kill("SIGTERM");
-    await child.status;
+    if (exitCode === undefined) child.kill("SIGTERM");
+    await ended;
   }
 }
 

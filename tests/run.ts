@@ -12,8 +12,6 @@ import { runTier } from "./runner/run_tier.ts";
 import { testEnvironment } from "./runner/test_environment.ts";
 import { chooseTiers, type Tier } from "./runner/tiers.ts";
 
-/** More than any wait in the tests, which say better what did not come. */
-const TEST_TIMEOUT_MS = 4 * 60_000;
 /** Three times what the slowest tier takes on two cores. */
 const TIER_TIMEOUT_MS = 15 * 60_000;
 
@@ -33,7 +31,6 @@ async function runAll(tiers: readonly Tier[]): Promise<TestCounts> {
         env,
         isTypeChecked,
         output: "inherit",
-        testTimeoutMs: TEST_TIMEOUT_MS,
         timeoutMs: TIER_TIMEOUT_MS,
       });
     const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);

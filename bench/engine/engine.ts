@@ -11,6 +11,7 @@ import { adapterName, bestAdapter } from "../../shared/engine/webgpu/adapter.ts"
 import { createTokenizer, tokenizerDataFromGguf } from "../../shared/tokenizer/mod.ts";
 import { type ModelFile, openGguf } from "../../shared/weights/mod.ts";
 import { resolveModelFor } from "../../shared/weights/sources/mod.ts";
+import { say } from "../say.ts";
 import { median } from "../statistics.ts";
 import { copyBandwidth } from "./adapter_bandwidth.ts";
 import {
@@ -153,7 +154,7 @@ async function orWithout(peer: EnginePeer, act: () => Promise<void>): Promise<bo
     return true;
   } catch (error) {
     if (!peer.isOptional || !(error instanceof Error)) throw error;
-    await Deno.stderr.write(new TextEncoder().encode(`${error.message}\n`));
+    say(error.message);
     return false;
   }
 }

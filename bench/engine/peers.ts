@@ -8,6 +8,7 @@ import { installPeers } from "../peers/install_peers.ts";
 import { exportLlama, isNibbles } from "../peers/onnx/llama_onnx.ts";
 import type { WeightBits } from "../peers/onnx/weight_blocks.ts";
 import { PeerMissing } from "../peers/peer_missing.ts";
+import { say } from "../say.ts";
 import { CONTEXT_TOKENS } from "./cases.ts";
 import type { PeerCommand } from "./peer_process.ts";
 
@@ -58,7 +59,7 @@ async function ifHad<T>(find: () => Promise<T>): Promise<T | null> {
     return await find();
   } catch (error) {
     if (!(error instanceof PeerMissing)) throw error;
-    await Deno.stderr.write(new TextEncoder().encode(`${error.message}\n`));
+    say(error.message);
     return null;
   }
 }

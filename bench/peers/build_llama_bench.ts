@@ -7,6 +7,7 @@ import {
   readRegistries,
   withFileLock,
 } from "../../shared/download/mod.ts";
+import { say } from "../say.ts";
 import { PeerMissing } from "./peer_missing.ts";
 import { LLAMA_CPP_VERSION, llamaCppArchive } from "./llama_cpp_source.ts";
 
@@ -53,6 +54,7 @@ async function build(source: string): Promise<void> {
   const options = OFF.map((name) => `-D${name}=OFF`);
   const release = ["-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON"];
   await run("cmake", ["-S", source, "-B", `${source}/build`, ...release, ...options]);
+  say("Building llama.cpp's own bench program, once: ten minutes and more on two cores");
   const jobs = String(navigator.hardwareConcurrency);
   const target = ["--target", PROGRAM, "--parallel", jobs];
   await run("nice", ["-n", "19", "cmake", "--build", `${source}/build`, ...target]);

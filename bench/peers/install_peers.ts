@@ -1,6 +1,7 @@
 /** Installs the peers of the benchmarks into the cache, never into the repository. */
 
 import { cacheDirectory } from "../../shared/download/mod.ts";
+import { say } from "../say.ts";
 import { PeerMissing } from "./peer_missing.ts";
 
 const PACKAGES = [
@@ -17,6 +18,7 @@ export async function installPeers(): Promise<string> {
   const stamp = `${directory}/installed`;
   const wanted = PACKAGES.join("\n");
   if (await Deno.readTextFile(stamp).catch(() => "") === wanted) return directory;
+  say(`Installing ${PACKAGES.join(", ")} into ${directory}, once`);
   await Deno.mkdir(directory, { recursive: true });
   await Deno.writeTextFile(`${directory}/package.json`, '{ "private": true }\n');
   const install = new Deno.Command("npm", {

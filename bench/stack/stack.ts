@@ -27,6 +27,8 @@ export interface StackOptions {
 interface StackProcess {
   readonly name: string;
   readonly child: Deno.ChildProcess;
+  /** Absent while it runs. */
+  exitCode?: number;
 }
 
 /** The server's program, fetched where it is not in the cache. */
@@ -96,8 +98,8 @@ export class BenchStack implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { child } of this.#processes.toReversed()) {
-      await child.stdin.close();
+    for (const { child, exitCode } of this.#processes.toReversed()) {
+      if (exitCode === undefined) await child.stdin.close();
       await child.status;
     }
     await Deno.remove(this.#folder, { recursive: true });
@@ -110,6 +112,10 @@ export class BenchStack implements AsyncDisposable {
   async #ready(workerCount: number): Promise<void> {
     const startMs = performance.now();
     while (await instanceCount(this.url) < workerCount) {
+      const ended = this.#processes.find(({ exitCode }) => exitCode !== undefined);
+      if (ended !== undefined) {
+        throw new Error(`Cannot measure: ${ended.name} ended with code ${ended.exitCode}`);
+      }
       if (performance.now() - startMs > READY_TIMEOUT_MS) {
         throw new Error(
           `Cannot measure: the services are not ready in ${READY_TIMEOUT_MS / 1e3} s`,
@@ -135,7 +141,9 @@ function spawn(
     stdout: "null",
     stderr: "null",
   }).spawn();
-  return { name, child };
+  const process: StackProcess = { name, child };
+  child.status.then(({ code }) => process.exitCode = code);
+  return process;
 }
 
 async function instanceCount(url: string): Promise<number> {

@@ -6,42 +6,17 @@
  * when it has the fields that this version reads.
  */
 
-import { decode } from "@msgpack/msgpack";
-import { z } from "zod";
 import type { Bus, Headers, IncomingTransfer } from "../../shared/bus/bus.ts";
 import { epochMs } from "../../shared/clock/epoch_clock.ts";
-import { endpointSubject, type InstanceRecord, type ModelCard } from "../../shared/messages/mod.ts";
+import {
+  endpointSubject,
+  type InstanceRecord,
+  type ModelCard,
+  parseModelCard,
+} from "../../shared/messages/mod.ts";
 
 /** A 256k-token vocabulary with merges is below 16 MiB. */
 const MAX_CARD_BYTES = 64 * 1024 * 1024;
-
-const tokenizerSchema = z.looseObject({
-  model: z.enum(["llama", "gpt2"]),
-  pre: z.string(),
-  tokens: z.array(z.string()),
-  scores: z.array(z.number()).optional(),
-  types: z.array(z.number()),
-  merges: z.array(z.string()).optional(),
-  bosTokenId: z.int().optional(),
-  eosTokenId: z.int().optional(),
-  unknownTokenId: z.int().optional(),
-  paddingTokenId: z.int().optional(),
-  addBos: z.boolean(),
-  addEos: z.boolean(),
-  addSpacePrefix: z.boolean(),
-  endOfGenerationIds: z.array(z.int()),
-});
-
-const cardSchema = z.looseObject({
-  name: z.string().min(1),
-  fileDigest: z.string(),
-  architecture: z.string(),
-  parameterCount: z.number(),
-  contextLength: z.int().min(2),
-  blockTokens: z.int().min(1),
-  tokenizer: tokenizerSchema,
-  chatTemplate: z.string().optional(),
-});
 
 export interface CardFetchOptions {
   readonly timeoutMs: number;
@@ -119,11 +94,13 @@ async function verifyDigest(
 }
 
 function readCard(bytes: Uint8Array, { instanceId }: InstanceRecord): ModelCard {
-  const result = cardSchema.safeParse(decode(bytes));
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new TypeError(
-    `Cannot read the model card of instance ${instanceId}: ${issue?.path.join(".")}: ` +
-      `${issue?.message}; run the same version of Baton everywhere`,
-  );
+  try {
+    return parseModelCard(bytes);
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : error;
+    throw new TypeError(
+      `Cannot read the model card of instance ${instanceId}: ${problem}; ` +
+        "run the same version of Baton everywhere",
+    );
+  }
 }

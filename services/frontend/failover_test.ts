@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert/mod.js";
 import { HandlerError } from "../../shared/bus/bus.ts";
+import { eventually } from "../../tests/kit/waits.ts";
 import { byteTokens } from "./testing/fake_worker.ts";
 import { FrontendKit, readEvents, textOf } from "./testing/frontend_kit.ts";
 
@@ -79,6 +80,43 @@ Deno.test("A prefill worker that dies before its first token is replaced by the 
   ]);
   const decode = kit.telemetry.of("route_request")[1];
   assertEquals(decode?.attributes["cancellation.signal"], "superseded");
+});
+
+Deno.test("A prefill worker that dies after its first token, before the hand-over, is replaced", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello" });
+  await kit.pair({
+    prefill: {
+      onRequest: (_, call) => {
+        call.send({ kind: "tokens", index: 0, ids: [...byteTokens("H")], step: 0 });
+        kit.bus.kill("p1");
+      },
+    },
+  });
+  const events = await readEvents(await kit.chat({ stream: true }));
+  assertEquals(textOf(events), "Hello");
+  assertEquals(kit.model.requests.map(({ phase, attempt }) => [phase, attempt]), [
+    ["prefill", 1],
+    ["decode", 1],
+    ["aggregate", 2],
+  ]);
+});
+
+Deno.test("A decode worker counts what it was sent since its heartbeat, also where others prefill", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello" });
+  const held = Promise.withResolvers<void>();
+  const onRequest = () => held.promise;
+  await kit.pair({ decode: { onRequest } });
+  // Half a sequence's worth of work: less than one request that is not reported yet.
+  const load = { pendingPromptTokens: 128 };
+  await kit.worker({ role: "decode", instanceId: "d2", load, onRequest });
+  const answers = [kit.chat(), kit.chat()];
+  await eventually(() => kit.model.requests.length === 4);
+  held.resolve();
+  for (const answer of answers) assertEquals((await answer).status, 200);
+  const sent = kit.telemetry.of("route_request").filter(({ attributes }) =>
+    attributes.phase === "decode"
+  );
+  assertEquals(sent.map(({ attributes }) => attributes.worker_id), ["d1", "d2"]);
 });
 
 Deno.test("A prefill worker that is gone is not waited for", async () => {
@@ -339,6 +377,8 @@ Deno.test("Frames of a kind that this version does not know are passed over", as
 });
 
 Deno.test("A worker that breaks the protocol fails its attempt and no more", async () => {
+  /** The answer and its end. */
+  const MAX_TOKENS = 6;
   const END = {
     kind: "end",
     finishReason: "stop",
@@ -349,7 +389,7 @@ Deno.test("A worker that breaks the protocol fails its attempt and no more", asy
     const frames of [
       [{ kind: "tokens", index: 5, ids: [70], step: 0 }, END],
       [END],
-      [{ kind: "tokens", index: 0, ids: new Array(1000).fill(70), step: 0 }],
+      [{ kind: "tokens", index: 0, ids: new Array(MAX_TOKENS + 1).fill(70), step: 0 }],
       [{ kind: "tokens", index: 0, ids: ["a"], step: 0 }],
       [{ kind: "tokens", index: 1e9, ids: [70], step: 0 }],
       [null],
@@ -362,7 +402,7 @@ Deno.test("A worker that breaks the protocol fails its attempt and no more", asy
       if (frames.at(-1) !== END) await untilAborted(call.signal);
     });
     await kit.worker({ role: "decode", instanceId: "d2", load: { runningSequences: 3 } });
-    const body = await (await kit.chat()).json();
+    const body = await (await kit.chat({ max_tokens: MAX_TOKENS })).json();
     assertEquals(body.choices[0].message.content, "Hello");
     assertEquals(kit.telemetry.of("route_request")[0]?.attributes.worker_id, "d1");
   }

@@ -117,6 +117,8 @@ Deno.test("A first token that ends the text ends the answer without the decode w
   assertEquals([body.choices[0].message.content, body.choices[0].finish_reason], ["", "stop"]);
   assertEquals(body.usage.completion_tokens, 1);
   assertEquals(kit.bus.openCalls("d1"), 0);
+  const [, { attributes }] = kit.telemetry.of("route_request");
+  assertEquals(attributes["cancellation.signal"], "superseded");
   waiting.resolve();
 });
 

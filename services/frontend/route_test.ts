@@ -40,6 +40,18 @@ Deno.test("chooseInstance() takes the least loaded: running, waiting and prompt 
   assertEquals(chosenId([...busy, instance("d", { pendingPromptTokens: 300 })]), "b");
 });
 
+Deno.test("chooseInstance() counts what was sent since the heartbeat: requests and their prompts", () => {
+  const instances = [instance("a"), instance("b", { runningSequences: 1 })];
+  const sentTo = (id: string, load: { requests: number; promptTokens: number }) =>
+    chosenId(instances, {
+      unreportedLoad: ({ instanceId }) =>
+        instanceId === id ? load : { requests: 0, promptTokens: 0 },
+    });
+  assertEquals(sentTo("a", { requests: 2, promptTokens: 0 }), "b");
+  assertEquals(sentTo("a", { requests: 0, promptTokens: 300 }), "b");
+  assertEquals(sentTo("a", { requests: 0, promptTokens: 200 }), "a");
+});
+
 Deno.test("chooseInstance() takes equals in turn, in the order of their ids", () => {
   const equals = [
     instance("c"),

@@ -16,6 +16,15 @@ Deno.test("TokenOrder holds early tokens until the missing one comes", () => {
   assertEquals([order.nextIndex, order.hasGap], [4, false]);
 });
 
+Deno.test("TokenOrder passes early tokens on up to the next that is missing", () => {
+  const order = new TokenOrder();
+  assertEquals(order.push(4, [9]), []);
+  assertEquals(order.push(1, [6]), []);
+  assertEquals(order.push(0, [5]), [5, 6]);
+  assertEquals([order.nextIndex, order.hasGap], [2, true]);
+  assertEquals(order.push(2, [7, 8]), [7, 8, 9]);
+});
+
 Deno.test("TokenOrder drops what came before, whole frames and parts of them", () => {
   const order = new TokenOrder();
   order.push(0, [5, 6]);

@@ -1,5 +1,6 @@
 /** Collects what a client that sends `x-baton-timings: 1` is told: each token's time, step and worker. */
 
+import { toWholeUs } from "../../shared/clock/whole_us.ts";
 import type { Timings } from "../../shared/openai/mod.ts";
 import type { AttemptPlan, FrameArrival } from "./attempt.ts";
 import type { Stage, StageTimes } from "./stage_times.ts";
@@ -56,7 +57,7 @@ export class TokenTimings {
     const atMs = inOrder(this.#atMs.slice(0, completionTokens));
     const stageMs = (stage: Stage) => {
       const ms = stages.get(stage);
-      return ms === undefined ? null : rounded(ms);
+      return ms === undefined ? null : toWholeUs(ms);
     };
     return {
       trace_id: facts.traceId,
@@ -71,9 +72,9 @@ export class TokenTimings {
       kv_transfer_ms: stageMs("kv_transfer"),
       decode_ms: stageMs("decode"),
       ttft_ms: stageMs("ttft"),
-      total_ms: rounded(facts.nowMs - receivedAtMs),
+      total_ms: toWholeUs(facts.nowMs - receivedAtMs),
       itl_ms: gapPercentiles(atMs),
-      token_offsets_ms: atMs.map((ms) => rounded(ms - receivedAtMs)),
+      token_offsets_ms: atMs.map((ms) => toWholeUs(ms - receivedAtMs)),
       token_steps: this.#steps.slice(0, completionTokens),
       token_workers: this.#workerOf.slice(0, completionTokens),
     };
@@ -90,7 +91,7 @@ function inOrder(atMs: readonly number[]): number[] {
 function gapPercentiles(atMs: readonly number[]): Timings["itl_ms"] {
   if (atMs.length < 2) return null;
   const gaps = sharedGaps(atMs).sort((a, b) => a - b);
-  const rank = (share: number) => rounded(gaps[Math.ceil(share * gaps.length) - 1] ?? 0);
+  const rank = (share: number) => toWholeUs(gaps[Math.ceil(share * gaps.length) - 1] ?? 0);
   return { p50: rank(0.5), p95: rank(0.95), p99: rank(0.99), max: rank(1) };
 }
 
@@ -104,9 +105,4 @@ function sharedGaps(atMs: readonly number[]): number[] {
     beforeMs = ms;
   }
   return gaps;
-}
-
-/** Microseconds are as fine as the clock. */
-function rounded(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
 }

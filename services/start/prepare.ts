@@ -1,8 +1,8 @@
 /**
- * Gets what a start needs: a NATS server, a device, the model. Each failure is one sentence.
+ * Gets what a start needs: a NATS server that runs, a device, the model. Each failure is one sentence.
  *
- * A device that is only looked for, by a process of its own, is looked for meanwhile; one that may be
- * installed comes before the model, so that what is said of both does not mix.
+ * The three go on at the same time, but what is said and fetched for them one after the other: a device
+ * that may be installed comes after the NATS server and before the model.
  */
 
 import type { Settings } from "../../shared/config/mod.ts";
@@ -19,8 +19,11 @@ import { checkMemory, modelBytes } from "./memory_need.ts";
 export interface PrepareOptions {
   readonly model: string;
   readonly settings: Settings;
-  /** False where NATS_URL names a server. */
-  readonly needsNatsServer: boolean;
+  /**
+   * Runs this nats-server program, while the rest is prepared, and gives its address. Not called where
+   * NATS_URL names a server.
+   */
+  readonly startNats: (program: string) => Promise<string>;
   readonly workerCount: number;
   readonly canInstall: boolean;
   readonly say: (line: string) => void;
@@ -29,22 +32,25 @@ export interface PrepareOptions {
 }
 
 export interface Prepared {
-  /** The program to run; absent where NATS_URL names a server. */
-  readonly natsProgram?: string;
+  readonly natsUrl: string;
   readonly device: ChosenDevice;
   readonly model: ResolvedModel;
 }
 
-/** Throws a ProvisionError, DownloadError or ModelSourceError that says what to do. */
+/** Throws a ProvisionError, DownloadError, ModelSourceError or ServiceError that says what to do. */
 export async function prepare(machine: Machine, options: PrepareOptions): Promise<Prepared> {
   const { cacheDir, registries, os, arch } = machine;
   const { onProgress, signal, settings } = options;
   const cache = { cacheDir, registries, onProgress, signal };
-  const findNats = async () =>
-    options.needsNatsServer ? (await ensureNatsServer({ ...cache, os, arch })).path : undefined;
+  const findingNats = settings.NATS_URL === ""
+    ? ensureNatsServer({ ...cache, os, arch })
+    : Promise.resolve(null);
+  const startingNats = findingNats.then((server) =>
+    server === null ? settings.NATS_URL : options.startNats(server.path)
+  );
   if (settings.DYN_ENGINE === "simulated") {
     const model = { path: SIMULATED, name: SIMULATED, digest: "" };
-    return { natsProgram: await findNats(), device: SIMULATED_DEVICE, model };
+    return { natsUrl: await startingNats, device: SIMULATED_DEVICE, model };
   }
   const choose = () =>
     chooseDevice(machine, {
@@ -55,11 +61,10 @@ export async function prepare(machine: Machine, options: PrepareOptions): Promis
       signal,
     });
   const mayInstall = settings.DYN_DEVICE === "webgpu";
-  const findingNats = findNats();
   const choosing = mayInstall ? findingNats.then(choose) : choose();
   const resolving = (mayInstall ? choosing : findingNats)
     .then(() => resolveModel(options.model, cache));
-  const [natsProgram, device, model] = await Promise.all([findingNats, choosing, resolving]);
+  const [natsUrl, device, model] = await Promise.all([startingNats, choosing, resolving]);
   await using file = await openGguf(model.path, { skipTextLists: true });
   checkMemory({
     modelBytes: modelBytes(file, kvCacheTokens(settings, file.shape.contextLength)),
@@ -67,5 +72,5 @@ export async function prepare(machine: Machine, options: PrepareOptions): Promis
     workerCount: options.workerCount,
     isSoftware: device.isSoftware,
   });
-  return { natsProgram, device, model };
+  return { natsUrl, device, model };
 }

@@ -46,17 +46,6 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
   const traces = options.hasTraces
     ? planTraces({ ...tracesAddress(settings, http), logDir })
     : null;
-  const preparing = prepare(machine, {
-    model: options.model ?? settings.DYN_MODEL,
-    settings,
-    needsNatsServer: settings.NATS_URL === "",
-    workerCount: options.prefillCount + options.decodeCount,
-    canInstall: options.canInstall,
-    say: (line) => terminal.say(line),
-    onProgress: showProgress(terminal),
-    signal: context.stop,
-  });
-  const prepared = await orStopped(preparing, context);
   const folder = await makeTemporaryFolder();
   const group = new ServiceGroup({
     onLine: (service, line) => {
@@ -65,6 +54,17 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
     onRestart: (service, message) => terminal.notice(service, message),
   });
   try {
+    const preparing = prepare(machine, {
+      model: options.model ?? settings.DYN_MODEL,
+      settings,
+      startNats: (program) => startNats(group, { program, folder, stop: context.stop }),
+      workerCount: options.prefillCount + options.decodeCount,
+      canInstall: options.canInstall,
+      say: (line) => terminal.say(line),
+      onProgress: showProgress(terminal),
+      signal: context.stop,
+    });
+    const prepared = await orStopped(preparing, context);
     terminal.say("Starting…");
     const stopped = untilAborted(context.stop);
     const started = startAll(group, {
@@ -73,16 +73,16 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
       settings,
       http,
       traces,
-      folder,
       logDir,
-      exportEnv: traces === null ? {} : exportTo(traces.otlpUrl, machine.env),
+      exportEnv: exportTo(traces?.otlpUrl, machine.env),
       onTracesFailure: (message) => terminal.notice("traces", message),
     });
     // When `stop` comes first, nobody is left to hear of a failure.
     started.catch(() => {});
     const services = await Promise.race([started, stopped]);
     if (services === undefined) return;
-    const input = { prepared, startedAtMs, terminal, hasLogs: logDir !== "off" };
+    const task = taskCommand(machine.env);
+    const input = { prepared, startedAtMs, terminal, task, hasLogs: logDir !== "off" };
     for (const line of summary(services, input)) terminal.say(line);
     await stopped;
     terminal.say("Draining; once more to stop at once…");
@@ -110,7 +110,6 @@ interface StartInput {
   readonly settings: Settings;
   readonly http: { readonly hostname: string; readonly port: number };
   readonly traces: TracesPlan | null;
-  readonly folder: string;
   readonly logDir: string;
   readonly exportEnv: Readonly<Record<string, string>>;
   readonly onTracesFailure: (message: string) => void;
@@ -125,24 +124,34 @@ interface Running {
   readonly frontend: PlannedService;
 }
 
+interface NatsStart {
+  readonly program: string;
+  /** For its configuration. */
+  readonly folder: string;
+  readonly stop: AbortSignal;
+}
+
+/** Resolves, with the address, when the server is ready: until then it may take another port. */
+async function startNats(group: ServiceGroup, { program, folder, stop }: NatsStart) {
+  const nats = await planNatsServer(program, folder);
+  await Promise.race([group.startStage([nats.spec]), untilAborted(stop)]);
+  stop.throwIfAborted();
+  return nats.url;
+}
+
 async function startAll(group: ServiceGroup, input: StartInput): Promise<Running> {
   const { prepared, settings } = input;
-  if (input.traces !== null) {
-    // First, so that it ends last and takes the others' last spans. Nobody waits for it.
-    group.startStage([input.traces]).catch((error: Error) =>
-      input.onTracesFailure(`${error.message}; Baton serves without it`)
-    );
-  }
-  let natsUrl = settings.NATS_URL;
-  if (prepared.natsProgram !== undefined) {
-    const nats = await planNatsServer(prepared.natsProgram, input.folder);
-    // Only when it is ready its address is known.
-    await group.startStage([nats.spec]);
-    natsUrl = nats.url;
+  let { traces } = input;
+  if (traces !== null) {
+    // Before the others, so that it ends after them and takes their last spans. Nobody waits for it.
+    group.startStage([traces]).catch((error: Error) => {
+      traces = null;
+      input.onTracesFailure(`${error.message}\nBaton serves without it`);
+    });
   }
   const model = settings.DYN_MODEL_NAME || prepared.model.name;
   const { workers, frontend } = planServices({
-    natsUrl,
+    natsUrl: prepared.natsUrl,
     model: { ...prepared.model, name: model },
     http: input.http,
     prefillCount: input.options.prefillCount,
@@ -154,7 +163,7 @@ async function startAll(group: ServiceGroup, input: StartInput): Promise<Running
     deviceEnv: prepared.device.env,
   });
   await Promise.all([group.startStage(workers), group.startStage([frontend])]);
-  return { model, traces: input.traces, natsUrl, workers, frontend };
+  return { model, traces, natsUrl: prepared.natsUrl, workers, frontend };
 }
 
 /** Throws an Error when a port of the traces service cannot be had. */
@@ -245,7 +254,15 @@ interface SummaryInput {
   readonly prepared: Prepared;
   readonly startedAtMs: number;
   readonly terminal: Terminal;
+  /** What runs a task, before its name. */
+  readonly task: string;
   readonly hasLogs: boolean;
+}
+
+/** As whoever started this called it: with npx, no `deno` is on the path of another terminal. */
+function taskCommand(env: Readonly<Record<string, string>>): string {
+  const isNpx = env.npm_command === "exec";
+  return isNpx ? `npx -y deno@${Deno.version.deno} task` : "deno task";
 }
 
 function spansTo({ otlpUrl }: TracesPlan): string {
@@ -276,7 +293,10 @@ function summary(running: Running, input: SummaryInput): string[] {
     ...deviceAdvice(device).map((line) => `             ${line}`),
     "",
     `  curl -N ${url}/v1/chat/completions -H 'content-type: application/json' -d '${body}'`,
-    ...(input.hasLogs ? ["  deno task trace last    draws the last request in this terminal"] : []),
+    ...(input.hasLogs ? [`  ${input.task} trace last    draws the last request here`] : []),
+    ...(running.traces === null
+      ? []
+      : [`  ${running.traces.url}    chat, and the waterfall of every request, in a browser`]),
     "",
     "Ctrl-C stops it.",
   ];

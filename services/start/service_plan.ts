@@ -39,7 +39,14 @@ export async function planNatsServer(program: string, folder: string): Promise<N
     `port: $${NATS_PORT_VARIABLE}`,
     `max_payload: ${MAX_PAYLOAD_BYTES}`,
   ];
-  await Deno.writeTextFile(configPath, `${config.join("\n")}\n`);
+  try {
+    await Deno.writeTextFile(configPath, `${config.join("\n")}\n`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : error;
+    throw new Error(
+      `Cannot write nats-server's configuration: ${reason}; set TMPDIR to a folder with room`,
+    );
+  }
   const wrapper = fromFileUrl(
     new URL("../../shared/provision/run_with_parent.ts", import.meta.url),
   );
@@ -196,18 +203,19 @@ export function ownOtlpUrl(
 }
 
 /**
- * Makes services export to `otlpUrl`, unless the environment says where to or whether at all; null
- * leaves the place to the environment.
+ * Makes services export, unless the environment says that they do not: to the collector that it names,
+ * else to the traces service at `otlpUrl`. Null where that shows a Tempo's traces and takes no spans;
+ * undefined where none runs, and only who names a collector wants an export.
  */
 export function exportTo(
-  otlpUrl: string | null,
+  otlpUrl: string | null | undefined,
   env: Readonly<Record<string, string>>,
 ): Record<string, string> {
   const isGiven = env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT;
-  if (isGiven && otlpUrl !== null) return {};
+  if (otlpUrl === undefined && !isGiven) return {};
   return {
     OTEL_EXPORT_ENABLED: env.OTEL_EXPORT_ENABLED || "1",
-    ...(otlpUrl === null ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl }),
+    ...(isGiven || typeof otlpUrl !== "string" ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl }),
   };
 }
 

@@ -244,7 +244,10 @@ Deno.test("exportTo() turns export on unless the environment says otherwise", ()
     OTEL_EXPORT_ENABLED: "0",
     ...here,
   });
+  assertEquals(exportTo(undefined, {}), {});
   for (const name of ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]) {
-    assertEquals(exportTo("http://127.0.0.1:1", { [name]: "http://tempo:4318" }), {});
+    const env = { [name]: "http://tempo:4318" };
+    assertEquals(exportTo("http://127.0.0.1:1", env), { OTEL_EXPORT_ENABLED: "1" });
+    assertEquals(exportTo(undefined, env), { OTEL_EXPORT_ENABLED: "1" });
   }
 });

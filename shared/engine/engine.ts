@@ -187,7 +187,7 @@ export interface EngineLimits {
 export interface EngineListeners {
   readonly onStep?: (report: StepReport) => void;
   readonly onProgress?: (share: number) => void;
-  /** What libraries and the runtime say in the engine's thread; the console's when left out. */
+  /** What libraries and the runtime say in the engine's thread; warnings of this one when left out. */
   readonly onOutput?: (output: CapturedOutput) => void;
 }
 

@@ -1,5 +1,6 @@
 /** Starts the engine thread and waits until its model is loaded. */
 
+import process from "node:process";
 import { checkStepRows } from "../scheduler/limits.ts";
 import { startPoolThread } from "../engine/cpu/start_pool_thread.ts";
 import type { Engine, EngineOptions } from "../engine/engine.ts";
@@ -66,6 +67,6 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   return await promise;
 }
 
-function printOutput({ level, text, fields }: CapturedOutput): void {
-  console[level](`engine thread: ${fields.stack ?? text}`);
+function printOutput({ text, fields }: CapturedOutput): void {
+  process.emitWarning(`engine thread: ${fields.stack ?? text}`);
 }

@@ -5,6 +5,7 @@ export * from "./instance.ts";
 export * from "./instance_record.ts";
 export * from "./keep_word.ts";
 export * from "./kv_transfer.ts";
+export * from "./model_card.ts";
 export * from "./subjects.ts";
 export * from "./work.ts";
 export * from "./work_frame.ts";

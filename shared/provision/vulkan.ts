@@ -170,7 +170,10 @@ function backendChoice(options: VulkanProbeOptions): Readonly<Record<string, str
   return { DENO_WEBGPU_BACKEND: "vulkan" };
 }
 
-/** Drivers complain without XDG_RUNTIME_DIR: give them a private folder where it is unset. */
+/**
+ * Drivers complain without XDG_RUNTIME_DIR: give them a private folder where it is unset. They work
+ * without one, too, as where the cache cannot be written.
+ */
 async function runtimeDirectory(
   options: VulkanProbeOptions,
 ): Promise<Readonly<Record<string, string>>> {
@@ -179,12 +182,8 @@ async function runtimeDirectory(
   try {
     await Deno.mkdir(path, { recursive: true, mode: 0o700 });
     await Deno.chmod(path, 0o700);
-  } catch (error) {
-    throw new ProvisionError(
-      `Cannot create ${path}: ${error instanceof Error ? error.message : error}; ` +
-        "set DYN_CACHE_DIR to a folder that can be written",
-      { cause: error },
-    );
+    return { XDG_RUNTIME_DIR: path };
+  } catch {
+    return {};
   }
-  return { XDG_RUNTIME_DIR: path };
 }

@@ -103,6 +103,15 @@ Deno.test("ensureVulkan gives drivers a private XDG_RUNTIME_DIR only where none 
   assertEquals((await ensureVulkan(machine.options({ env }))).env.XDG_RUNTIME_DIR, undefined);
 });
 
+Deno.test("ensureVulkan does without XDG_RUNTIME_DIR where the cache cannot be written", async () => {
+  await using machine = await Machine.create();
+  machine.adapter = GPU;
+  const cacheDir = join(machine.cacheDir, "file");
+  await Deno.writeTextFile(cacheDir, "no folder");
+  const { env } = await ensureVulkan({ ...machine.options(), cacheDir });
+  assertEquals("XDG_RUNTIME_DIR" in env, false);
+});
+
 Deno.test("ensureVulkan on Linux binds workers to Vulkan unless the user chose a backend", async () => {
   await using machine = await Machine.create();
   machine.adapter = GPU;

@@ -1,8 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert/mod.js";
 import { deadline } from "@std/async/deadline.js";
-import type { NoisyThreadMessage } from "../../tests/kit/noisy_thread.ts";
+import type { NoisyThreadMessage } from "../../tests/kit/programs/noisy_thread.ts";
 
-const THREAD = new URL("../../tests/kit/noisy_thread.ts", import.meta.url);
+const THREAD = new URL("../../tests/kit/programs/noisy_thread.ts", import.meta.url);
 
 /** All that a thread says up to its end, which is asked for by `how`. */
 async function said(how: "throw" | "reject"): Promise<NoisyThreadMessage[]> {

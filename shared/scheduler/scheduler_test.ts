@@ -104,6 +104,15 @@ Deno.test("Scheduler.schedule() advances a prompt however many sequences decode"
   }
 });
 
+Deno.test("Scheduler.schedule() admits nobody into a step that has less than a block of rows left", () => {
+  const [first, second] = [sequenceOf(100), sequenceOf(100)];
+  const scheduler = schedulerWith([first, second], { maxBatchTokens: 20 });
+  const batch = step(scheduler);
+  assertEquals(slicesOf(batch), [[first, 0, 16]]);
+  assertEquals(batch.admitted, [first]);
+  assertEquals(second.blockTable, []);
+});
+
 Deno.test("Scheduler.schedule() admits no more than maxSequences", () => {
   const sequences = Array.from({ length: 6 }, () => sequenceOf(2, { maxTokens: 2 }));
   const scheduler = schedulerWith(sequences);
@@ -371,6 +380,8 @@ Deno.test("Scheduler preempts the youngest when the cache runs out, and computes
   assertEquals(older.finishReason, "length");
   // The older one took the end of its prefix; the beginning is still cached.
   assertEquals(slicesOf(next), [[younger, 16, 17]]);
+  // What it finds of its own when it comes back was no prefix that its request found.
+  assertEquals(younger.cachedTokens, 0);
   while (younger.finishReason === null) step(scheduler);
   assertEquals(younger.generatedTokens, 30);
   assertEquals(scheduler.load.usedBlocks, 0);

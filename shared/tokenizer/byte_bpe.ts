@@ -36,12 +36,13 @@ export class ByteBpe implements TextTokenEncoder {
       throw new TokenizerError("Cannot build a gpt2 tokenizer: it needs merges");
     }
     this.#preTokenizer = preTokenizerNamed(data.pre);
-    const idsByText = new Map(data.tokens.map((text, id) => [text, id]));
+    const idsByText = new Map<string, number>();
+    data.tokens.forEach((text, id) => idsByText.set(text, id));
     this.#idsByText = idsByText;
     this.#byteIds = Int32Array.from(BYTE_CHARACTERS, (text) => idsByText.get(text) ?? -1);
     this.#ranks = new PairTable(data.merges.length);
     this.#mergedIds = new Int32Array(data.merges.length);
-    data.merges.forEach((merge, rank) => this.#addMerge(merge, rank));
+    data.merges.forEach((merge, rank) => this.#addMerge(merge, { rank, tokens: data.tokens }));
     this.#rules = {
       find: ({ ids }, left, right) => this.#ranks.get(ids[left], ids[right]),
       priority: (rank) => rank,
@@ -57,12 +58,18 @@ export class ByteBpe implements TextTokenEncoder {
     }
   }
 
-  #addMerge(merge: string, rank: number): void {
+  #addMerge(merge: string, { rank, tokens }: { rank: number; tokens: readonly string[] }): void {
     // The first character may itself be a space in the vocabularies that allow it.
     const space = merge.indexOf(" ", 1);
-    const left = this.#idsByText.get(merge.slice(0, space));
-    const right = this.#idsByText.get(merge.slice(space + 1));
-    const merged = this.#idsByText.get(merge.slice(0, space) + merge.slice(space + 1));
+    const first = merge.slice(0, space);
+    const second = merge.slice(space + 1);
+    const left = this.#idsByText.get(first);
+    const right = this.#idsByText.get(second);
+    // Vocabularies list what their merges give in the order of merges: a text that is there needs none made.
+    const next = rank === 0 ? undefined : tokens[this.#mergedIds[rank - 1] + 1];
+    const isNext = next?.length === merge.length - 1 && next.startsWith(first) &&
+      next.endsWith(second);
+    const merged = this.#idsByText.get(isNext ? next : first + second);
     if (space < 0 || left === undefined || right === undefined || merged === undefined) {
       throw new TokenizerError(
         `Cannot build a gpt2 tokenizer: merge ${rank} "${merge}" is not made of known tokens`,

@@ -160,7 +160,7 @@ function isString(value: unknown): value is string {
 }
 
 function isNumber(value: unknown): value is number {
-  return typeof value === "number";
+  return typeof value === "number" && Number.isFinite(value);
 }
 
 function isInteger(value: unknown): value is number {

@@ -1,7 +1,7 @@
 /** The comparison of two traces as text: one line a span, then what grew, shrank, came and went. */
 
 import { fit, formatChange, formatDuration, formatShare, oneLine } from "./format.ts";
-import { requestOutcome, requestTitle } from "./request_facts.ts";
+import { requestNode, requestOutcome, requestTitle } from "./request_facts.ts";
 import { spanPlace } from "./span_place.ts";
 import type { Style } from "./style.ts";
 import {
@@ -22,6 +22,8 @@ const TIME_WIDTH = 10;
 const CHANGE_WIDTH = 11;
 const SHARE_WIDTH = 8;
 const LABEL_WIDTH = 10;
+/** From so many times as long on, percents say little. */
+const TOLD_IN_TIMES = 10;
 const MAX_LISTED = 6;
 /** A change is told from this share of the longer trace on, and this large. */
 const CHANGE_SHARE = 0.01;
@@ -41,7 +43,7 @@ export function diffLines(diff: TraceDiff, options: TextOptions): string[] {
 }
 
 function traceLine(name: string, tree: TraceTree, { paint }: TextOptions): string {
-  const { span } = tree.roots[0];
+  const { span } = requestNode(tree);
   return [
     paint(name, "bold"),
     tree.traceId,
@@ -77,7 +79,10 @@ function spanLines(diff: TraceDiff, { width, paint }: TextOptions): string[] {
 
 function shareOf(changeUs: number, beforeUs: number): string {
   if (beforeUs <= 0 || Math.round(changeUs) === 0) return "";
-  return `${changeUs > 0 ? "+" : "-"}${formatShare(Math.abs(changeUs), beforeUs)}`
+  const times = (beforeUs + changeUs) / beforeUs;
+  return (times >= TOLD_IN_TIMES
+    ? `× ${Math.round(times)}`
+    : `${changeUs > 0 ? "+" : "-"}${formatShare(Math.abs(changeUs), beforeUs)}`)
     .padStart(SHARE_WIDTH);
 }
 

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert/mod.js";
+import { assertEquals, assertMatch } from "@std/assert/mod.js";
 import { diffLines } from "./diff_text.ts";
 import { paintPlain } from "./style.ts";
 import { sampleSpan, sampleTrace } from "./testing/sample_trace.ts";
@@ -44,6 +44,15 @@ Deno.test("diffLines says which spans grew, appeared and vanished, and by how mu
   );
   const diff = diffTraces(buildTree(sampleTrace()), buildTree(after));
   assertEquals(diffLines(diff, { width: 100, paint: paintPlain }).join("\n"), DIFF);
+});
+
+Deno.test("diffLines tells in times what took ten times as long and more", () => {
+  const after = sampleTrace((sample) =>
+    sample.id === "pre" ? { ...sample, at: [0, 1280] } : sample
+  );
+  const diff = diffTraces(buildTree(sampleTrace()), buildTree(after));
+  const lines = diffLines(diff, { width: 100, paint: paintPlain });
+  assertMatch(lines.find((line) => line.includes("preprocess")) ?? "", / {2}\+1\.27 s {3}× 128$/);
 });
 
 Deno.test("diffLines of a trace with itself tells no change", () => {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert/mod.js";
-import { holesOf } from "./holes.ts";
+import { drawnHoles, holesOf } from "./holes.ts";
 import { type SampleSpan, sampleSpan, START_MS } from "./testing/sample_trace.ts";
 import { buildTree } from "./trace_tree.ts";
 
@@ -39,4 +39,14 @@ Deno.test("holesOf counts no time in which a span waits for its siblings", () =>
     ),
     [],
   );
+});
+
+Deno.test("drawnHoles leaves out what could not be told from the edge of a bar", () => {
+  const tree = buildTree([
+    sampleSpan({ id: "r", name: "root", at: [0, 1000] }),
+    sampleSpan({ id: "a", parent: "r", name: "a", at: [1, 900] }),
+  ]);
+  const [root] = tree.roots;
+  assertEquals(holesOf(root).length, 2);
+  assertEquals(drawnHoles(root, tree).map(({ after }) => after?.span.name), ["a"]);
 });

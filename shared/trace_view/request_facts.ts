@@ -2,9 +2,15 @@
 
 import { formatDuration, oneLine } from "./format.ts";
 import { numberAttribute, textAttribute, type ViewSpan } from "./span.ts";
+import { allNodes, type SpanNode, type TraceTree } from "./trace_tree.ts";
 
 /** Name of the span that stands for one request. */
 export const REQUEST_SPAN_NAME = "http-request";
+
+/** The node that stands for the request: its client's, above it, tells less. */
+export function requestNode(tree: TraceTree): SpanNode {
+  return allNodes(tree.roots).find(({ span }) => span.name === REQUEST_SPAN_NAME) ?? tree.roots[0];
+}
 
 /** `POST /v1/chat/completions`, or the span's name. */
 export function requestTitle(span: ViewSpan): string {

@@ -1,8 +1,9 @@
 /** What a span says beyond its bar, as rows of a name and a value: for every drawing that unfolds one. */
 
-import { counted, formatDuration } from "./format.ts";
-import type { Attributes, AttributeValue, ViewSpan } from "./span.ts";
-import type { SpanNode, TraceTree } from "./trace_tree.ts";
+import { counted, formatDuration, oneLine } from "./format.ts";
+import { type Attributes, type AttributeValue, textAttribute, type ViewSpan } from "./span.ts";
+import { spanPlace } from "./span_place.ts";
+import { allNodes, type SpanNode, type TraceTree } from "./trace_tree.ts";
 
 export interface SpanFact {
   readonly name: string;
@@ -18,6 +19,14 @@ export function spanLabel({ service, kind, links }: ViewSpan): string {
     kind === "internal" || kind === "unspecified" ? "" : kind,
     links.length === 0 ? "" : counted(links.length, "link"),
   ].filter((word) => word !== "").join(" · ");
+}
+
+/** What failed, and why: `http-request [baton-frontend]: worker_failed: Cannot finish: …`, a line each. */
+export function failures(tree: TraceTree): string[] {
+  return allNodes(tree.roots).filter(({ span }) => span.status === "error").map(({ span }) =>
+    [spanPlace(span), oneLine(textAttribute(span, "error.type") ?? ""), oneLine(span.statusMessage)]
+      .filter((part) => part !== "").join(": ")
+  );
 }
 
 /** Ids and place, then attributes, events and links. Times count from the start of the trace. */

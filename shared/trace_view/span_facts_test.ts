@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert/mod.js";
-import { spanFacts } from "./span_facts.ts";
+import { spanFacts, spanLabel } from "./span_facts.ts";
 import { START_MS, TRACE_ID } from "./testing/sample_trace.ts";
 import { sampleSpan } from "./testing/sample_trace.ts";
 import { buildTree } from "./trace_tree.ts";
@@ -39,4 +39,11 @@ Deno.test("spanFacts tells attributes, events and links, and leaves out what is 
       otherTraceId: other,
     },
   ]);
+});
+
+Deno.test("spanLabel tells service, kind and links, and not what is usual", () => {
+  const links = [{ traceId: TRACE_ID, spanId: "0".repeat(15) + "1" }];
+  const span = sampleSpan({ id: "a", name: "a", at: [0, 1], more: { kind: "consumer", links } });
+  assertEquals(spanLabel(span), "frontend · consumer · 1 link");
+  assertEquals(spanLabel({ ...span, kind: "internal", links: [] }), "frontend");
 });

@@ -7,15 +7,15 @@ import { spansOnPath } from "./critical_path.ts";
 import { formatDuration, formatShare, formatTimeOfDay } from "./format.ts";
 import { drawnHoles } from "./holes.ts";
 import { pathPlaces } from "./path_places.ts";
-import { requestFigures, requestOutcome, requestTitle } from "./request_facts.ts";
+import { requestFigures, requestNode, requestOutcome, requestTitle } from "./request_facts.ts";
 import { serviceHues } from "./service_hues.ts";
-import { spanFacts, spanLabel } from "./span_facts.ts";
+import { failures, spanFacts, spanLabel } from "./span_facts.ts";
 import { TRACE_STYLE } from "./trace_style.ts";
 import { allNodes, type SpanNode, type TraceTree } from "./trace_tree.ts";
 
 /** The whole document. */
 export function traceHtml(tree: TraceTree): string {
-  const { span } = tree.roots[0];
+  const { span } = requestNode(tree);
   const hues = serviceHues(allNodes(tree.roots).map((node) => node.span.service));
   const onPath = spansOnPath(tree);
   const rows: string[] = [];
@@ -49,7 +49,7 @@ export function traceHtml(tree: TraceTree): string {
 <div class="axis">${axisHtml(tree)}</div>
 ${rows.join("\n")}
 </main>
-${pathHtml(tree)}${notesHtml(tree)}
+${pathHtml(tree)}${listHtml("Errors", failures(tree))}${listHtml("Notes", tree.notes)}
 </body>
 </html>
 `;
@@ -58,7 +58,7 @@ ${pathHtml(tree)}${notesHtml(tree)}
 function figures(tree: TraceTree): string[] {
   return [
     `${formatDuration(tree.endUs - tree.startUs)} from ${formatTimeOfDay(tree.startUs)}`,
-    ...requestFigures(tree.roots[0].span),
+    ...requestFigures(requestNode(tree).span),
   ];
 }
 
@@ -130,9 +130,11 @@ function pathHtml(tree: TraceTree): string {
   return `<h2>Critical path</h2>\n<ol>${items.join("")}</ol>\n`;
 }
 
-function notesHtml({ notes }: TraceTree): string {
-  if (notes.length === 0) return "";
-  return `<h2>Notes</h2>\n<ul>${notes.map((note) => `<li>${escape(note)}</li>`).join("")}</ul>`;
+function listHtml(heading: string, texts: readonly string[]): string {
+  if (texts.length === 0) return "";
+  return `<h2>${heading}</h2>\n<ul>${
+    texts.map((text) => `<li>${escape(text)}</li>`).join("")
+  }</ul>`;
 }
 
 function escape(text: string): string {

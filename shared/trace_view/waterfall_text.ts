@@ -11,8 +11,9 @@ import { spansOnPath } from "./critical_path.ts";
 import { counted, fit, formatDuration, formatShare, formatTimeOfDay, oneLine } from "./format.ts";
 import { type Hole, holesOf } from "./holes.ts";
 import { pathPlaces } from "./path_places.ts";
-import { requestFigures, requestOutcome, requestTitle } from "./request_facts.ts";
+import { requestFigures, requestNode, requestOutcome, requestTitle } from "./request_facts.ts";
 import { textAttribute } from "./span.ts";
+import { failures } from "./span_facts.ts";
 import { spanPlace } from "./span_place.ts";
 import { type Paint, serviceStyles, type Style } from "./style.ts";
 import { allNodes, type SpanNode, type TraceTree } from "./trace_tree.ts";
@@ -48,7 +49,7 @@ export function waterfallLines(tree: TraceTree, options: TextOptions): string[] 
 }
 
 function headLines(tree: TraceTree, { width, paint }: TextOptions): string[] {
-  const { span } = tree.roots[0];
+  const { span } = requestNode(tree);
   const nodes = allNodes(tree.roots).filter(({ isMissing }) => !isMissing);
   const services = new Set(nodes.map((node) => node.span.service)).size;
   const model = textAttribute(span, "gen_ai.request.model") ?? textAttribute(span, "model");
@@ -166,7 +167,7 @@ function wordLines(tree: TraceTree, { width, paint }: TextOptions): string[] {
   const sections: [string, string[], Style[]][] = [
     ["Path", path.length === 0 ? [] : [path.join(", ")], []],
     ["Holes", largeHoles(nodes, totalUs).map((hole) => holeText(hole, tree)), []],
-    ["Errors", nodes.filter(({ span }) => span.status === "error").map(errorText), ["red"]],
+    ["Errors", failures(tree), ["red"]],
     ["Links", linkTexts(nodes), []],
     ["Events", eventTexts(nodes, tree), []],
     ["Note", tree.notes.map(oneLine), ["yellow"]],
@@ -193,20 +194,14 @@ function holeText({ node, after, startUs, endUs }: Hole, tree: TraceTree): strin
     `at ${formatDuration(startUs - tree.startUs)}`;
 }
 
-function errorText({ span }: SpanNode): string {
-  const type = textAttribute(span, "error.type");
-  const message = oneLine(span.statusMessage);
-  return [spanPlace(span), ...(type === undefined ? [] : [oneLine(type)]), message]
-    .filter((part) => part !== "").join(": ");
-}
-
 function linkTexts(nodes: readonly SpanNode[]): string[] {
   const byId = new Map(nodes.map((node) => [node.span.spanId, node]));
   return nodes.flatMap((node) =>
     node.span.links.map(({ traceId, spanId }) => {
       const target = byId.get(spanId);
       const words = target === undefined
-        ? `span ${spanId} of trace ${traceId}`
+        ? `span ${spanId} ` +
+          (traceId === node.span.traceId ? "(not there)" : `of trace ${traceId}`)
         : spanPlace(target.span);
       return `${spanPlace(node.span)} → ${words}`;
     })

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert/mod.js";
 import { buildTree } from "./trace_tree.ts";
 import { paintAnsi, paintPlain } from "./style.ts";
-import { sampleSpan, sampleTrace, START_MS } from "./testing/sample_trace.ts";
+import { sampleId, sampleSpan, sampleTrace, START_MS } from "./testing/sample_trace.ts";
 import { waterfallLines } from "./waterfall_text.ts";
 
 function draw(spans: Parameters<typeof buildTree>[0], width: number): string {
@@ -144,4 +144,15 @@ Deno.test("waterfallLines draws a trace without duration and one of a single ope
     draw([sampleSpan({ id: "a", name: "http-request", at: [0] })], 100),
     "running",
   );
+});
+
+Deno.test("waterfallLines names the request below its client's span, and a link to a span that is not there", () => {
+  const spans = sampleTrace((sample) =>
+    sample.id === "root" ? { ...sample, parent: "page" } : sample.id === "kr" ? null : sample
+  );
+  spans.push(sampleSpan({ id: "page", name: "chat.request", service: "page", at: [-5, 405] }));
+  const text = draw(spans, 100);
+  assertStringIncludes(text, "POST /v1/chat/completions  tiny  success 200\n410.0 ms from ");
+  assertStringIncludes(text, "first token 100.0 ms");
+  assertStringIncludes(text, `kv.wait [decode] → span ${sampleId("kr")} (not there)`);
 });

@@ -6,16 +6,21 @@ import { BLOCK_TOKENS } from "../engine/backend.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { InstanceModel, InstanceRecord } from "../messages/mod.ts";
 import type { ExporterHealth } from "../telemetry/telemetry.ts";
+import type { WorkerStatus } from "./status_server.ts";
 
 export type WorkerIdentity =
-  & Pick<InstanceRecord, "instanceId" | "namespace" | "role" | "startedAtMs" | "state">
+  & Pick<InstanceRecord, "instanceId" | "namespace" | "role" | "startedAtMs">
   & { readonly model: Pick<InstanceModel, "name" | "cardDigest" | "contextLength"> }
-  & { readonly queueLimit: number; readonly exporter: ExporterHealth };
+  & {
+    readonly status: WorkerStatus["status"];
+    readonly queueLimit: number;
+    readonly exporter: ExporterHealth;
+  };
 
 /** The heartbeat of now. */
 export function heartbeatOf(
   engine: Engine,
-  { model, queueLimit, exporter, ...identity }: WorkerIdentity,
+  { model, status, queueLimit, exporter, ...identity }: WorkerIdentity,
 ): InstanceRecord {
   const { device, kv } = engine.info;
   const { exportedSpans, droppedSpans, failedBatches, queuedSpans } = exporter;
@@ -24,6 +29,8 @@ export function heartbeatOf(
     host: hostname(),
     pid: Deno.pid,
     sentAtMs: epochMs(),
+    // Who starts is told of when all is up; who is cut off reaches nobody.
+    state: status === "starting" || status === "disconnected" ? "ready" : status,
     model: { ...model, blockTokens: BLOCK_TOKENS, blockBytes: kv.blockBytes },
     device,
     load: { ...engine.load, queueLimit },

@@ -1,11 +1,10 @@
 /** Makes a worker's model card and serves it: all that a frontend needs of the model. */
 
-import { encode } from "@msgpack/msgpack";
 import { encodeHex } from "@std/encoding/hex.js";
 import { z } from "zod";
 import { type Bus, type CallHandler, HandlerError } from "../bus/mod.ts";
 import { BLOCK_TOKENS } from "../engine/backend.ts";
-import { type ModelCard, SUBJECT_TOKEN } from "../messages/mod.ts";
+import { type ModelCard, modelCardBytes, SUBJECT_TOKEN } from "../messages/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { chatTemplateFromGguf, tokenizerDataFromGguf } from "../tokenizer/mod.ts";
 import type { ModelFile } from "../weights/model_file.ts";
@@ -33,7 +32,7 @@ export async function encodeModelCard(
     tokenizer: tokenizerDataFromGguf(file.metadata),
     ...(chatTemplate !== undefined && { chatTemplate }),
   };
-  const bytes = encode(card, { ignoreUndefined: true });
+  const bytes = modelCardBytes(card);
   const digest = encodeHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
   return { card, bytes, digest };
 }

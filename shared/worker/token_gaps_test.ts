@@ -219,3 +219,26 @@ Deno.test("TokenGaps: a token whose step is forgotten came late for this thread'
   timeline.gaps.token({ index: 6, step: 999, atMs: timeline.nowMs + 200 });
   assertEquals(timeline.late().cause, "stall");
 });
+
+Deno.test("TokenGaps: a preemption is the cause of the one gap that it made", () => {
+  const timeline = new Timeline();
+  timeline.usual(10);
+  timeline.gaps.preempted(timeline.history.requestOf("b"));
+  timeline.step({ idleMs: 100 });
+  timeline.usual(3);
+  timeline.step({ idleMs: 90 });
+  assertEquals(
+    timeline.gaps.lateTokens().map(({ index, cause }) => [index, cause]),
+    [[10, "preempted"], [14, "stall"]],
+  );
+});
+
+Deno.test("TokenGaps calls no token late for less than a millisecond, however short the usual gap", () => {
+  const timeline = new Timeline();
+  const fast = { stepMs: 0.4, idleMs: 0.1 };
+  timeline.usual(10, fast);
+  timeline.step({ ...fast, stepMs: 1.3 });
+  assertEquals(timeline.gaps.lateTokens(), []);
+  timeline.step({ ...fast, stepMs: 1.6 });
+  assertEquals(timeline.late().index, 11);
+});

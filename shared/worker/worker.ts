@@ -9,7 +9,7 @@ import type { Bus } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
 import type { Engine, EngineSource, StepReport } from "../engine/engine.ts";
 import { startEngine } from "../engine_thread/mod.ts";
-import type { InstanceRecord, InstanceState, Role } from "../messages/mod.ts";
+import type { InstanceRecord, Role } from "../messages/mod.ts";
 import { serveHttp } from "../process/http_server.ts";
 import { runService, type ServiceContext } from "../process/run_service.ts";
 import { connectServiceBus, shareExported } from "../process/service_bus.ts";
@@ -287,15 +287,10 @@ class WorkerProcess {
       namespace: settings.DYN_NAMESPACE,
       role: this.#role,
       startedAtMs: this.#startedAtMs,
-      state: instanceState(this.#statusNow()),
+      status: this.#statusNow().status,
       model: { name: card.card.name, cardDigest: card.digest, contextLength },
       queueLimit: settings.DYN_QUEUE_LIMIT,
       exporter: telemetry.exporter,
     });
   }
-}
-
-/** Who starts is told of when all is up; who is cut off reaches nobody. */
-function instanceState({ status }: WorkerStatus): InstanceState {
-  return status === "starting" || status === "disconnected" ? "ready" : status;
 }

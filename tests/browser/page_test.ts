@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /** The page in a real browser, against the whole of `start`. */
 
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
+import { assert, assertEquals, assertMatch, assertStringIncludes, fail } from "@std/assert/mod.js";
 import type { Locator, Page } from "playwright-core";
 import { findChromium } from "../kit/browser.ts";
 import { eventually } from "../kit/waits.ts";
@@ -93,19 +93,68 @@ test("chat's request is one trace, from the click over all services to the last 
   assertStringIncludes(await page.locator(".path_list").innerText(), "engine.decode");
 });
 
-test("chat's Stop cancels the generation, and the answer so far stays", async () => {
-  await using tab = await kit.open("");
+for (const width of [360, 1280]) {
+  test(`chat's Stop stays where it is while the answer grows, at ${width} px: a pointer hits it`, async () => {
+    await using tab = await kit.open("", { width });
+    const { page } = tab;
+    const answer = page.locator("article.answer");
+    const stop = page.getByRole("button", { name: "Stop" });
+    await ask(page, { text: "Count to one thousand.", maxTokens: 1500, isEndless: true });
+    await answer.locator(".token").first().waitFor({ state: "attached" });
+    await page.getByText("Sampling").click();
+    const { x, y, width: w, height: h } = await stop.boundingBox() ?? fail("Stop has no place");
+    await page.mouse.move(x + w / 2, y + h / 2);
+    const grown = await answer.evaluate((element) => element.clientHeight);
+    await page.waitForFunction(
+      (height) => (document.querySelector("article.answer")?.clientHeight ?? 0) > height + 60,
+      grown,
+    );
+    await page.mouse.down();
+    await page.mouse.up();
+    const traceId = await answered(page);
+    assertMatch(await page.locator(".timings").innerText(), /stopped$/);
+    assert((await page.locator(".answer_text").innerText()).length > 0);
+    const cancelled = `{ name = "engine.decode" || name = "handle_payload" } ` +
+      `&& { name = "http-request" && span.request.outcome = "cancelled" }`;
+    await eventually(async () => (await found(cancelled)).includes(traceId));
+  });
+}
+
+test("chat goes along with the answer, and leaves a reader who has scrolled up where they are", async () => {
+  await using tab = await kit.open("", { width: 360 });
   const { page } = tab;
+  const tokens = () => page.locator(".token").count();
+  const more = (count: number) =>
+    page.locator(".token").nth(count + 40).waitFor({ state: "attached" });
   await ask(page, { text: "Count to one thousand.", maxTokens: 1500, isEndless: true });
-  await page.locator(".token").nth(3).waitFor({ state: "attached" });
-  // By the keyboard: the button moves down with every line, and a click waits until it stands still.
-  await page.getByRole("button", { name: "Stop" }).press("Enter");
-  const traceId = await answered(page);
+  await page.waitForFunction(() => scrollY > 150);
+  await page.mouse.move(180, 200);
+  await page.mouse.wheel(0, -5000);
+  await page.waitForFunction(() => scrollY === 0);
+  await more(await tokens());
+  assertEquals(await page.evaluate(() => scrollY), 0);
+  await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+  const end = await page.evaluate(() => scrollY);
+  await page.waitForFunction((y) => scrollY > y, end);
+  await page.keyboard.press("Escape");
+  await answered(page);
   assertMatch(await page.locator(".timings").innerText(), /stopped$/);
-  assert((await page.locator(".answer_text").innerText()).length > 0);
-  const cancelled = `{ name = "engine.decode" || name = "handle_payload" } ` +
-    `&& { name = "http-request" && span.request.outcome = "cancelled" }`;
-  await eventually(async () => (await found(cancelled)).includes(traceId));
+});
+
+test("chat is where it was when the reader comes back from another view", async () => {
+  await using tab = await kit.open("", { width: 360 });
+  const { page } = tab;
+  await ask(page, { text: "Count.", maxTokens: 12, isEndless: true });
+  await answered(page);
+  await page.mouse.move(180, 200);
+  await page.mouse.wheel(0, 5000);
+  await page.waitForFunction(() => scrollY > 0);
+  const place = await page.evaluate(() => scrollY);
+  await page.locator(".answer").getByRole("link", { name: "Whole trace" }).click();
+  await page.locator(".trace .waterfall").waitFor();
+  await page.goBack();
+  await page.locator(".chat").waitFor();
+  assert(await page.evaluate((y) => Math.abs(scrollY - y) <= 2 || scrollY > y, place));
 });
 
 test("chat says why the frontend refuses a request", async () => {

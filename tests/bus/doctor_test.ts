@@ -13,7 +13,7 @@ const LISTEN_MS = 300;
 /** What it says of a server at which a frontend should find its workers. */
 async function findingsAt(url: string): Promise<Finding[]> {
   const answer = await viewBus({ url, namespace: NAMESPACE, listenMs: LISTEN_MS });
-  return busFindings({ url, isGiven: true }, answer, { namespace: NAMESPACE, hasFrontend: true });
+  return busFindings({ url, isGiven: true }, answer, { namespace: NAMESPACE, frontendWorkers: [] });
 }
 
 function symptomsOf(findings: readonly Finding[]) {

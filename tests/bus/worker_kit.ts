@@ -50,6 +50,7 @@ export interface TestWorker extends AsyncDisposable {
   readonly engine: Engine;
   readonly telemetry: Telemetry;
   readonly bus: Bus;
+  readonly steps: StepHistory;
 }
 
 /** Serves `generate` as one role; the instance is named like the role. */
@@ -100,6 +101,7 @@ export async function startWorker(
     engine,
     telemetry,
     bus,
+    steps,
     async [Symbol.asyncDispose]() {
       await bus[Symbol.asyncDispose]();
       await engine[Symbol.asyncDispose]();

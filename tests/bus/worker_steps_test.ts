@@ -198,3 +198,16 @@ Deno.test("a step links to all of its requests of level 3, and to no other", asy
     assertEquals(links.map(({ traceId }) => traceId).toSorted(), asked);
   }
 });
+
+Deno.test("a worker forgets the requests that have ended, but for the last", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  await using worker = await startWorker(server, sink, "decode");
+  await using caller = await connectTestBus(server);
+  const ask = () => collect(caller, "decode", workRequest("aggregate", { maxTokens: 1 }));
+  await ask();
+  const [first] = worker.steps.at(0)?.report.members ?? [];
+  assert(worker.steps.requestOf(first!.sequenceId) !== null);
+  for (let request = 0; request < 70; request++) await ask();
+  assertEquals(worker.steps.requestOf(first!.sequenceId), null);
+});

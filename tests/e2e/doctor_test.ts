@@ -155,10 +155,10 @@ Deno.test("the doctor knows what start adds to the environment of its services",
   };
   assertEquals(await onExport({}), ["collector"]);
   assertEquals(await onExport({ OTEL_EXPORT_ENABLED: "0" }), ["export-off"]);
-  assertEquals(await onExport({ OTEL_EXPORTER_OTLP_ENDPOINT: nobody }), ["export-off"]);
+  assertEquals(await onExport({ OTEL_EXPORTER_OTLP_ENDPOINT: nobody }), ["collector-unreachable"]);
   assertEquals(
-    await onExport({ OTEL_EXPORTER_OTLP_ENDPOINT: nobody, OTEL_EXPORT_ENABLED: "1" }),
-    ["collector-unreachable"],
+    await onExport({ OTEL_EXPORTER_OTLP_ENDPOINT: nobody, OTEL_EXPORT_ENABLED: "0" }),
+    ["export-off"],
   );
   assertEquals(
     await onExport({ OTEL_EXPORTER_OTLP_ENDPOINT: nobody, TEMPO_QUERY_URL: nobody }),

@@ -48,6 +48,8 @@ Deno.test.beforeAll(async () => {
       DYN_SIM_STEP_US: "1000",
       DYN_SIM_ANSWER_TOKENS: "0",
       DYN_SIM_FAULTS: `fail@${FAILING_STEP}`,
+      // The request that meets it fails with it.
+      DYN_MIGRATION_LIMIT: "0",
       DYN_TRACE_LEVEL: "3",
       DYN_LOG: "trace",
       DYN_LOGGING_SPAN_EVENTS: "1",

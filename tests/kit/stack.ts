@@ -5,6 +5,7 @@
  * waits for is a line of output, a log line or a span, and where only polling helps, `eventually`.
  */
 
+import { registryFaults } from "./trace_faults.ts";
 import { type OtlpSink, type SinkSpan, startOtlpSink } from "./otlp_sink.ts";
 import { denoRun, Program } from "./program.ts";
 
@@ -176,6 +177,8 @@ export class Stack implements AsyncDisposable {
       await this.#program[Symbol.asyncDispose]();
       await this.sink[Symbol.asyncDispose]();
     }
+    const faults = registryFaults(this.sink.spans());
+    if (faults.length > 0) throw new Error(`The run emitted what is not declared: ${faults}`);
   }
 
   #match(pattern: RegExp): string {

@@ -23,6 +23,14 @@ export function traceFaults(
   ];
 }
 
+/** What the registry does not allow in the spans of a whole run, whatever is missing of them. */
+export function registryFaults(spans: readonly SinkSpan[]): string[] {
+  const byId = new Map(spans.map((span) => [span.spanId, span]));
+  return spans.flatMap((span) =>
+    validateSpan(span, span.parentSpanId === undefined ? "root" : byId.get(span.parentSpanId))
+  );
+}
+
 function parentOf(span: SinkSpan, byId: ReadonlyMap<string, SinkSpan>): ParentOf {
   if (span.parentSpanId === undefined) return "root";
   return byId.get(span.parentSpanId) ?? "remote";

@@ -14,8 +14,6 @@ export interface TierRun {
   readonly isTypeChecked: boolean;
   /** Where the tests' own output goes: this process's, or nowhere. */
   readonly output: "inherit" | "null";
-  /** A test that takes longer is ended and fails; the others go on. */
-  readonly testTimeoutMs: number;
   /** A tier that takes longer is ended with all that it started, and fails. */
   readonly timeoutMs: number;
 }
@@ -39,7 +37,7 @@ export async function runTier(tier: Tier, run: TierRun): Promise<TestCounts> {
       "--no-prompt",
       ...(run.isTypeChecked ? [] : ["--no-check"]),
       ...(tier.isParallel ? ["--parallel"] : []),
-      `--preload=${LIMIT_TESTS}?limit_ms=${run.testTimeoutMs}`,
+      `--preload=${LIMIT_TESTS}?limit_ms=${tier.testTimeoutMs}`,
       `--junit-path=${report}`,
       ...paths,
     ], {

@@ -44,23 +44,25 @@ const TIER: Tier = {
   needsNats: false,
   needsAdapter: false,
   isParallel: false,
+  testTimeoutMs: 60_000,
 };
 
 /** Counts of a tier whose one file has that text. */
 async function runOf(
   text: string | undefined,
-  { env = { FROM_RUNNER: "1" }, testTimeoutMs = 60_000, timeoutMs = 60_000 }: Partial<TierRun> = {},
+  { env = { FROM_RUNNER: "1" }, testTimeoutMs = 60_000, timeoutMs = 60_000 }: Partial<
+    TierRun & Tier
+  > = {},
 ): Promise<Awaited<ReturnType<typeof runTier>>> {
   const root = await Deno.makeTempDir();
   try {
     await Deno.mkdir(join(root, "some", "deep"), { recursive: true });
     if (text !== undefined) await Deno.writeTextFile(join(root, "some/deep/x_test.ts"), text);
-    return await runTier(TIER, {
+    return await runTier({ ...TIER, testTimeoutMs }, {
       root,
       env,
       isTypeChecked: false,
       output: "null",
-      testTimeoutMs,
       timeoutMs,
     });
   } finally {
@@ -158,7 +160,6 @@ Deno.test("runTier finds the tests beside a workspace member as well as its own"
       env: {},
       isTypeChecked: false,
       output: "null",
-      testTimeoutMs: 60_000,
       timeoutMs: 60_000,
     } as const;
     assertEquals(await runTier(TIER, run), { passed: 2, failed: 0, skipped: 0 });

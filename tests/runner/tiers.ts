@@ -11,21 +11,64 @@ export interface Tier {
   readonly needsBrowser?: boolean;
   /** Test files at the same time: only where they share no device and measure no time. */
   readonly isParallel: boolean;
+  /** A test that takes longer is ended and fails, and the others go on. */
+  readonly testTimeoutMs: number;
 }
 
+/** More than any wait in the tests, which say better what did not come. */
+const TEST_TIMEOUT_MS = 4 * 60_000;
+/** Where nothing is cached yet, a test first computes the texts of the reference. */
+const TEXT_TEST_TIMEOUT_MS = 8 * 60_000;
+
 export const TIERS: readonly Tier[] = [
-  { name: "check", paths: [], needsNats: false, needsAdapter: false, isParallel: false },
+  {
+    name: "check",
+    paths: [],
+    needsNats: false,
+    needsAdapter: false,
+    isParallel: false,
+    testTimeoutMs: TEST_TIMEOUT_MS,
+  },
   {
     name: "unit",
     paths: ["shared", "services", "bench", "tests/check", "tests/runner", "tests/kit"],
     needsNats: false,
     needsAdapter: false,
     isParallel: true,
+    testTimeoutMs: TEST_TIMEOUT_MS,
   },
-  { name: "bus", paths: ["tests/bus"], needsNats: true, needsAdapter: false, isParallel: false },
-  { name: "cpu", paths: ["tests/cpu"], needsNats: false, needsAdapter: false, isParallel: false },
-  { name: "gpu", paths: ["tests/gpu"], needsNats: false, needsAdapter: true, isParallel: false },
-  { name: "e2e", paths: ["tests/e2e"], needsNats: true, needsAdapter: true, isParallel: false },
+  {
+    name: "bus",
+    paths: ["tests/bus"],
+    needsNats: true,
+    needsAdapter: false,
+    isParallel: false,
+    testTimeoutMs: TEST_TIMEOUT_MS,
+  },
+  {
+    name: "cpu",
+    paths: ["tests/cpu"],
+    needsNats: false,
+    needsAdapter: false,
+    isParallel: false,
+    testTimeoutMs: TEXT_TEST_TIMEOUT_MS,
+  },
+  {
+    name: "gpu",
+    paths: ["tests/gpu"],
+    needsNats: false,
+    needsAdapter: true,
+    isParallel: false,
+    testTimeoutMs: TEXT_TEST_TIMEOUT_MS,
+  },
+  {
+    name: "e2e",
+    paths: ["tests/e2e"],
+    needsNats: true,
+    needsAdapter: true,
+    isParallel: false,
+    testTimeoutMs: TEXT_TEST_TIMEOUT_MS,
+  },
   {
     name: "browser",
     paths: ["tests/browser"],
@@ -33,6 +76,7 @@ export const TIERS: readonly Tier[] = [
     needsAdapter: false,
     needsBrowser: true,
     isParallel: false,
+    testTimeoutMs: TEST_TIMEOUT_MS,
   },
 ];
 

@@ -3,16 +3,16 @@
  * library frames it. Hooks hold, fail or kill them at a chosen token.
  */
 
-import { encode } from "@msgpack/msgpack";
 import { HandlerError, type IncomingCall } from "../../../shared/bus/bus.ts";
-import type {
-  InstanceLoad,
-  InstanceRecord,
-  InstanceState,
-  ModelCard,
-  Role,
-  WorkFrame,
-  WorkRequest,
+import {
+  type InstanceLoad,
+  type InstanceRecord,
+  type InstanceState,
+  type ModelCard,
+  modelCardBytes,
+  type Role,
+  type WorkFrame,
+  type WorkRequest,
 } from "../../../shared/messages/mod.ts";
 import type { TokenizerData } from "../../../shared/tokenizer/mod.ts";
 import type { FakeBus } from "./fake_bus.ts";
@@ -82,7 +82,7 @@ export class FakeModel {
 
   private constructor(answer: string, card: ModelCard) {
     this.card = card;
-    this.bytes = encode(card, { ignoreUndefined: true });
+    this.bytes = modelCardBytes(card);
     this.answer = byteTokens(answer);
   }
 

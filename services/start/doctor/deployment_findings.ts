@@ -60,23 +60,38 @@ function stateFindings(url: string, health: FrontendHealth): Finding[] {
   ];
 }
 
+type SpanCounts = FrontendHealth["telemetry"];
+
 function spanFindings(url: string, { health, contexts }: FrontendView): Finding[] {
-  const { exported_spans, dropped_spans, failed_batches } = health.telemetry;
+  const whose = `The frontend at ${url}`;
+  const lossy = [
+    ...lossFindings(whose, health.telemetry),
+    ...health.instances.flatMap(({ component, instance_id, telemetry }) =>
+      telemetry === undefined
+        ? []
+        : lossFindings(`The ${component} worker ${instance_id}`, telemetry)
+    ),
+  ];
+  const requests = contexts.continued + contexts.ignored + contexts.absent;
+  if (requests === 0 || hasExported(health)) return lossy;
+  const facts =
+    `${whose} has taken ${requests} requests and exported no span: it exports none, or ` +
+    "none of them was sampled";
+  return [...lossy, trouble("note", "export-off", facts)];
+}
+
+function lossFindings(
+  whose: string,
+  { exported_spans, dropped_spans, failed_batches }: SpanCounts,
+): Finding[] {
   if (dropped_spans > 0) {
-    const facts = `The frontend at ${url} has lost ${dropped_spans} spans and delivered ` +
-      `${exported_spans}; ${failed_batches} exports failed`;
+    const facts = `${whose} has lost ${dropped_spans} spans and delivered ${exported_spans}; ` +
+      `${failed_batches} exports failed`;
     return [trouble("note", "spans-dropped", facts)];
   }
-  if (failed_batches > 0 && exported_spans === 0) {
-    const facts =
-      `The frontend at ${url} has delivered no span, and ${failed_batches} exports failed`;
-    return [trouble("bad", "collector-unreachable", facts)];
-  }
-  const requests = contexts.continued + contexts.ignored + contexts.absent;
-  if (requests === 0 || hasExported(health)) return [];
-  const facts = `The frontend at ${url} has taken ${requests} requests and exported no span: it ` +
-    "exports none, or none of them was sampled";
-  return [trouble("note", "export-off", facts)];
+  if (failed_batches === 0 || exported_spans > 0) return [];
+  const facts = `${whose} has delivered no span, and ${failed_batches} exports failed`;
+  return [trouble("bad", "collector-unreachable", facts)];
 }
 
 /** Whether it has at least tried. */
@@ -104,25 +119,28 @@ function contextFindings(url: string, contexts: FrontendView["contexts"]): Findi
 
 export interface BusExpectation {
   readonly namespace: string;
-  /** Whether a frontend runs, which needs workers. */
-  readonly hasFrontend: boolean;
+  /** Of the workers that a running frontend knows; null where none runs. */
+  readonly frontendWorkers: readonly string[] | null;
 }
 
 /** Of the bus and of the workers heard on it. */
 export function busFindings(
   { url, isGiven }: Address,
   answer: BusAnswer,
-  { namespace, hasFrontend }: BusExpectation,
+  { namespace, frontendWorkers }: BusExpectation,
 ): Finding[] {
   if (answer.kind === "unreachable") {
     return isGiven ? [trouble("bad", "nats-unreachable", answer.reason)] : [];
   }
   const { heard, pingMs } = answer;
+  // A server that nobody named is the frontend's where its workers are heard.
+  const isTheirs = heard.some(({ record }) => frontendWorkers?.includes(record.instanceId));
+  if (!isGiven && !isTheirs) return [];
   const hosts = url.split(",").map((part) => URL.parse(part)?.host ?? part).join(", ");
   const there = good("nats", `a server answers at ${hosts} in ${pingMs.toFixed(1)} ms`);
   const clocks = heard.length === 0 ? [] : clockFindings(heard);
   const canDecode = heard.some(({ record }) => record.role === "decode");
-  if (canDecode || !hasFrontend || !isGiven) return [there, ...clocks];
+  if (canDecode || frontendWorkers === null || !isGiven) return [there, ...clocks];
   const whom = heard.length === 0 ? "no worker" : "prefill workers alone";
   const facts = `Heartbeats come from ${whom} in the namespace ${namespace} at ${hosts}`;
   return [there, trouble("bad", "no-workers", facts), ...clocks];

@@ -162,11 +162,14 @@ async function deploymentFindings(view: View): Promise<Finding[]> {
   const { DYN_NAMESPACE: namespace } = settings;
   const bus = { url: settings.NATS_URL || DEFAULT_NATS_URL, isGiven: settings.NATS_URL !== "" };
   const isBusAsked = bus.isGiven || hasFrontend;
+  const frontendWorkers = hasFrontend
+    ? frontend.view.health.instances.map(({ instance_id }) => instance_id)
+    : null;
   return [
     ...frontendFindings(place.frontend, frontend),
     ...(hasFrontend ? frontendClockFindings(place.frontend, frontend.view) : []),
     ...(isBusAsked
-      ? busFindings(bus, await viewBus({ url: bus.url, namespace }), { namespace, hasFrontend })
+      ? busFindings(bus, await viewBus({ url: bus.url, namespace }), { namespace, frontendWorkers })
       : []),
     ...await exportFindings(exportContext(view)),
     ...storeFindings(place.store, store, {
@@ -179,16 +182,17 @@ async function deploymentFindings(view: View): Promise<Finding[]> {
 
 /** The export as the services are told of it, which `task start` has a say in. */
 function exportContext(view: View): ExportContext {
-  const { settings, env, place, hasTraces } = view;
-  if (!place.isOwnStart || !hasTraces) {
-    return { settings, env, isCollectorAwaited: false, ask: askCollector };
-  }
-  const added = exportTo(ownOtlpUrl(settings), env);
+  const { settings, env, place, hasTraces, frontend } = view;
+  const deliveredSpans = frontend.kind === "baton"
+    ? frontend.view.health.telemetry.exported_spans
+    : 0;
+  const common = { env, deliveredSpans, ask: askCollector };
+  if (!place.isOwnStart) return { ...common, settings, isCollectorAwaited: false };
+  const added = exportTo(hasTraces ? ownOtlpUrl(settings) : undefined, env);
   return {
+    ...common,
     settings: loadSettings({ ...env, ...added }),
-    env,
     isCollectorAwaited: "OTEL_EXPORTER_OTLP_ENDPOINT" in added && !hasOwnTraces(view),
-    ask: askCollector,
   };
 }
 

@@ -11,6 +11,8 @@ export interface ExportContext {
   readonly env: Readonly<Record<string, string>>;
   /** Whether `task start` will run the collector itself, and does not yet. */
   readonly isCollectorAwaited: boolean;
+  /** Spans that a running frontend has delivered; 0 where none is known. */
+  readonly deliveredSpans: number;
   readonly ask: (target: CollectorTarget) => Promise<CollectorAnswer>;
 }
 
@@ -25,7 +27,14 @@ export async function exportFindings(context: ExportContext): Promise<Finding[]>
     return [trouble("bad", "setting-wrong", error.message)];
   }
   const off = whyOff(context, options);
-  if (off !== null) return [trouble("note", "export-off", off)];
+  if (off !== null) {
+    const { deliveredSpans } = context;
+    if (deliveredSpans === 0) return [trouble("note", "export-off", off)];
+    const text =
+      `the frontend has delivered ${deliveredSpans} spans; its environment, and not this ` +
+      "one, says where to";
+    return [good("export", text)];
+  }
   const sampling = samplingFindings(options);
   if (context.isCollectorAwaited) {
     const text = "`task start` runs its own traces service and sends spans there";

@@ -7,6 +7,13 @@ import { clockLeadMs } from "./clock_lead.ts";
 
 const TIMEOUT_MS = 3_000;
 
+const telemetrySchema = z.object({
+  exported_spans: z.number(),
+  dropped_spans: z.number(),
+  failed_batches: z.number(),
+  queued_spans: z.number(),
+});
+
 const healthSchema = z.object({
   status: z.enum(["healthy", "no_workers", "not_ready"]),
   stage: z.string(),
@@ -16,14 +23,10 @@ const healthSchema = z.object({
     instance_id: z.string(),
     host: z.string(),
     device: z.object({ backend: z.string(), adapter: z.string(), is_software: z.boolean() }),
+    telemetry: telemetrySchema.optional(),
   })),
   bus: z.object({ is_connected: z.boolean() }),
-  telemetry: z.object({
-    exported_spans: z.number(),
-    dropped_spans: z.number(),
-    failed_batches: z.number(),
-    queued_spans: z.number(),
-  }),
+  telemetry: telemetrySchema,
 });
 
 export type FrontendHealth = z.infer<typeof healthSchema>;

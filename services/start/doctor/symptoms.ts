@@ -97,7 +97,8 @@ export const SYMPTOMS = {
     remedy:
       "End the other program, or take other ports: `--port` for the API, `DYN_TRACES_OTLP_PORT` " +
       "and `DYN_TRACES_QUERY_PORT` for the traces (0 takes a free one). `--no-traces` runs no " +
-      "traces service, for a machine that has Tempo or a collector there.",
+      "traces service, for a machine that has Tempo or a collector there, which " +
+      "`OTEL_EXPORTER_OTLP_ENDPOINT` then names.",
   },
   "frontend-unreachable": {
     subject: "frontend",

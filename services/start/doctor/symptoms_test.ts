@@ -79,6 +79,7 @@ function exported(env: Environment): Promise<Finding[]> {
     settings: loadSettings(env),
     env,
     isCollectorAwaited: false,
+    deliveredSpans: 0,
     ask: askCollector,
   });
 }
@@ -187,7 +188,7 @@ const REPRODUCTIONS: Readonly<Record<Symptom, Reproduction>> = {
       const nats = { url: "nats://h:4222", isGiven: true };
       return busFindings(nats, { kind: "unreachable", reason }, {
         namespace: "dynamo",
-        hasFrontend: false,
+        frontendWorkers: null,
       });
     },
     says: "Cannot connect to NATS at h:4222",
@@ -318,6 +319,35 @@ Deno.test("the doctor names variables of tracing that Baton does not read, and n
   assertEquals(settings?.OTEL_SERVICE_NAME, "a");
 });
 
+Deno.test("the doctor does not call off an export that the frontend makes in another environment", async () => {
+  const findings = await exportFindings({
+    settings: loadSettings({}),
+    env: {},
+    isCollectorAwaited: false,
+    deliveredSpans: 12,
+    ask: askCollector,
+  });
+  assertEquals(findings.map(({ grade }) => grade), ["good"]);
+  assertStringIncludes(findings[0]?.text ?? "", "has delivered 12 spans");
+});
+
+Deno.test("the doctor tells of spans that a worker lost", () => {
+  const telemetry = { exported_spans: 4, dropped_spans: 7, failed_batches: 2, queued_spans: 0 };
+  const findings = frontend({ health: { instances: [{ ...WORKER, telemetry }] } });
+  const lossy = findings.filter(({ symptom }) => symptom === "spans-dropped");
+  assertEquals(lossy.length, 1);
+  assertStringIncludes(lossy[0]?.text ?? "", "The decode worker i-1 has lost 7 spans");
+});
+
+Deno.test("the doctor says nothing of a NATS server that nobody named and no worker of the frontend's is on", () => {
+  const nats = { url: "nats://127.0.0.1:4222", isGiven: false };
+  const answer = { kind: "connected", pingMs: 1, heard: [heard(3)] } as const;
+  const ask = (frontendWorkers: readonly string[]) =>
+    busFindings(nats, answer, { namespace: "dynamo", frontendWorkers });
+  assertEquals(ask(["other"]), []);
+  assertEquals(ask(["i-1"]).map(({ subject }) => subject), ["nats", "clocks"]);
+});
+
 Deno.test("the doctor names a certificate that cannot be read", async () => {
   const findings = await exported({
     ...exportTo(4318),
@@ -347,6 +377,7 @@ Deno.test("the doctor finds nothing wrong where all is well", async () => {
       settings: loadSettings(env),
       env,
       isCollectorAwaited: false,
+      deliveredSpans: 0,
       ask: (asked) => {
         target.push(asked);
         return Promise.resolve({ kind: "takes" });

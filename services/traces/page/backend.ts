@@ -34,7 +34,7 @@ export async function fetchModels(signal: AbortSignal): Promise<string[]> {
 
 /** The frontend's health, also while it is unhealthy. */
 export async function fetchHealth(signal: AbortSignal): Promise<Json> {
-  const response = await fetch("/frontend/health", { signal });
+  const response = await reach("/frontend/health", { signal });
   const body = asRecord(await response.json().catch(() => null));
   if ("status" in body) return body;
   throw new Error(errorText(body) || `The frontend answered ${response.status}`);
@@ -42,9 +42,24 @@ export async function fetchHealth(signal: AbortSignal): Promise<Json> {
 
 /** The JSON at a path of this origin. Rejects with the service's own words. */
 export async function fetchJson(path: string, signal: AbortSignal): Promise<unknown> {
-  const response = await fetch(path, { signal });
+  const response = await reach(path, { signal });
   if (response.ok) return await response.json();
   throw new Error(await failureText(response));
+}
+
+/** As `fetch`, with words where nothing answers. */
+export async function reach(
+  path: string,
+  init: RequestInit & { readonly signal: AbortSignal },
+): Promise<Response> {
+  try {
+    return await fetch(path, init);
+  } catch (error) {
+    init.signal.throwIfAborted();
+    throw new Error("Cannot reach the traces service, which serves this page: is it running?", {
+      cause: error,
+    });
+  }
 }
 
 /** Why a request failed: the frontend answers in JSON, the traces service in text. */

@@ -3,7 +3,7 @@
  * fills in: the page's span at once, each span of the services when it has ended.
  */
 
-import { failureText, fetchModels } from "./backend.ts";
+import { failureText, fetchModels, reach } from "./backend.ts";
 import { ChatAnswer } from "./chat_answer.ts";
 import { button, field, h, notice } from "./dom.ts";
 import { ReadingPlace } from "./reading_place.ts";
@@ -169,7 +169,7 @@ interface SendOptions {
 
 /** Posts a request; rejects with the server's words when it is refused. */
 async function send(body: unknown, options: SendOptions): Promise<ReadableStream<Uint8Array>> {
-  const response = await fetch("/frontend/v1/chat/completions", {
+  const response = await reach("/frontend/v1/chat/completions", {
     method: "POST",
     headers: {
       "content-type": "application/json",

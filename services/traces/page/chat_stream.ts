@@ -22,7 +22,9 @@ export async function* readChatStream(
   let rest = "";
   try {
     while (true) {
-      const { value, done } = await reader.read();
+      const { value, done } = await reader.read().catch((cause) => {
+        throw new Error("The answer broke off: the connection was lost", { cause });
+      });
       if (done) break;
       const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
       rest = lines.pop() ?? "";

@@ -1,17 +1,25 @@
 /** Two requests beside each other, span by span. */
 
 import { formatChange, formatDuration } from "../../../shared/trace_view/format.ts";
-import { requestOutcome, requestTitle } from "../../../shared/trace_view/request_facts.ts";
+import {
+  requestNode,
+  requestOutcome,
+  requestTitle,
+} from "../../../shared/trace_view/request_facts.ts";
 import { type DiffNode, diffTraces, durationUs } from "../../../shared/trace_view/trace_diff.ts";
 import { buildTree, type TraceTree } from "../../../shared/trace_view/trace_tree.ts";
-import { fetchTrace } from "./trace_queries.ts";
+import { outcomeWords, spanOf, tokenWords } from "./found_request.ts";
+import { requestQuery } from "./requests.ts";
+import { fetchTrace, searchTraces } from "./trace_queries.ts";
 import { field, h, indent, notice } from "./dom.ts";
 import { listTable } from "./list_table.ts";
-import { requestNode } from "./trace.ts";
 import { traceHref } from "./waterfall.ts";
 
 /** A change is told from this share of the longer trace on. */
 const CHANGE_SHARE = 0.01;
+/** Requests to choose from, and how far back they are looked for. */
+const OFFERED = 20;
+const OFFERED_SECONDS = 86_400;
 
 export function compareView(traceIds: readonly string[], signal: AbortSignal): HTMLElement {
   const inputs = ["A", "B"].map((name, index) =>
@@ -40,6 +48,7 @@ export function compareView(traceIds: readonly string[], signal: AbortSignal): H
   const content = h("div");
   const [before = "", after = ""] = traceIds;
   if (before !== "" && after !== "") void show(content, { before, after, signal });
+  else void offer(content, { before, after, signal });
   return h("section.compare", [h("h1", ["Compare"]), form, content]);
 }
 
@@ -54,6 +63,37 @@ async function show(content: HTMLElement, { before, after, signal }: Pair): Prom
   try {
     const trees = await Promise.all([load(before, signal), load(after, signal)]);
     content.replaceChildren(...comparison(...trees));
+  } catch (error) {
+    if (!signal.aborted) content.replaceChildren(notice(error));
+  }
+}
+
+/** The newest requests, to choose the one that is missing from. */
+async function offer(content: HTMLElement, { before, after, signal }: Pair): Promise<void> {
+  const endSeconds = Math.ceil(Date.now() / 1000) + 1;
+  const startSeconds = endSeconds - OFFERED_SECONDS;
+  try {
+    const query = requestQuery({ outcome: "", minMs: "", model: "", traceql: "" });
+    const options = { limit: OFFERED, startSeconds, endSeconds, signal };
+    const found = (await searchTraces(query, options))
+      .filter(({ traceId }) => traceId !== before && traceId !== after);
+    const rows = found.map((trace) => {
+      const ids = before === "" ? [trace.traceId, after] : [before, trace.traceId];
+      return [
+        h("a", [new Date(trace.startMs).toLocaleTimeString([], { hour12: false })], {
+          attributes: { href: `#/compare/${ids.join("/")}`, title: trace.traceId },
+        }),
+        formatDuration(spanOf(trace).durationMs * 1000),
+        outcomeWords(trace),
+        tokenWords(trace),
+      ];
+    });
+    if (rows.length === 0) return;
+    const missing = before === "" ? "A" : "B";
+    content.replaceChildren(
+      h("h2", [`Choose ${missing}`]),
+      listTable(["Time", "Duration", "Outcome", "Tokens"], rows),
+    );
   } catch (error) {
     if (!signal.aborted) content.replaceChildren(notice(error));
   }

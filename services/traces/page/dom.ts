@@ -50,6 +50,24 @@ export function indent(element: HTMLElement, depth: number): void {
   element.style.setProperty("--depth", String(Math.min(depth, MAX_DEPTH)));
 }
 
+/**
+ * Replaces what is in an element and leaves the reader where they are: the keyboard on what has the same
+ * `data-key`, tables as far to the side as they were scrolled.
+ */
+export function redraw(element: HTMLElement, children: readonly Node[]): void {
+  const { activeElement } = document;
+  const key = activeElement instanceof HTMLElement && element.contains(activeElement)
+    ? activeElement.dataset.key
+    : undefined;
+  const tables = () => [...element.querySelectorAll(".table_scroll")];
+  const scrolledPx = tables().map(({ scrollLeft }) => scrollLeft);
+  element.replaceChildren(...children);
+  tables().forEach((table, index) => table.scrollLeft = scrolledPx[index] ?? 0);
+  if (key === undefined) return;
+  element.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)
+    ?.focus({ preventScroll: true });
+}
+
 /** A button that does one thing. */
 export function button(label: string, onClick: () => void): HTMLButtonElement {
   return h("button", [label], { attributes: { type: "button" }, on: { click: onClick } });

@@ -60,7 +60,7 @@ export function kvTransferParts(tree: TraceTree): HTMLElement[] {
 const MISSING = "–";
 
 function place(verb: string, node: SpanNode | null): string {
-  return node === null ? `not ${verb}` : `${verb} ${node.span.service}`;
+  return `${verb} ${node?.span.service ?? "whom no span tells"}`;
 }
 
 function row(

@@ -49,9 +49,11 @@ export interface RequestTrends {
 
 export function requestTrends(signal: AbortSignal): RequestTrends {
   const element = h("div.trends");
+  let newest = 0;
   return {
     element,
     async show(spanset, { sinceSeconds }) {
+      const own = ++newest;
       if (spanset === null) return element.replaceChildren();
       const lines = await Promise.all(TRENDS.map(async (trend) => {
         try {
@@ -63,7 +65,7 @@ export function requestTrends(signal: AbortSignal): RequestTrends {
           return h("p.hint", [`${trend.label}: the trace store does not tell`]);
         }
       }));
-      if (!signal.aborted) element.replaceChildren(...lines);
+      if (!signal.aborted && own === newest) element.replaceChildren(...lines);
     },
   };
 }

@@ -2,7 +2,7 @@
 
 import { formatDuration } from "../../../shared/trace_view/format.ts";
 import { REQUEST_SPAN_NAME } from "../../../shared/trace_view/request_facts.ts";
-import { button, field, h, notice, repeat } from "./dom.ts";
+import { button, field, h, notice, redraw, repeat } from "./dom.ts";
 import { itlP99Ms, outcomeWords, spanOf, tokenWords } from "./found_request.ts";
 import { listTable } from "./list_table.ts";
 import { requestTrends } from "./request_trends.ts";
@@ -123,7 +123,16 @@ export function requestsView(query: string, signal: AbortSignal): HTMLElement {
   });
   const trends = requestTrends(signal);
   let drawn = "";
-  const search = async () => {
+  let running = new AbortController();
+  let listing = Promise.resolve();
+  /** Only the newest search is drawn. */
+  const search = () => {
+    running.abort();
+    running = new AbortController();
+    listing = find(AbortSignal.any([signal, running.signal]));
+    return listing;
+  };
+  const find = async (signal: AbortSignal) => {
     try {
       const endSeconds = Math.ceil(Date.now() / 1000) + 1;
       const found = await searchTraces(requestQuery(filters()), {
@@ -136,15 +145,18 @@ export function requestsView(query: string, signal: AbortSignal): HTMLElement {
       const state = JSON.stringify(found);
       if (state === drawn) return;
       drawn = state;
-      list.replaceChildren(requestTable(found, { marked, mark }));
+      redraw(list, [requestTable(found, { marked, mark })]);
     } catch (error) {
       if (signal.aborted) return;
       drawn = "";
       list.replaceChildren(notice(error));
     }
   };
-  const showTrends = () =>
-    trends.show(requestSpanset(filters()), { sinceSeconds: Number(period.value) });
+  const showTrends = async () => {
+    // The store answers one after the other: the list comes first.
+    await listing;
+    await trends.show(requestSpanset(filters()), { sinceSeconds: Number(period.value) });
+  };
   void repeat(search, { intervalMs: POLL_MS, signal });
   void repeat(showTrends, { intervalMs: TRENDS_POLL_MS, signal });
   const changed = () => {
@@ -205,7 +217,10 @@ function requestTable(found: readonly FoundTrace[], marks: Marks): HTMLElement {
     "Workers",
   ];
   const rows = found.map((request) => requestRow(request, { ...marks, longestMs, slowMs }));
-  return listTable(head, rows);
+  return h("div", [
+    listTable(head, rows),
+    found.length < LIMIT ? null : h("p.hint", [`The newest ${LIMIT} of those that match.`]),
+  ]);
 }
 
 interface RowOptions extends Marks {
@@ -227,13 +242,16 @@ function requestRow(trace: FoundTrace, options: RowOptions): HTMLElement {
     attributes: {
       type: "checkbox",
       "aria-label": `Compare ${traceId}`,
+      "data-key": `compare ${traceId}`,
       checked: marked.has(traceId),
     },
     on: { change: (event) => mark(traceId, (event.target as HTMLInputElement).checked) },
   });
   const cells: (Node | string)[] = [
     check,
-    h("a", [time], { attributes: { href: traceHref(traceId), title: traceId } }),
+    h("a", [time], {
+      attributes: { href: traceHref(traceId), title: traceId, "data-key": traceId },
+    }),
     h("span.size", [
       h("span", [duration(durationMs), isSlow ? h("strong.slow_mark", [" slow"]) : null]),
       bar,

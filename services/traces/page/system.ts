@@ -4,7 +4,7 @@ import { formatDuration } from "../../../shared/trace_view/format.ts";
 import { fetchHealth } from "./backend.ts";
 import { type CallGraph, fetchCallGraph, type Figures } from "./call_graph.ts";
 import { callGraphDrawing } from "./call_graph_drawing.ts";
-import { h, notice, repeat } from "./dom.ts";
+import { h, notice, redraw, repeat } from "./dom.ts";
 import { asNumber, asRecord, asRecords, asText, type Json } from "./json.ts";
 import { listTable } from "./list_table.ts";
 import { formatRate } from "./request_trends.ts";
@@ -22,7 +22,7 @@ export function systemView(signal: AbortSignal): HTMLElement {
   let graph: CallGraph | null = null;
   let health: Json | null = null;
   const showHealth = () => {
-    if (health !== null) state.replaceChildren(...healthParts(health, graph));
+    if (health !== null) redraw(state, healthParts(health, graph));
   };
   const lookAtHealth = async () => {
     try {
@@ -36,7 +36,7 @@ export function systemView(signal: AbortSignal): HTMLElement {
   const lookAtGraph = async () => {
     try {
       graph = await fetchCallGraph({ sinceSeconds: PERIOD_SECONDS, signal });
-      graphPart.replaceChildren(...graphParts(graph));
+      redraw(graphPart, graphParts(graph));
       showHealth();
     } catch (error) {
       if (!signal.aborted) graphPart.replaceChildren(notice(error));

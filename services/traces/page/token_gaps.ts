@@ -3,7 +3,7 @@
 import { formatDuration } from "../../../shared/trace_view/format.ts";
 import { h } from "./dom.ts";
 
-/** Later gaps are left out of the drawing, not of the words. */
+/** Of more gaps each bar is the longest of several. */
 const MAX_BARS = 512;
 /** A gap of so many medians stands out. */
 const SLOW_FACTOR = 2;
@@ -27,6 +27,19 @@ export function gapFigures(gapsMs: readonly number[]): GapFigures | null {
   };
 }
 
+/** The gaps in at most `most` runs of neighbours, the longest of each with the number of its token. */
+export function longestGaps(
+  gapsMs: readonly number[],
+  most: number,
+): { readonly gapMs: number; readonly token: number }[] {
+  const runLength = Math.max(Math.ceil(gapsMs.length / most), 1);
+  return Array.from({ length: Math.ceil(gapsMs.length / runLength) }, (_, run) => {
+    const gaps = gapsMs.slice(run * runLength, (run + 1) * runLength);
+    const gapMs = Math.max(...gaps);
+    return { gapMs, token: run * runLength + gaps.indexOf(gapMs) + 2 };
+  });
+}
+
 /** The bars with their meaning in words; null below two tokens. */
 export function tokenGaps(gapsMs: readonly number[]): HTMLElement | null {
   const figures = gapFigures(gapsMs);
@@ -35,9 +48,9 @@ export function tokenGaps(gapsMs: readonly number[]): HTMLElement | null {
   const words =
     `Between tokens, as this page got them: median ${formatDuration(medianMs * 1000)}, longest ` +
     `${formatDuration(longestMs * 1000)} before token ${longestAt}`;
-  const bars = gapsMs.slice(0, MAX_BARS).map((gapMs, index) => {
+  const bars = longestGaps(gapsMs, MAX_BARS).map(({ gapMs, token }) => {
     const bar = h(gapMs > medianMs * SLOW_FACTOR ? "i.slow" : "i", [], {
-      attributes: { title: `token ${index + 2}: ${formatDuration(gapMs * 1000)} after the last` },
+      attributes: { title: `token ${token}: ${formatDuration(gapMs * 1000)} after the last` },
     });
     bar.style.height = `${Math.max(gapMs / Math.max(longestMs, 1e-6) * 100, 4).toFixed(1)}%`;
     return bar;

@@ -4,12 +4,14 @@ import { formatDuration, formatTimeOfDay } from "../../../shared/trace_view/form
 import {
   REQUEST_SPAN_NAME,
   requestFigures,
+  requestNode,
   requestOutcome,
   requestTitle,
 } from "../../../shared/trace_view/request_facts.ts";
+import { failures } from "../../../shared/trace_view/span_facts.ts";
 import { traceHtml } from "../../../shared/trace_view/trace_html.ts";
 import { traceJson } from "../../../shared/trace_view/trace_json.ts";
-import { allNodes, buildTree, type TraceTree } from "../../../shared/trace_view/trace_tree.ts";
+import { buildTree, type TraceTree } from "../../../shared/trace_view/trace_tree.ts";
 import { copyButton } from "./copy_button.ts";
 import { button, h, notice } from "./dom.ts";
 import { kvTransferParts } from "./kv_transfers.ts";
@@ -76,6 +78,7 @@ function traceParts(tree: TraceTree, { reload, signal }: TraceActions): HTMLElem
         },
       }),
     ]),
+    failureList(tree),
     ...tree.notes.map((note) => h("p.note", [note])),
     waterfall(tree, { isFillingIn: false }),
     ...tokenTimelines(tree),
@@ -88,14 +91,15 @@ function traceParts(tree: TraceTree, { reload, signal }: TraceActions): HTMLElem
   ];
 }
 
+/** What failed in it, and why; null where nothing did. */
+function failureList(tree: TraceTree): HTMLElement | null {
+  const texts = failures(tree);
+  return texts.length === 0 ? null : h("ul.notice", texts.map((text) => h("li", [text])));
+}
+
 /** The steps of engines that the request was in; they link to it. */
 function stepQuery(traceId: string): string {
   return `{ name = "engine.step" && link:traceID = "${traceId}" }`;
-}
-
-/** The node that stands for the request: not the page's, which is above it. */
-export function requestNode(tree: TraceTree) {
-  return allNodes(tree.roots).find(({ span }) => span.name === REQUEST_SPAN_NAME) ?? tree.roots[0];
 }
 
 function download(tree: TraceTree): void {

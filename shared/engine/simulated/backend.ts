@@ -72,8 +72,7 @@ class SimulatedBackend implements Backend {
       throw new DeviceError(`Cannot run step ${step}: the simulation says that it fails`);
     }
     if (this.#has("crash", step)) {
-      console.warn("the simulation crashes in step %d", step);
-      reportError(new Error(`The simulation says that step ${step} crashes`));
+      reportError(new Error(`Nobody catches this: the simulation crashes in step ${step}`));
     }
     const results = slices.map((slice) => this.#run(slice));
     const isSampling = slices.some(({ sample }) => sample !== null);

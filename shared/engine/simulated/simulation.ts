@@ -6,7 +6,7 @@ export type SimulatedFault =
   | { readonly kind: "fail"; readonly step: number }
   /** The step succeeds, and the device is gone after it. */
   | { readonly kind: "lost"; readonly step: number }
-  /** An error that nobody catches ends the engine's thread, after a warning. */
+  /** An error that nobody catches ends the engine's thread. */
   | { readonly kind: "crash"; readonly step: number }
   | { readonly kind: "slow"; readonly step: number; readonly extraMs: number };
 

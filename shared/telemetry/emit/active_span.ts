@@ -12,6 +12,7 @@ import {
 } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { epochMs } from "../../clock/epoch_clock.ts";
+import { withWholeUsIn } from "../../clock/whole_us.ts";
 import { type LineLogger, type LogIds, redactFields, redactText, redactValue } from "../log/mod.ts";
 import { formatTraceparent } from "../propagate/mod.ts";
 import { type AttributeValues, type SpanKindName, type SpanRole, SPANS } from "../registry/mod.ts";
@@ -129,7 +130,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   ): void {
     if (this.#isEnded || !this.#parts.runtime.guard.acceptsEvent(this.role, name)) return;
     const timeMs = usableMs(atMs);
-    const shown = attributes && redactFields(attributes);
+    const shown = attributes && redactFields(withWholeUsIn(attributes));
     this.#parts.sdkSpan.addEvent(name, shown, timeMs);
     this.#spanLog?.event(name, timeMs, shown);
   }
@@ -182,7 +183,7 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
     return this.#context ??= trace.setSpan(scope.context, sdkSpan);
   }
 
-  #openSpanLog({ traceFlags, traceState }: SpanContext): SpanLog | null {
+  #openSpanLog({ traceFlags }: SpanContext): SpanLog | null {
     const { runtime, startMs, attributes, links } = this.#parts;
     if (runtime.spanEventLog === null) return null;
     return new SpanLog({
@@ -192,7 +193,6 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
         ids: this.#ids(),
         attributes,
         trace_flags: traceFlags.toString(16).padStart(2, "0"),
-        tracestate: traceState?.serialize() || undefined,
       },
       startMs,
       links,
@@ -224,12 +224,14 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   }
 
   #ids(): LogIds {
-    const { parentSpanId, scope } = this.#parts;
+    const { parentSpanId, scope, sdkSpan } = this.#parts;
+    const tracestate = sdkSpan.spanContext().traceState?.serialize() ?? "";
     return {
       trace_id: this.traceId,
       span_id: this.spanId,
       parent_id: parentSpanId,
       span_name: SPANS[this.role].name,
+      tracestate: tracestate === "" ? undefined : redactText(tracestate),
       x_request_id: scope.ids?.xRequestId,
       request_id: scope.ids?.requestId,
     };

@@ -3,6 +3,7 @@
  * another type, is left out, counted, and told once at debug. Secrets are hidden. It never throws.
  */
 
+import { withWholeUs } from "../../clock/whole_us.ts";
 import { attributeSpec, isOfType, type SpanRole, SPANS } from "../registry/mod.ts";
 import { redactValue } from "../log/redact.ts";
 import type { Logger } from "../telemetry.ts";
@@ -33,7 +34,8 @@ export class AttributeGuard {
       if (spec === null || !isOfType(spec, value)) {
         this.#reject(role, `attribute ${name}`, spec === null ? "unknown" : `not ${spec.type}`);
       } else if ((spec.level ?? 1) <= level) {
-        accepted[name] = redactValue(name, value as AcceptedAttributes[string]);
+        const shown = withWholeUs(name, value as AcceptedAttributes[string]);
+        accepted[name] = redactValue(name, shown);
       }
     }
     return accepted;

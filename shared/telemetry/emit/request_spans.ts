@@ -139,7 +139,9 @@ export class RequestSpans {
       return;
     }
     stats.queuedSpans += spans.length;
-    if (!this.parents.takes(spans)) this.#leave(spans);
+    // Near the bound a place in the tree is given up before a span is.
+    const hasRoom = stats.queuedSpans <= queueSize / 2;
+    if (!hasRoom || !this.parents.takes(spans)) this.#leave(spans);
   }
 
   #leave(spans: readonly ReadableSpan[]): void {

@@ -1,18 +1,26 @@
+import { ROOT_CONTEXT, type SpanContext, trace, TraceFlags } from "@opentelemetry/api";
 import { assertEquals } from "@std/assert/mod.js";
-import {
-  InMemorySpanExporter,
-  type ReadableSpan,
-  SimpleSpanProcessor,
-  TracerProvider,
-} from "@opentelemetry/sdk-trace";
+import { type ReadableSpan, type SpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { ExportStats } from "./export_stats.ts";
 import { RequestSpans, type SpanGroup } from "./request_spans.ts";
 
+const REMOTE: SpanContext = {
+  traceId: "1".repeat(32),
+  spanId: "2".repeat(16),
+  traceFlags: TraceFlags.SAMPLED,
+};
+const STAND_IN = { traceId: REMOTE.traceId, spanId: "3".repeat(16) };
+
 /** Spans that were let go, by name, and the processor that held them. */
 function createRequests(queueSize = 10_000) {
-  const exporter = new InMemorySpanExporter();
+  const names: string[] = [];
   const stats = new ExportStats();
-  const processor = new SimpleSpanProcessor({ exporter });
+  const processor: SpanProcessor = {
+    onStart: () => {},
+    onEnd: ({ name }) => names.push(name),
+    forceFlush: () => Promise.resolve(),
+    shutdown: () => Promise.resolve(),
+  };
   const requests = new RequestSpans({
     processor,
     stats,
@@ -24,13 +32,16 @@ function createRequests(queueSize = 10_000) {
   return {
     requests,
     stats,
-    left: () => exporter.getFinishedSpans().map((span) => span.name),
-    start(name: string, group: SpanGroup): { end(): void } {
-      const span = tracer.startSpan(name);
+    left: () => [...names],
+    start(name: string, group: SpanGroup, remote?: SpanContext): { end(): void } {
+      const context = remote === undefined
+        ? ROOT_CONTEXT
+        : trace.setSpanContext(ROOT_CONTEXT, remote);
+      const span = tracer.startSpan(name, {}, context);
       return {
         end() {
           span.end();
-          requests.ended(group, span as unknown as ReadableSpan);
+          requests.ended(group, span as unknown as ReadableSpan, remote && STAND_IN);
         },
       };
     },
@@ -112,6 +123,33 @@ Deno.test("RequestSpans stops holding when held spans of all requests would not 
   assertEquals(left(), []);
   start("too many", groups[2]!).end();
   assertEquals(left(), ["too many"]);
+});
+
+Deno.test("RequestSpans lets a request wait as a whole for a parent in another process, and counts it as queued", () => {
+  const { requests, start, left, stats } = createRequests();
+  const group = requests.open("r1");
+  start("kv.receive", group, REMOTE).end();
+  start("handle_payload", group).end();
+  requests.close(group);
+  assertEquals([left(), stats.queuedSpans], [[], 2]);
+  requests.parents.exported([REMOTE.spanId]);
+  assertEquals([left(), stats.queuedSpans], [["kv.receive", "handle_payload"], 2]);
+});
+
+Deno.test("RequestSpans waits for no parent when the queue fills up, and for none at shutdown", async () => {
+  const { requests, start, left, stats } = createRequests(4);
+  const ask = (key: string) => {
+    const group = requests.open(key);
+    start(`${key} receive`, group, REMOTE).end();
+    start(`${key} payload`, group).end();
+    requests.close(group);
+  };
+  ask("r1");
+  assertEquals(left(), []);
+  ask("r2");
+  assertEquals(left(), ["r2 receive", "r2 payload"]);
+  await requests.shutdown();
+  assertEquals([left().length, stats.droppedSpans], [4, 0]);
 });
 
 Deno.test("RequestSpans lets everything go at shutdown and counts what comes later as dropped", async () => {

@@ -15,8 +15,6 @@ export interface SpanFacts {
   readonly ids: LogIds;
   readonly attributes: AcceptedAttributes;
   readonly trace_flags: string;
-  /** Undefined where there is none. */
-  readonly tracestate: string | undefined;
 }
 
 /** What one of the two lines says beside it. */
@@ -41,8 +39,6 @@ const LINE_KEYS = [
   "time.idle_us",
   "time.duration_us",
 ] as const satisfies (keyof SpanLineFields)[];
-const FACT_KEYS = ["trace_flags", "tracestate"] as const;
-
 /** One place in the sorted line: gives its member with the comma before it, or nothing. */
 interface Column {
   readonly key: string;
@@ -80,13 +76,13 @@ export class SpanLineFormat {
     for (const [key, value] of Object.entries({ ...this.#constants, span_name: name })) {
       columns.set(key, constantColumn(key, value));
     }
-    for (const key of FACT_KEYS) columns.set(key, column(key, (span) => span[key]));
+    columns.set("trace_flags", column("trace_flags", (span) => span.trace_flags));
     for (const key of LINE_KEYS) columns.set(key, column(key, (_, line) => line[key]));
     // Ids win over attributes of the same name.
     for (const key of ["parent_id", "span_id", "trace_id"] as const) {
       columns.set(key, hexColumn(key));
     }
-    for (const key of ["request_id", "x_request_id"] as const) {
+    for (const key of ["request_id", "tracestate", "x_request_id"] as const) {
       columns.set(key, column(key, ({ ids }) => ids[key]));
     }
     this.#columns = [...columns.values()].sort((a, b) => a.key < b.key ? -1 : 1);
@@ -100,8 +96,8 @@ export class SpanLineFormat {
   }
 
   /** The same as values, without the ids. */
-  fields({ attributes, trace_flags, tracestate }: SpanFacts, line: SpanLineFields) {
-    return { ...attributes, ...this.#constants, trace_flags, tracestate, ...line };
+  fields({ attributes, trace_flags }: SpanFacts, line: SpanLineFields) {
+    return { ...attributes, ...this.#constants, trace_flags, ...line };
   }
 }
 

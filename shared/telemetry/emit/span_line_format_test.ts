@@ -15,6 +15,7 @@ const FACTS: SpanFacts = {
     span_id: "b7ad6b7169203331",
     parent_id: "00f067aa0ba902b7",
     span_name: "http-request",
+    tracestate: "a=1,b=2",
     x_request_id: 'x "quoted" \u2028',
     request_id: "r",
   },
@@ -29,7 +30,6 @@ const FACTS: SpanFacts = {
     x_request_id: "an attribute of the same name",
   },
   trace_flags: "01",
-  tracestate: "a=1,b=2",
 };
 const LINES: SpanLineFields[] = [
   { "time.start_us": 1_764_099_480_123_456 },
@@ -62,7 +62,7 @@ Deno.test("a prepared line of a span is what formatLine makes of the same record
 Deno.test("a prepared line leaves out what a span does not have", () => {
   const format = new SpanLineFormats(PROCESS).of("preprocess");
   const ids = { trace_id: "t", span_id: "s", span_name: "preprocess" };
-  const facts = { ids, attributes: {}, trace_flags: "00", tracestate: undefined };
+  const facts = { ids, attributes: {}, trace_flags: "00" };
   assertEquals(JSON.parse(`{"a":0${format.json(facts, { "time.start_us": 7 })}}`), {
     a: 0,
     ...PROCESS,

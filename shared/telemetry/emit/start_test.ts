@@ -5,6 +5,7 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert/mod.js";
+import { join } from "@std/path/mod.js";
 import { telemetryTestOptions } from "../../../tests/kit/telemetry_options.ts";
 import type { Headers, TelemetryOptions } from "../telemetry.ts";
 import { startTelemetry } from "./start.ts";
@@ -46,6 +47,30 @@ Deno.test("serverSpan keeps an unsampled trace unsampled, with ids of its own", 
   assertEquals([span.isSampled, child.isSampled], [false, false]);
   assertNotEquals(child.spanId, span.spanId);
   assertEquals(child.headers().traceparent, `00-${TRACE}-${child.spanId}-00`);
+});
+
+Deno.test("a span's log lines have the request's tracestate, without what looks like a secret", async () => {
+  const folder = await Deno.makeTempDir();
+  const logFile = join(folder, "frontend.jsonl");
+  const telemetry = startTelemetry(telemetryTestOptions("http://127.0.0.1:9/v1/traces", {
+    exportEnabled: false,
+    logFile,
+    logFilter: "request_span=off,info",
+  }));
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const open = (headers: Headers) => telemetry.serverSpan("http_request", headers, null);
+  open({ traceparent, tracestate: "rojo=1,token=ghp_0123456789abcdefghijABCDEFGHIJ012345" })
+    .log.info("with");
+  open({ traceparent }).log.info("without");
+  await telemetry.shutdown("test", 1000);
+  const lines = (await Deno.readTextFile(logFile)).trimEnd().split("\n").map((line) =>
+    JSON.parse(line)
+  );
+  await Deno.remove(folder, { recursive: true });
+  assertEquals(lines.map(({ message, tracestate }) => [message, tracestate]), [
+    ["with", "rojo=1,token=[redacted]"],
+    ["without", undefined],
+  ]);
 });
 
 Deno.test("serverSpan starts a sampled trace without a valid traceparent, and forgets its tracestate", () => {

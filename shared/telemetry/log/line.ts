@@ -8,6 +8,7 @@
  * eight digits of its trace id instead of all ids.
  */
 
+import { withWholeUs } from "../../clock/whole_us.ts";
 import { LINE_FIELDS } from "./line_fields.ts";
 import { redactText, redactValue } from "./redact.ts";
 import type { LogLevel } from "./filter.ts";
@@ -28,6 +29,8 @@ export interface LogIds {
   readonly span_id: string;
   readonly parent_id?: string;
   readonly span_name: string;
+  /** As the request brought it. */
+  readonly tracestate?: string;
   readonly x_request_id?: string;
   readonly request_id?: string;
 }
@@ -156,7 +159,7 @@ function visibleFields(fields: LogRecord["fields"]): [string, LogValue][] {
   return Object.entries(fields).flatMap(([key, value]) => {
     if (value === undefined) return [];
     const isMissingNumber = typeof value === "number" && !Number.isFinite(value);
-    const shown = isMissingNumber ? String(value) : redactValue(key, value);
+    const shown = isMissingNumber ? String(value) : redactValue(key, withWholeUs(key, value));
     return [[RESERVED.has(key) ? `field.${key}` : key, shown]];
   });
 }

@@ -39,9 +39,9 @@ const SECRET_ENDS =
 /** A name that ends with one of these tells about a secret, and is none. */
 const ABOUT: ReadonlySet<string> = new Set(
   ("algorithm arn budget bytes class count counts dir directory enabled endpoint expiration expires " +
-    "expiry file format header id ids index length lifetime limit max method min mode ms name names " +
+    "expiry file format header id ids index length lifetime limit max method min mode ms name names ns " +
     "offset path policy position prefix provider rate ref required scheme scope seconds size sock socket type ttl " +
-    "uri url usage version").split(" "),
+    "uri url us usage version ts js py rs go md").split(" "),
 );
 
 /** What a language model calls a token. */

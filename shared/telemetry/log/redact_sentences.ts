@@ -9,6 +9,7 @@ import { REDACTED } from "./redact_shapes.ts";
 import {
   isHarmless,
   isListedValue,
+  isNumber,
   isOpaque,
   isRandom,
   isUserAndPassword,
@@ -88,7 +89,9 @@ export function hideTold(text: string): string {
     )
     .replace(
       NAME_AND_VALUE,
-      hideWhere(([, , name = "", , value = ""]) => isSecretName(name) && !isHarmless(value)),
+      hideWhere(([, , name = "", joint = "", value = ""]) =>
+        isSecretName(name) && !isHarmless(value) && (/["']$/.test(joint) || !isNumber(value))
+      ),
     )
     .replace(
       ELEMENT,

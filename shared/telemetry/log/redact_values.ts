@@ -14,6 +14,11 @@ export function isCount(value: string): boolean {
   return /^\d{1,7}$/.test(value);
 }
 
+/** A number as JSON has it, which is never a secret. */
+export function isNumber(value: string): boolean {
+  return /^-?\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?$/.test(value);
+}
+
 /** Whether a word is too long or too mixed to be one of a language. */
 export function isOpaque(word: string): boolean {
   return word.length >= 20 || /\d/.test(word) || /[a-z][A-Z]/.test(word) || /[+/=~_]/.test(word);

@@ -26,18 +26,17 @@ export interface ExportedEvent {
 /** Name of the parent span; `remote`: it is not Baton's; `root`: there is none. */
 export type ParentOf = { readonly name: string } | "remote" | "root";
 
-/** Everything about the span that the registry does not allow, in words; empty when it is right. */
-export function validateSpan(span: ExportedSpan, parent: ParentOf): string[] {
+/**
+ * Everything about the span that the registry does not allow, in words; empty when it is right.
+ * `parent` is left out where it is not known.
+ */
+export function validateSpan(span: ExportedSpan, parent?: ParentOf): string[] {
   const role = roleOfName(span.name);
   if (role === null) return [`span "${span.name}" is not registered`];
   const spec = SPANS[role];
   const faults: string[] = [];
   if (span.kind !== spec.kind) faults.push(`kind is ${span.kind}, not ${spec.kind}`);
-  const parentRole = typeof parent === "string" ? parent : roleOfName(parent.name);
-  if (parentRole === null || !spec.parents.includes(parentRole)) {
-    const name = typeof parent === "string" ? parent : parent.name;
-    faults.push(`parent is ${name}, not one of ${spec.parents.join(", ")}`);
-  }
+  if (parent !== undefined) faults.push(...parentFaults(parent, spec));
   for (const [name, value] of Object.entries(span.attributes)) {
     const attribute = attributeSpec(role, name);
     if (attribute === null) faults.push(`attribute ${name} is not registered`);
@@ -50,6 +49,13 @@ export function validateSpan(span: ExportedSpan, parent: ParentOf): string[] {
   }
   for (const event of span.events) faults.push(...eventFaults(event, spec));
   return faults.map((fault) => `${span.name}: ${fault}`);
+}
+
+function parentFaults(parent: ParentOf, { parents }: SpanSpec): string[] {
+  const role = typeof parent === "string" ? parent : roleOfName(parent.name);
+  if (role !== null && parents.includes(role)) return [];
+  const name = typeof parent === "string" ? parent : parent.name;
+  return [`parent is ${name}, not one of ${parents.join(", ")}`];
 }
 
 function eventFaults({ name, attributes }: ExportedEvent, spec: SpanSpec): string[] {

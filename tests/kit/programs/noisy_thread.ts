@@ -1,11 +1,13 @@
 /** A thread whose output is captured: it prints, warns and throws when it is told to. */
 
+// deno-lint-ignore-file no-console
+
 import process from "node:process";
 import {
   type CapturedOutput,
   captureOutput,
   captureUncaught,
-} from "../../shared/runtime_output/captured_output.ts";
+} from "../../../shared/runtime_output/captured_output.ts";
 
 export type NoisyThreadMessage = CapturedOutput | { readonly endedBy: string };
 

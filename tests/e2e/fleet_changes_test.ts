@@ -1,0 +1,184 @@
+/**
+ * What a client with OpenAI's own library sees when the services behind the API change. The services
+ * are started one by one, as on hosts of their own, with simulated engines.
+ */
+
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert/mod.js";
+import OpenAI, { APIConnectionError, InternalServerError } from "openai";
+import { NatsServer } from "../bus/nats_server_kit.ts";
+import { denoRun, Program } from "../kit/program.ts";
+import { eventually, within } from "../kit/waits.ts";
+
+const MODEL = "simulated";
+const ENV = {
+  DYN_ENGINE: "simulated",
+  DYN_LOGGING_JSONL: "1",
+  DYN_LOG_DIR: "off",
+  DYN_SYSTEM_PORT: "0",
+  DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: "5000",
+};
+
+class Fleet implements AsyncDisposable {
+  readonly #programs = new AsyncDisposableStack();
+  readonly #nats: NatsServer;
+  readonly #port: number;
+
+  private constructor(nats: NatsServer) {
+    this.#nats = this.#programs.use(nats);
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.#port = listener.addr.port;
+  }
+
+  static async start(): Promise<Fleet> {
+    return new Fleet(await NatsServer.start());
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  client(maxRetries: number): OpenAI {
+    return new OpenAI({ baseURL: `${this.url}/v1`, apiKey: "none", maxRetries, timeout: 30_000 });
+  }
+
+  /** Resolves when it listens. */
+  async frontend(): Promise<Program> {
+    const program = this.#run("frontend", { DYN_HTTP_PORT: String(this.#port) });
+    await program.waitForErrorLine(/"message":"frontend ready"/);
+    return program;
+  }
+
+  decoder(env: Readonly<Record<string, string>> = {}): Program {
+    return this.#run("decode", env);
+  }
+
+  /** Waits until the frontend routes to workers of exactly these processes. */
+  async untilReady(...decoders: readonly Program[]): Promise<void> {
+    const ids = await Promise.all(decoders.map(instanceIdOf));
+    await eventually(async () => {
+      const { instances } = await (await fetch(`${this.url}/health`)).json();
+      const ready = instances.filter((each: { state: string }) => each.state === "ready")
+        .map((each: { instance_id: string }) => each.instance_id);
+      return String(ready.sort()) === String(ids.sort());
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#programs[Symbol.asyncDispose]();
+  }
+
+  #run(service: string, env: Readonly<Record<string, string>>): Program {
+    const command = denoRun(`services/${service}/main.ts`);
+    return this.#programs.use(
+      new Program(command, { env: { ...ENV, NATS_URL: this.#nats.url, ...env } }),
+    );
+  }
+}
+
+async function instanceIdOf(decoder: Program): Promise<string> {
+  const [line] = await decoder.waitForErrorLine(/.*"message":"worker ready".*/);
+  return JSON.parse(line).instance_id;
+}
+
+async function complete(client: OpenAI, maxTokens = 4): Promise<string> {
+  const body = { model: MODEL, prompt: "a", max_tokens: maxTokens, temperature: 0 };
+  return (await client.completions.create(body)).choices[0]!.text;
+}
+
+/** A stream of an answer: its first piece is there, the rest is still to come. */
+async function begun(client: OpenAI, maxTokens: number) {
+  const stream = await client.completions.create({
+    model: MODEL,
+    prompt: "a",
+    max_tokens: maxTokens,
+    temperature: 0,
+    stream: true,
+  });
+  const chunks = stream[Symbol.asyncIterator]();
+  const pieces: string[] = [];
+  const take = async (): Promise<boolean> => {
+    const { done, value } = await chunks.next();
+    if (!done) pieces.push(value.choices[0]?.text ?? "");
+    return !done;
+  };
+  await take();
+  const takeAll = async () => {
+    while (await take());
+    return pieces.join("");
+  };
+  return () => within("the rest of the answer", takeAll());
+}
+
+Deno.test("two workers that start with one id in the same moment: one ends and says why, one serves", async () => {
+  await using fleet = await Fleet.start();
+  await fleet.frontend();
+  const both = [1, 2].map(() => fleet.decoder({ DYN_INSTANCE_ID: "twin" }));
+  const loser = await Promise.any(both.map(async (each) => {
+    await each.end();
+    return each;
+  }));
+  assertEquals((await loser.end()).code, 1);
+  assertStringIncludes(loser.errors, "the instance id twin");
+  assertStringIncludes(loser.errors, "Give each worker its own DYN_INSTANCE_ID, or none");
+  const winner = both.find((each) => each !== loser)!;
+  await fleet.untilReady(winner);
+  assertEquals((await complete(fleet.client(0))).length > 0, true);
+});
+
+Deno.test({
+  name: "a stream goes on with another worker when its own is frozen, asked to leave or killed",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using fleet = await Fleet.start();
+    await fleet.frontend();
+    const client = fleet.client(0);
+    const slow = { DYN_SIM_STEP_US: "20000" };
+    let worker = fleet.decoder(slow);
+    await fleet.untilReady(worker);
+    const whole = await complete(client, 60);
+    for (const signal of ["SIGSTOP", "SIGTERM", "SIGKILL"] as const) {
+      const rest = await begun(client, 60);
+      const other = fleet.decoder(slow);
+      worker.signal(signal);
+      assertEquals(await rest(), whole, signal);
+      await fleet.untilReady(other);
+      assertEquals(await complete(client, 60), whole, signal);
+      worker = other;
+    }
+  },
+});
+
+Deno.test("a client's usual retries carry it over a frontend's restart, and a drain loses no answer", async () => {
+  await using fleet = await Fleet.start();
+  const first = await fleet.frontend();
+  const worker = fleet.decoder({ DYN_SIM_STEP_US: "20000" });
+  await fleet.untilReady(worker);
+  const whole = await complete(fleet.client(0), 30);
+  const rest = await begun(fleet.client(0), 30);
+  first.signal("SIGTERM");
+  await first.waitForErrorLine(/"message":"frontend draining"/);
+  await assertRejects(() => complete(fleet.client(0)), InternalServerError, "shutting down");
+  assertEquals(await rest(), whole);
+  assertEquals((await first.end()).code, 0);
+  await assertRejects(() => complete(fleet.client(0)), APIConnectionError);
+  await fleet.frontend();
+  // It may not have heard of the worker yet.
+  assertEquals(await complete(fleet.client(2), 30), whole);
+});
+
+Deno.test("a request is refused at once and may come again where no worker was started, or the last has left", async () => {
+  await using fleet = await Fleet.start();
+  await fleet.frontend();
+  const refusal = async () => {
+    const error = await assertRejects(() => complete(fleet.client(0)), InternalServerError);
+    return [error.status, error.code, error.headers?.get("retry-after")];
+  };
+  assertEquals(await refusal(), [503, "no_workers", "1"]);
+  const worker = fleet.decoder();
+  await fleet.untilReady(worker);
+  await complete(fleet.client(0));
+  worker.signal("SIGTERM");
+  assertEquals((await worker.end()).code, 0);
+  await fleet.untilReady();
+  assertEquals(await refusal(), [503, "no_workers", "1"]);
+});
