@@ -2,7 +2,8 @@
 
 import { fromFileUrl } from "@std/path/mod.js";
 import { choosePort } from "../../services/start/ports.ts";
-import { planNatsServer, planServices } from "../../services/start/service_plan.ts";
+import { planNatsServer } from "../../services/start/nats.ts";
+import { planServices } from "../../services/start/service_plan.ts";
 import type { ServiceSpec } from "../../services/start/supervised_service.ts";
 import { cacheDirectory, readRegistries } from "../../shared/download/mod.ts";
 import { ensureNatsServer } from "../../shared/provision/mod.ts";
@@ -48,22 +49,19 @@ export class BenchStack implements AsyncDisposable {
   readonly model: string;
   readonly url: string;
   readonly #processes: readonly StackProcess[];
-  readonly #folder: string;
 
   private constructor(
     model: string,
-    { url, processes, folder }: { url: string; processes: StackProcess[]; folder: string },
+    { url, processes }: { url: string; processes: StackProcess[] },
   ) {
     this.model = model;
     this.url = url;
     this.#processes = processes;
-    this.#folder = folder;
   }
 
   /** Starts the processes; resolves when the frontend knows all workers. */
   static async start(options: StackOptions): Promise<BenchStack> {
-    const folder = await Deno.makeTempDir({ prefix: "baton-bench-" });
-    const nats = await planNatsServer(options.natsProgram, folder);
+    const nats = planNatsServer(options.natsProgram);
     const port = choosePort(HOST, 0);
     const prefillCount = options.isDisaggregated ? 1 : 0;
     const { workers, frontend } = planServices({
@@ -78,8 +76,11 @@ export class BenchStack implements AsyncDisposable {
       exportEnv: {},
       deviceEnv: {},
     });
-    const processes = [nats.spec, ...workers, frontend].map((spec) => spawn(spec, options));
-    const stack = new BenchStack(options.model.name, { url: frontend.url, processes, folder });
+    const processes = [
+      spawn(nats.spec, { ...options, checkout: undefined }),
+      ...[...workers, frontend].map((spec) => spawn(spec, options)),
+    ];
+    const stack = new BenchStack(options.model.name, { url: frontend.url, processes });
     try {
       await stack.#ready(prefillCount + 1);
       return stack;
@@ -102,7 +103,6 @@ export class BenchStack implements AsyncDisposable {
       if (exitCode === undefined) await child.stdin.close();
       await child.status;
     }
-    await Deno.remove(this.#folder, { recursive: true });
   }
 
   #pidsOf(name: RegExp): number[] {

@@ -16,7 +16,7 @@ import {
 import { CHAT_COMPLETIONS, COMPLETIONS } from "./endpoint.ts";
 import { errorResponse } from "./error_response.ts";
 import { health, type HealthDeps } from "./health.ts";
-import { type InferenceDeps, inferenceHandler } from "./inference.ts";
+import { type FrontendEnv, type InferenceDeps, inferenceHandler } from "./inference.ts";
 import type { ListedModel } from "./models.ts";
 
 export interface AppDeps extends InferenceDeps, HealthDeps {
@@ -24,8 +24,8 @@ export interface AppDeps extends InferenceDeps, HealthDeps {
   readonly version: string;
 }
 
-export function createApp(deps: AppDeps): OpenAPIHono {
-  const app = new OpenAPIHono();
+export function createApp(deps: AppDeps): OpenAPIHono<FrontendEnv> {
+  const app = new OpenAPIHono<FrontendEnv>();
   addInference(app, deps);
   addModels(app, deps);
   addOperations(app, deps);
@@ -53,7 +53,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   return app;
 }
 
-function addInference(app: OpenAPIHono, deps: AppDeps): void {
+function addInference(app: OpenAPIHono<FrontendEnv>, deps: AppDeps): void {
   const endpoints = [[CHAT_ROUTE, CHAT_COMPLETIONS], [COMPLETION_ROUTE, COMPLETIONS]] as const;
   for (const [route, endpoint] of endpoints) {
     app.openAPIRegistry.registerPath(route);
@@ -73,7 +73,7 @@ function refuseOther(allowed: "GET" | "POST"): Handler {
   };
 }
 
-function addModels(app: OpenAPIHono, { catalogue }: AppDeps): void {
+function addModels(app: OpenAPIHono<FrontendEnv>, { catalogue }: AppDeps): void {
   app.openapi(
     MODELS_ROUTE,
     (c) => c.json({ object: "list" as const, data: catalogue.list().map(describeModel) }, 200),
@@ -104,7 +104,7 @@ function describeModel({ model, servedSinceMs }: ListedModel) {
   });
 }
 
-function addOperations(app: OpenAPIHono, deps: AppDeps): void {
+function addOperations(app: OpenAPIHono<FrontendEnv>, deps: AppDeps): void {
   app.openapi(LIVE_ROUTE, (c) => c.json({ status: "live" as const }, 200));
   app.openapi(HEALTH_ROUTE, (c) => {
     const body = health(deps);

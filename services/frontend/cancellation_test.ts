@@ -158,7 +158,7 @@ function stalledChat(kit: FrontendKit, signal?: AbortSignal): Promise<Response> 
     body,
     ...(signal && { signal }),
   });
-  return Promise.resolve(kit.frontend.app.request(request));
+  return Promise.resolve(kit.request(request));
 }
 
 Deno.test("A body that does not come to its end holds up no drain", async () => {

@@ -1,11 +1,15 @@
 /**
  * The body of a streamed answer: chunks as tokens arrive, comments in silence, then `[DONE]`.
  *
+ * It goes straight to the connection: a web stream between them would cost a third of the frontend's
+ * CPU (docs/design/2026-11-http-server.md).
+ *
  * However the stream ends, it closes the record: at its last byte, at an error (which is written as an
  * event, whether the client reads or not), when the client leaves, or at the deadline when the client
  * neither reads nor leaves.
  */
 
+import type { ServerResponse } from "node:http";
 import { epochMs } from "../../shared/clock/epoch_clock.ts";
 import {
   ApiError,
@@ -22,11 +26,17 @@ import type { AnswerEnd, AnswerPiece } from "./answer.ts";
 import type { RequestRecord } from "./request_record.ts";
 
 type Pieces = AsyncGenerator<AnswerPiece | AnswerEnd>;
-type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+
+/** What a stream needs of the connection's response. */
+export type Outgoing = Pick<
+  ServerResponse,
+  "writeHead" | "write" | "end" | "destroy" | "destroyed" | "writableNeedDrain" | "once" | "on"
+>;
 
 export interface EventStreamOptions {
+  readonly outgoing: Outgoing;
   readonly pieces: Pieces;
-  /** The first result of `pieces`, awaited before the headers were sent. */
+  /** The first result of `pieces`, awaited before the headers are sent. */
   readonly first: IteratorResult<AnswerPiece | AnswerEnd>;
   readonly chunks: ChunkWriter;
   readonly includeUsage: boolean;
@@ -42,9 +52,8 @@ export interface EventStreamOptions {
 const STATUS = 200;
 const ENCODER = new TextEncoder();
 
-export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
+export class EventStream {
   readonly #options: EventStreamOptions;
-  #next: Promise<IteratorResult<AnswerPiece | AnswerEnd>>;
   #span: ActiveSpan<"http_stream"> | null = null;
   #deadlineTimer: ReturnType<typeof setTimeout> | undefined;
   #silenceTimer: ReturnType<typeof setTimeout> | undefined;
@@ -55,39 +64,53 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
 
   constructor(options: EventStreamOptions) {
     this.#options = options;
-    this.#next = Promise.resolve(options.first);
   }
 
-  start(controller: Controller): void {
-    const { deadlineAtMs, keepAliveIntervalMs, abort } = this.#options;
+  /** Writes the headers and all that comes, until the end. */
+  start(headers: Readonly<Record<string, string>>): void {
+    const { outgoing, deadlineAtMs, keepAliveIntervalMs, abort } = this.#options;
     // The calls are cancelled first: their spans are part of the record.
-    const onAbort = () => queueMicrotask(() => this.#fail(controller, abort.signal.reason));
+    const onAbort = () => queueMicrotask(() => this.#fail(abort.signal.reason));
     abort.signal.addEventListener("abort", onAbort, { once: true });
+    outgoing.once("close", () => this.#leave());
+    // A write that comes too late: the connection's end is told by itself.
+    outgoing.on("error", () => {});
     this.#deadlineTimer = setTimeout(
-      () => this.#expire(controller),
+      () => this.#expire(),
       deadlineAtMs + keepAliveIntervalMs - epochMs(),
     );
-    this.#watchSilence(controller, keepAliveIntervalMs);
+    this.#watchSilence(keepAliveIntervalMs);
+    outgoing.writeHead(STATUS, headers);
+    void this.#run();
   }
 
-  /** Writes what comes next; waits until there is something to write. */
-  async pull(controller: Controller): Promise<void> {
-    const writesBefore = this.#writes;
+  async #run(): Promise<void> {
+    const { outgoing, pieces, first } = this.#options;
     try {
-      while (this.#writes === writesBefore && !this.#isEnded) {
-        const result = await this.#next;
-        if (this.#isEnded) return;
+      let result = first;
+      while (!this.#isEnded) {
         if (result.done) throw new TypeError("Cannot go on: the answer has no end");
-        this.#advance(result.value);
-        this.#take(controller, result.value);
+        const item = result.value;
+        if (item.kind === "end") return this.#finish(item);
+        const next = pieces.next();
+        // A failure is seen below; until then it is not unhandled.
+        next.catch(() => {});
+        this.#take(item);
+        if (outgoing.writableNeedDrain) await this.#drained();
+        result = await next;
       }
     } catch (error) {
-      this.#fail(controller, error);
+      this.#fail(error);
     }
   }
 
+  /** Resolves when the client has read enough; never where it leaves. */
+  #drained(): Promise<void> {
+    return new Promise((resolve) => this.#options.outgoing.once("drain", () => resolve()));
+  }
+
   /** The client left. */
-  cancel(): void {
+  #leave(): void {
     if (this.#isEnded) return;
     const reason = new ApiError("client_closed_request", "The client closed the connection");
     this.#options.abort.abort(reason);
@@ -95,39 +118,33 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
   }
 
   /** Writes a comment when nothing was written for the interval and the client reads. */
-  #watchSilence(controller: Controller, dueInMs: number): void {
+  #watchSilence(dueInMs: number): void {
     this.#silenceTimer = setTimeout(() => {
-      const { keepAliveIntervalMs } = this.#options;
+      const { keepAliveIntervalMs, outgoing } = this.#options;
       const leftMs = this.#lastWriteMs + keepAliveIntervalMs - performance.now();
       const isDue = leftMs <= 0;
-      if (isDue && (controller.desiredSize ?? 0) > 0) this.#write(controller, sseKeepAlive());
-      this.#watchSilence(controller, isDue ? keepAliveIntervalMs : leftMs);
+      if (isDue && !outgoing.writableNeedDrain) this.#write(sseKeepAlive());
+      this.#watchSilence(isDue ? keepAliveIntervalMs : leftMs);
     }, dueInMs);
   }
 
-  #advance(taken: AnswerPiece | AnswerEnd): void {
-    if (taken.kind === "end") return;
-    this.#next = this.#options.pieces.next();
-    // The reader sees a failure when it gets here; until then it is not unhandled.
-    this.#next.catch(() => {});
+  #take({ texts, arrivedAtMs }: AnswerPiece): void {
+    const { record, chunks } = this.#options;
+    const isFirst = this.#span === null;
+    record.tokens(texts.length, arrivedAtMs);
+    let events = "";
+    for (const [index, text] of texts.entries()) {
+      if (text !== "" || (isFirst && index === 0)) events += sseData(chunks.text(text));
+    }
+    if (events !== "") this.#write(events);
+    if (isFirst) this.#began(arrivedAtMs);
   }
 
-  #take(controller: Controller, item: AnswerPiece | AnswerEnd): void {
-    const { record, chunks, includeUsage } = this.#options;
-    if (item.kind === "piece") {
-      const isFirst = this.#span === null;
-      record.tokens(item.texts.length, item.arrivedAtMs);
-      const shown = item.texts.filter((text, index) => text !== "" || (isFirst && index === 0));
-      const events = shown.map((text) => sseData(chunks.text(text))).join("");
-      if (events !== "") this.#write(controller, events);
-      if (isFirst) this.#began(item.arrivedAtMs);
-      return;
-    }
-    const { text, finishReason } = item;
+  #finish({ text, finishReason }: AnswerEnd): void {
+    const { record, chunks, includeUsage, outgoing } = this.#options;
     record.generated(finishReason);
     const timings = record.timings(finishReason);
     this.#write(
-      controller,
       (text === "" ? "" : sseData(chunks.text(text))) +
         (includeUsage
           ? sseData(chunks.finish(finishReason)) +
@@ -135,7 +152,7 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
           : sseData(chunks.finish(finishReason, timings))) +
         sseDone(),
     );
-    controller.close();
+    outgoing.end();
     this.#end();
   }
 
@@ -149,28 +166,30 @@ export class EventStream implements UnderlyingDefaultSource<Uint8Array<ArrayBuff
     });
   }
 
-  #write(controller: Controller, events: string): void {
+  #write(events: string): void {
     const bytes = ENCODER.encode(events);
-    controller.enqueue(bytes);
+    this.#options.outgoing.write(bytes);
     this.#lastWriteMs = performance.now();
     this.#bytes += bytes.byteLength;
     this.#writes++;
   }
 
-  #fail(controller: Controller, error: unknown): void {
+  #fail(error: unknown): void {
     if (this.#isEnded) return;
     const failure = toApiError(error);
-    this.#write(controller, sseError(failure.body(this.#options.record.timings(null))));
-    controller.close();
+    const { outgoing, record } = this.#options;
+    this.#write(sseError(failure.body(record.timings(null))));
+    outgoing.end();
     this.#end(failure);
   }
 
-  #expire(controller: Controller): void {
+  #expire(): void {
     if (this.#isEnded) return;
+    const { abort, outgoing } = this.#options;
     const reason = new ApiError("deadline_exceeded", "Cannot finish in the time allowed");
-    this.#options.abort.abort(reason);
-    controller.error(reason);
+    abort.abort(reason);
     this.#end(reason);
+    outgoing.destroy();
   }
 
   #end(error?: ApiError): void {

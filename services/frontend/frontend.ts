@@ -8,6 +8,7 @@ import type { Telemetry } from "../../shared/telemetry/telemetry.ts";
 import { Admission } from "./admission.ts";
 import { createApp } from "./app.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import type { FrontendEnv } from "./inference.ts";
 import { ModelCatalogue } from "./models.ts";
 import type { FrontendOptions } from "./options.ts";
 import { StuckWorkers } from "./stuck_workers.ts";
@@ -22,7 +23,7 @@ export interface FrontendDeps {
 }
 
 export interface Frontend extends Disposable {
-  readonly app: OpenAPIHono;
+  readonly app: OpenAPIHono<FrontendEnv>;
   readonly admission: Admission;
   readonly catalogue: ModelCatalogue;
 }
@@ -78,5 +79,7 @@ function fleetWorker({ instanceId, role, model, load }: InstanceRecord): FleetWo
     totalBlocks: load.totalBlocks,
     blockTokens: model.blockTokens,
     contextLength: model.contextLength,
+    maxSequences: load.maxSequences,
+    maxBatchTokens: load.maxBatchTokens,
   };
 }

@@ -2,10 +2,11 @@
  * The two completion endpoints: one request from its headers to the last byte of its answer.
  *
  * Headers of a stream are sent with its first token, so that whatever fails before it is a proper
- * HTTP status. Until the response is handed over, a client that leaves shows in the request's signal;
- * afterwards in the body's `cancel` (Deno aborts the signal of answered requests too).
+ * HTTP status. Until then a client that leaves shows in the request's signal, afterwards in the
+ * stream's own connection.
  */
 
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Context, Handler } from "hono";
 import {
   type AnswerHead,
@@ -22,7 +23,7 @@ import type { Admission } from "./admission.ts";
 import { answer, type AnswerEnd, type AnswerPiece } from "./answer.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { errorResponse } from "./error_response.ts";
-import { EventStream } from "./event_stream.ts";
+import { EventStream, type Outgoing } from "./event_stream.ts";
 import type { GenerationDeps } from "./generation.ts";
 import type { GenerationJob } from "./generation_job.ts";
 import type { ModelCatalogue } from "./models.ts";
@@ -38,13 +39,20 @@ export interface InferenceDeps extends GenerationDeps, RequestRecordDeps {
   readonly options: FrontendOptions;
 }
 
-export function inferenceHandler(deps: InferenceDeps, endpoint: Endpoint): Handler {
-  return async function handleInference(c: Context): Promise<Response> {
+/** What the server gives the app beside a request. */
+export interface FrontendEnv {
+  readonly Bindings: { readonly outgoing: Outgoing };
+}
+
+export function inferenceHandler(deps: InferenceDeps, endpoint: Endpoint): Handler<FrontendEnv> {
+  return async function handleInference(c: Context<FrontendEnv>): Promise<Response> {
     const record = new RequestRecord(deps, c.req.raw, endpoint);
     let abort: AbortController | null = null;
     try {
       abort = deps.admission.enter();
-      return await new InferenceRequest(deps, endpoint, { record, abort }).answer(c.req.raw);
+      const { outgoing } = c.env;
+      return await new InferenceRequest(deps, endpoint, { record, abort, outgoing })
+        .answer(c.req.raw);
     } catch (thrown) {
       const error = toApiError(thrown);
       const hasLeft = error.code === "client_closed_request";
@@ -59,6 +67,7 @@ export function inferenceHandler(deps: InferenceDeps, endpoint: Endpoint): Handl
 interface InferenceState {
   readonly record: RequestRecord;
   readonly abort: AbortController;
+  readonly outgoing: Outgoing;
 }
 
 class InferenceRequest {
@@ -66,14 +75,20 @@ class InferenceRequest {
   readonly #endpoint: Endpoint;
   readonly #record: RequestRecord;
   readonly #abort: AbortController;
+  readonly #outgoing: Outgoing;
   /** Arrival, since reading the body is part of it, or the end of a wait that has a span of its own. */
   #preprocessFromMs: number;
 
-  constructor(deps: InferenceDeps, endpoint: Endpoint, { record, abort }: InferenceState) {
+  constructor(
+    deps: InferenceDeps,
+    endpoint: Endpoint,
+    { record, abort, outgoing }: InferenceState,
+  ) {
     this.#deps = deps;
     this.#endpoint = endpoint;
     this.#record = record;
     this.#abort = abort;
+    this.#outgoing = outgoing;
     this.#preprocessFromMs = record.receivedAtMs;
   }
 
@@ -182,7 +197,8 @@ class InferenceRequest {
     if (!first.done && first.value.kind === "piece") {
       this.#record.stages.set("ttft", first.value.arrivedAtMs - this.#record.receivedAtMs);
     }
-    const source = new EventStream({
+    const stream = new EventStream({
+      outgoing: this.#outgoing,
       pieces,
       first,
       chunks: new ChunkWriter(head, { includeUsage }),
@@ -193,14 +209,14 @@ class InferenceRequest {
       deadlineAtMs: job.deadlineAtMs,
       onEnd: () => admission.leave(this.#abort),
     });
-    return new Response(new ReadableStream(source), {
-      headers: {
-        ...this.#record.headers,
-        "content-type": "text/event-stream",
-        "cache-control": "no-cache",
-        "x-accel-buffering": "no",
-      },
+    this.#abort.signal.throwIfAborted();
+    stream.start({
+      ...this.#record.headers,
+      "content-type": "text/event-stream",
+      "cache-control": "no-cache",
+      "x-accel-buffering": "no",
     });
+    return RESPONSE_ALREADY_SENT;
   }
 
   async #whole(

@@ -29,7 +29,7 @@ Deno.test("Malformed JSON is refused with the envelope", async () => {
 
 Deno.test("A body that is not UTF-8 is refused", async () => {
   using kit = await readyKit();
-  const response = await kit.frontend.app.request("/v1/completions", {
+  const response = await kit.request("/v1/completions", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: new Uint8Array([0x7b, 0xff, 0xfe, 0x7d]),
@@ -79,7 +79,7 @@ Deno.test("A body beyond the limit is refused with 413, whether announced or str
       controller.enqueue(chunk);
     },
   });
-  const streamed = await kit.frontend.app.request("/v1/completions", {
+  const streamed = await kit.request("/v1/completions", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: endless,
@@ -229,12 +229,12 @@ Deno.test("Another method on a completion endpoint is refused with 405", async (
 Deno.test("Another method than GET and HEAD on what is read is refused with 405", async () => {
   using kit = await readyKit();
   for (const path of ["/v1/models", "/v1/models/org/tiny", "/live", "/health", "/metrics"]) {
-    const response = await kit.frontend.app.request(path, { method: "DELETE" });
+    const response = await kit.request(path, { method: "DELETE" });
     assertEquals(response.headers.get("allow"), "GET, HEAD");
     const { status, code } = await refusal(response);
     assertEquals([status, code], [405, "method_not_allowed"], path);
   }
-  const head = await kit.frontend.app.request("/v1/models", { method: "HEAD" });
+  const head = await kit.request("/v1/models", { method: "HEAD" });
   assertEquals([head.status, await head.text()], [200, ""]);
 });
 

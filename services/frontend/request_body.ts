@@ -1,5 +1,6 @@
 /** Reads a JSON request body within a limit, without trusting its announced length. */
 
+import { abortable } from "@std/async/abortable.js";
 import { concat } from "@std/bytes/concat.js";
 import { ApiError, parseJsonObject } from "../../shared/openai/mod.ts";
 
@@ -24,12 +25,13 @@ export async function readJsonBody(
 ): Promise<RequestBody> {
   requireJson(request.headers.get("content-type"));
   refuseEncoded(request.headers.get("content-encoding"));
-  const announced = Number(request.headers.get("content-length") ?? 0);
-  if (announced > maxBytes) throw tooLarge(maxBytes);
-  const body = request.body?.pipeThrough(new TransformStream<Uint8Array>(), { signal }) ?? null;
+  const announced = request.headers.get("content-length");
+  if (Number(announced ?? 0) > maxBytes) throw tooLarge(maxBytes);
   let bytes: Uint8Array;
   try {
-    bytes = await readUpTo(body, maxBytes);
+    bytes = announced === null
+      ? await readUpTo(request.body, { maxBytes, signal })
+      : await readAnnounced(request, { maxBytes, signal });
   } catch (cause) {
     if (cause instanceof ApiError || signal.aborted) throw cause;
     throw new ApiError("client_closed_request", "The client closed its connection early", {
@@ -67,13 +69,24 @@ function decodeText(bytes: Uint8Array): string {
   }
 }
 
+/** The HTTP parser ends a body where its length said: the whole of it, without a stream in between. */
+async function readAnnounced(
+  request: Request,
+  { maxBytes, signal }: RequestBodyOptions,
+): Promise<Uint8Array> {
+  const bytes: Uint8Array = await abortable(request.bytes(), signal);
+  if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes);
+  return bytes;
+}
+
 async function readUpTo(
   body: ReadableStream<Uint8Array> | null,
-  maxBytes: number,
+  { maxBytes, signal }: RequestBodyOptions,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of body ?? []) {
+  const stream = body?.pipeThrough(new TransformStream<Uint8Array>(), { signal });
+  for await (const chunk of stream ?? []) {
     length += chunk.byteLength;
     if (length > maxBytes) throw tooLarge(maxBytes);
     chunks.push(chunk);

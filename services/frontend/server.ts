@@ -6,7 +6,7 @@
  */
 
 import { createServer, type ServerResponse } from "node:http";
-import { getRequestListener, type Http2Bindings, type HttpBindings } from "@hono/node-server";
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import { delay } from "@std/async/delay.js";
 import { listenHttp } from "../../shared/process/node_http_server.ts";
 import type { Frontend } from "./frontend.ts";
@@ -41,10 +41,9 @@ export async function serveFrontend(
 ): Promise<FrontendServer> {
   const server = createServer(
     { keepAliveTimeout: IDLE_CONNECTION_MS },
-    getRequestListener(
-      async (request, env) => atOnce(await frontend.app.fetch(request, env), env),
-      { overrideGlobalObjects: false },
-    ),
+    getRequestListener((request, env) => frontend.app.fetch(request, env as HttpBindings), {
+      overrideGlobalObjects: false,
+    }),
   );
   const unwritten = new UnwrittenResponses();
   server.on("request", (_, response) => unwritten.add(response));
@@ -63,22 +62,6 @@ export async function serveFrontend(
       await closed;
     },
   };
-}
-
-/**
- * Names the encoding that a stream has on HTTP/1.1. Without the name the adapter holds the first
- * token back for a timer's turn, to see whether the body ends there and has a length. The first token
- * is there with the headers: both leave in one write, where the adapter would send the headers ahead.
- */
-function atOnce(
-  response: Response,
-  { incoming, outgoing }: HttpBindings | Http2Bindings,
-): Response {
-  const isStream = response.headers.get("content-type") === "text/event-stream";
-  if (!isStream || incoming.httpVersion !== "1.1") return response;
-  response.headers.set("transfer-encoding", "chunked");
-  if ("flushHeaders" in outgoing) outgoing.flushHeaders = () => {};
-  return response;
 }
 
 /** Answers whose last byte was not handed to the system yet. */

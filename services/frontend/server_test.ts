@@ -179,6 +179,27 @@ Deno.test("A client that closes its connection before its body has come is cance
   assertEquals(kit.telemetry.endRecords().map(({ message }) => message), ["request cancelled"]);
 });
 
+Deno.test("A body is read up to the limit, its length announced or not", async () => {
+  const { kit, server, url } = await served({ options: { maxBodyBytes: 1_000 } });
+  using _ = kit;
+  await kit.pair();
+  const body = JSON.stringify({ model: "tiny", prompt: "Hi" });
+  for (const isAnnounced of [true, false]) {
+    const statuses = [];
+    for (const text of [body, body + " ".repeat(1_000)]) {
+      const response = await fetch(`${url}/v1/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: isAnnounced ? text : new Blob([text]).stream(),
+      });
+      await response.body?.cancel();
+      statuses.push(response.status);
+    }
+    assertEquals(statuses, [200, 413]);
+  }
+  await server.drain(1_000);
+});
+
 Deno.test("A stream is chunked for HTTP/1.1 and ends with its connection for HTTP/1.0", async () => {
   const { kit, server } = await served();
   using _ = kit;

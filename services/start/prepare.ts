@@ -19,11 +19,10 @@ import { checkMemory, modelBytes } from "./memory_need.ts";
 export interface PrepareOptions {
   readonly model: string;
   readonly settings: Settings;
-  /**
-   * Runs this nats-server program, while the rest is prepared, and gives its address. Not called where
-   * NATS_URL names a server.
-   */
+  /** Runs this nats-server program, while the rest is prepared, and gives its address. */
   readonly startNats: (program: string) => Promise<string>;
+  /** Called in its place where NATS_URL names servers: resolves when one answers. */
+  readonly reachNats: (url: string) => Promise<void>;
   readonly workerCount: number;
   readonly canInstall: boolean;
   readonly say: (line: string) => void;
@@ -45,9 +44,12 @@ export async function prepare(machine: Machine, options: PrepareOptions): Promis
   const findingNats = settings.NATS_URL === ""
     ? ensureNatsServer({ ...cache, os, arch })
     : Promise.resolve(null);
-  const startingNats = findingNats.then((server) =>
-    server === null ? settings.NATS_URL : options.startNats(server.path)
-  );
+  const startingNats = findingNats.then(async (server) => {
+    if (server !== null) return await options.startNats(server.path);
+    options.say(`Connecting to ${settings.NATS_URL}…`);
+    await options.reachNats(settings.NATS_URL);
+    return settings.NATS_URL;
+  });
   if (settings.DYN_ENGINE === "simulated") {
     const model = { path: SIMULATED, name: SIMULATED, digest: "" };
     return { natsUrl: await startingNats, device: SIMULATED_DEVICE, model };

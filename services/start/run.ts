@@ -6,11 +6,11 @@ import { type StartOptions, UsageError } from "./options.ts";
 import { choosePort, isPortFree } from "./ports.ts";
 import { deviceAdvice } from "./device.ts";
 import type { Machine } from "./machine.ts";
+import { planNatsServer, reachNats } from "./nats.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import { ServiceGroup } from "./service_group.ts";
 import {
   exportTo,
-  planNatsServer,
   type PlannedService,
   planServices,
   planTraces,
@@ -46,7 +46,6 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
   const traces = options.hasTraces
     ? planTraces({ ...tracesAddress(settings, http), logDir })
     : null;
-  const folder = await makeTemporaryFolder();
   const group = new ServiceGroup({
     onLine: (service, line) => {
       if (service !== "nats" || isNatsTrouble(line)) terminal.relay(service, line);
@@ -57,7 +56,8 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
     const preparing = prepare(machine, {
       model: options.model ?? settings.DYN_MODEL,
       settings,
-      startNats: (program) => startNats(group, { program, folder, stop: context.stop }),
+      startNats: (program) => startNats(group, { program, stop: context.stop }),
+      reachNats: (url) => orAborted(reachNats(url), context.stop),
       workerCount: options.prefillCount + options.decodeCount,
       canInstall: options.canInstall,
       say: (line) => terminal.say(line),
@@ -89,18 +89,6 @@ export async function run(options: StartOptions, context: RunContext): Promise<v
   } finally {
     const graceMs = settings.DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS + EXIT_MARGIN_MS;
     await group.stop({ graceMs, hurry: context.hurry });
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-async function makeTemporaryFolder(): Promise<string> {
-  try {
-    return await Deno.makeTempDir({ prefix: "baton-" });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : error;
-    throw new Error(
-      `Cannot create a temporary folder: ${reason}; set TMPDIR to one that can be written`,
-    );
   }
 }
 
@@ -126,17 +114,20 @@ interface Running {
 
 interface NatsStart {
   readonly program: string;
-  /** For its configuration. */
-  readonly folder: string;
   readonly stop: AbortSignal;
 }
 
 /** Resolves, with the address, when the server is ready: until then it may take another port. */
-async function startNats(group: ServiceGroup, { program, folder, stop }: NatsStart) {
-  const nats = await planNatsServer(program, folder);
-  await Promise.race([group.startStage([nats.spec]), untilAborted(stop)]);
-  stop.throwIfAborted();
+async function startNats(group: ServiceGroup, { program, stop }: NatsStart): Promise<string> {
+  const nats = planNatsServer(program);
+  await orAborted(group.startStage([nats.spec]), stop);
   return nats.url;
+}
+
+/** Rejects with the signal's reason once it aborts: what goes on then is nobody's concern. */
+async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  await Promise.race([work, untilAborted(signal)]);
+  signal.throwIfAborted();
 }
 
 async function startAll(group: ServiceGroup, input: StartInput): Promise<Running> {

@@ -1,78 +1,16 @@
 /** Which processes one machine runs: commands, environment, and how to see that each is ready. */
 
-import { fromFileUrl, join } from "@std/path/mod.js";
+import { fromFileUrl } from "@std/path/mod.js";
 import type { Settings } from "../../shared/config/mod.ts";
 import { PARENT_WATCH_FLAG } from "../../shared/provision/mod.ts";
 import type { ResolvedModel } from "../../shared/weights/sources/mod.ts";
 import { ServicePort } from "./ports.ts";
-import { answersAs, answersOk, greetsAsNats, servesWorkers } from "./readiness.ts";
+import { answersAs, answersOk, servesWorkers } from "./readiness.ts";
 import type { ServiceSpec } from "./supervised_service.ts";
 
-/** Frames and KV chunks stay below it; the server's default is 1 MiB. */
-const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
-/** Time nats-server gets to end by itself; it has nothing to save. */
-const NATS_GRACE_MS = 2_000;
-const NATS_PORT = 4222;
-/** What the server's configuration calls its port. */
-const NATS_PORT_VARIABLE = "BATON_NATS_PORT";
 /** Status ports of the first worker of each role, as the workers' own defaults. */
 const STATUS_PORTS = { prefill: 9091, decode: 9092 } as const;
 const LOCALHOST = "127.0.0.1";
-
-export interface NatsPlan {
-  /** Settled once the server is ready: until then it may take another port. */
-  readonly url: string;
-  readonly spec: ServiceSpec;
-}
-
-/**
- * A nats-server of our own on a free port, its configuration in `folder`. It counts as ready only by its
- * name: another start may have taken the port in the same moment, and two of them must not share a bus.
- */
-export async function planNatsServer(program: string, folder: string): Promise<NatsPlan> {
-  const port = new ServicePort(LOCALHOST, NATS_PORT);
-  const serverName = `baton-${crypto.randomUUID()}`;
-  const configPath = join(folder, "nats-server.conf");
-  const config = [
-    `server_name: ${serverName}`,
-    `host: ${LOCALHOST}`,
-    `port: $${NATS_PORT_VARIABLE}`,
-    `max_payload: ${MAX_PAYLOAD_BYTES}`,
-  ];
-  try {
-    await Deno.writeTextFile(configPath, `${config.join("\n")}\n`);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : error;
-    throw new Error(
-      `Cannot write nats-server's configuration: ${reason}; set TMPDIR to a folder with room`,
-    );
-  }
-  const wrapper = fromFileUrl(
-    new URL("../../shared/provision/run_with_parent.ts", import.meta.url),
-  );
-  let wasReady = false;
-  return {
-    get url() {
-      return `nats://${LOCALHOST}:${port.port}`;
-    },
-    spec: {
-      name: "nats",
-      command: [
-        ...denoRun(wrapper),
-        String(NATS_GRACE_MS),
-        program,
-        "--config",
-        configPath,
-      ],
-      // The others hold on to the port of one that was ready.
-      env: () => ({ [NATS_PORT_VARIABLE]: String(wasReady ? port.port : port.take()) }),
-      async isReady() {
-        wasReady ||= await greetsAsNats({ hostname: LOCALHOST, port: port.port }, serverName);
-        return wasReady;
-      },
-    },
-  };
-}
 
 export interface ServicesOptions {
   readonly natsUrl: string;
@@ -238,6 +176,7 @@ function mainOf(service: string): string {
   return fromFileUrl(new URL(`../${service}/main.ts`, import.meta.url));
 }
 
-function denoRun(script: string): string[] {
+/** The command that runs a script of this repository, given by its path. */
+export function denoRun(script: string): string[] {
   return [Deno.execPath(), "run", "--quiet", "-A", script];
 }

@@ -1,20 +1,9 @@
-import {
-  assertEquals,
-  assertMatch,
-  assertNotEquals,
-  assertStringIncludes,
-} from "@std/assert/mod.js";
+import { assertEquals, assertNotEquals } from "@std/assert/mod.js";
 import { loadSettings, unknownVariables } from "../../shared/config/mod.ts";
 import { PARENT_WATCH_FLAG } from "../../shared/provision/mod.ts";
 import { choosePort, isPortFree } from "./ports.ts";
 import { answersAs, answersOk, greetsAsNats, servesWorkers } from "./readiness.ts";
-import {
-  exportTo,
-  planNatsServer,
-  planServices,
-  planTraces,
-  type ServicesOptions,
-} from "./service_plan.ts";
+import { exportTo, planServices, planTraces, type ServicesOptions } from "./service_plan.ts";
 
 const OPTIONS: ServicesOptions = {
   natsUrl: "nats://127.0.0.1:4222",
@@ -97,37 +86,6 @@ Deno.test("planServices shows an address that a browser can open", () => {
   assertEquals(urlOf("0.0.0.0"), "http://127.0.0.1:8000");
   assertEquals(urlOf("::1"), "http://[::1]:8000");
   assertEquals(urlOf("box.example"), "http://box.example:8000");
-});
-
-Deno.test("planNatsServer writes a configuration for a local server with a name and large payloads", async () => {
-  const folder = await Deno.makeTempDir();
-  const { url, spec } = await planNatsServer("/bin/nats-server", folder);
-  const configPath = spec.command.at(-1) ?? "";
-  const config = await Deno.readTextFile(configPath);
-  assertMatch(url, /^nats:\/\/127\.0\.0\.1:\d+$/);
-  assertMatch(config, /^server_name: baton-\S+$/m);
-  assertStringIncludes(config, "host: 127.0.0.1\n");
-  assertStringIncludes(config, "port: $BATON_NATS_PORT\n");
-  assertStringIncludes(config, "max_payload: 8388608\n");
-  assertEquals(spec.env(), { BATON_NATS_PORT: new URL(url).port });
-  assertEquals(spec.command.slice(-3, -1), ["/bin/nats-server", "--config"]);
-  await Deno.remove(folder, { recursive: true });
-});
-
-Deno.test("planNatsServer takes another port where a server took its own first, and is not ready by that one", async () => {
-  const folder = await Deno.makeTempDir();
-  const nats = await planNatsServer("/bin/nats-server", folder);
-  const { port, hostname } = new URL(nats.url);
-  {
-    using other = Deno.listen({ hostname, port: Number(port) });
-    const asked = nats.spec.isReady();
-    using connection = await other.accept();
-    await connection.write(new TextEncoder().encode('INFO {"server_name":"baton-other"}\r\n'));
-    assertEquals(await asked, false);
-    assertNotEquals(nats.spec.env().BATON_NATS_PORT, port);
-  }
-  assertEquals(nats.spec.env(), { BATON_NATS_PORT: new URL(nats.url).port });
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("choosePort takes the preferred port unless it is taken, and none twice", () => {

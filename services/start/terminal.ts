@@ -2,11 +2,13 @@
  * What `start` writes: messages for people on stdout, the services' lines on stderr.
  *
  * In readable mode each line of a service starts with its name. In JSONL mode the services' lines
- * pass as they are and everything else on stderr becomes a JSON object too, so that a collector
- * can read the stream.
+ * pass as they are and everything else on stderr becomes a line of the same schema, so that a
+ * collector can read the stream.
  */
 
 import { bold, cyan, gray, red, yellow } from "@std/fmt/colors.js";
+import { epochMs } from "../../shared/clock/epoch_clock.ts";
+import { formatLine } from "../../shared/telemetry/log/line.ts";
 import { redactText } from "../../shared/telemetry/log/redact.ts";
 
 /** Something with a file descriptor's write; replaced in tests. */
@@ -21,7 +23,15 @@ export interface TerminalOptions {
   readonly isJsonl: boolean;
   /** NO_COLOR is set. */
   readonly isPlain: boolean;
-  readonly now?: () => Date;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
+}
+
+/** Something that a service printed, or that happened to it. */
+interface ServiceEvent {
+  readonly level: "info" | "warn";
+  readonly service: string;
+  readonly line: string;
 }
 
 const NAME_WIDTH = 10;
@@ -67,34 +77,30 @@ export class Terminal {
       this.#clearTransient();
       this.#write(this.#options.stderr, `${line}\n`);
     } else {
-      this.#event({ level: "INFO", service, line });
+      this.#event({ level: "info", service, line });
     }
   }
 
   /** Something that happened to a service. */
   notice(service: string, line: string): void {
-    this.#event({ level: "WARN", service, line });
+    this.#event({ level: "warn", service, line });
   }
 
   /** A service hides secrets itself, but not in what its runtime says when it crashes. */
-  #event(said: { level: "INFO" | "WARN"; service: string; line: string }): void {
+  #event({ level, service, line }: ServiceEvent): void {
     this.#clearTransient();
-    const event = { ...said, line: redactText(said.line) };
-    const { stderr, isJsonl, isPlain } = this.#options;
+    const { stderr, isJsonl, isPlain, now = epochMs } = this.#options;
     if (isJsonl) {
-      const time = (this.#options.now?.() ?? new Date()).toISOString();
-      const { level, service, line } = event;
-      this.#write(
-        stderr,
-        `${JSON.stringify({ time, level, target: `start.${service}`, message: line })}\n`,
-      );
+      const target = `start.${service}`;
+      const record = { timeMs: now(), level, target, message: line, fields: {} };
+      this.#write(stderr, formatLine(record, { isJsonl, useLocalTz: false }));
       return;
     }
-    const name = event.service.padEnd(NAME_WIDTH);
+    const name = service.padEnd(NAME_WIDTH);
+    const shown = redactText(line);
     const hasColor = stderr.isTerminal() && !isPlain;
     const prefix = hasColor ? `${cyan(name)}${gray("|")}` : `${name}|`;
-    const line = hasColor && event.level === "WARN" ? red(event.line) : event.line;
-    this.#write(stderr, `${prefix} ${line}\n`);
+    this.#write(stderr, `${prefix} ${hasColor && level === "warn" ? red(shown) : shown}\n`);
   }
 
   #clearTransient(): void {

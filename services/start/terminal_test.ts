@@ -29,7 +29,7 @@ function terminal(options: { hasScreen?: boolean; isJsonl?: boolean; isPlain?: b
       stderr,
       isJsonl: options.isJsonl ?? false,
       isPlain: options.isPlain ?? false,
-      now: () => new Date(0),
+      now: () => 0,
     }),
   };
 }
@@ -60,7 +60,7 @@ Deno.test("Terminal in JSONL mode passes JSON lines and wraps the others", () =>
   term.relay("decode", '{"level":"INFO"}');
   term.relay("nats", "[WRN] slow");
   term.notice("decode", "ended");
-  const time = "1970-01-01T00:00:00.000Z";
+  const time = "1970-01-01T00:00:00.000000Z";
   assertEquals(stderr.text.trimEnd().split("\n").map((line) => JSON.parse(line)), [
     { level: "INFO" },
     { time, level: "INFO", target: "start.nats", message: "[WRN] slow" },

@@ -137,6 +137,8 @@ export interface TransferStats {
   readonly endedAtMs: number;
   /** Time in which the sender had data and no credit. The same at both ends. */
   readonly creditWaitMs: number;
+  /** From start to end without waits for credit; what the sender needs to make the parts is in it. */
+  readonly wireMs: number;
 }
 
 /**

@@ -6,7 +6,7 @@
  * answer, so that one listener can tell what a "nobody listens" of the server was about.
  */
 
-import type { Link, LinkSubscription } from "./link.ts";
+import type { Link } from "./link.ts";
 import type { IncomingMessage } from "./message.ts";
 
 /** `purpose` is empty when the address had none. */
@@ -15,12 +15,11 @@ export type InboxListener = (message: IncomingMessage, purpose: string) => void;
 export class Inbox {
   readonly #prefix: string;
   readonly #listeners = new Map<string, InboxListener>();
-  readonly #subscription: LinkSubscription;
 
   /** `prefix` must be unique: whoever subscribes to it reads the answers. */
   constructor(link: Link, prefix: string) {
     this.#prefix = prefix;
-    this.#subscription = link.subscribe(`${prefix}.>`, (message) => this.#deliver(message));
+    link.subscribe(`${prefix}.>`, (message) => this.#deliver(message));
   }
 
   address(id: string, purpose?: string): string {
@@ -32,11 +31,6 @@ export class Inbox {
   open(id: string, listener: InboxListener): () => void {
     this.#listeners.set(id, listener);
     return () => this.#listeners.delete(id);
-  }
-
-  close(): void {
-    this.#listeners.clear();
-    this.#subscription.stop();
   }
 
   #deliver(message: IncomingMessage): void {

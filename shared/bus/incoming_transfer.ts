@@ -173,12 +173,15 @@ export class TransferReceiver implements IncomingTransfer, Closable {
     const trailer = decodeTrailer(message.data);
     this.#assembler.finish(message.sequence, trailer);
     const endedAtMs = epochMs();
+    const startedAtMs = this.#startedAtMs ?? endedAtMs;
+    const { creditWaitMs, firstCreditWaitMs } = trailer;
     const stats = {
       bytes: this.#assembler.bytes,
       chunks: this.#assembler.chunks,
-      startedAtMs: this.#startedAtMs ?? endedAtMs,
+      startedAtMs,
       endedAtMs,
-      creditWaitMs: trailer.creditWaitMs,
+      creditWaitMs,
+      wireMs: Math.max(0, endedAtMs - startedAtMs - (creditWaitMs - firstCreditWaitMs)),
     };
     this.#transport.link.publish(this.#sender, { kind: "done" });
     this.#release();

@@ -49,6 +49,7 @@ export class TransferSender implements OutgoingTransfer, Closable {
   #checksum = 0;
   #startedAtMs?: number;
   #creditWaitMs = 0;
+  #firstCreditWaitMs = 0;
   #writing: Promise<unknown> = Promise.resolve();
   #isOver = false;
   #failure?: TransferError;
@@ -118,26 +119,31 @@ export class TransferSender implements OutgoingTransfer, Closable {
     const startedAtMs = this.#startedAtMs ?? epochMs();
     while (!this.#isOpen) await this.#waitForCredit();
     this.#throwIfOver();
+    if (this.#sent === 0) this.#firstCreditWaitMs = this.#creditWaitMs;
     const trailer: Trailer = {
       bytes: this.#bytes,
       checksum: this.#checksum,
       creditWaitMs: this.#creditWaitMs,
+      firstCreditWaitMs: this.#firstCreditWaitMs,
       meta,
     };
     this.#send({ kind: "finish", sequence: this.#sent, data: encodePayload(trailer) });
     await this.#done.promise;
+    const endedAtMs = epochMs();
     return {
       bytes: this.#bytes,
       chunks: this.#chunks,
       startedAtMs,
-      endedAtMs: epochMs(),
+      endedAtMs,
       creditWaitMs: this.#creditWaitMs,
+      wireMs: Math.max(0, endedAtMs - startedAtMs - this.#creditWaitMs),
     };
   }
 
   async #sendCredited(kind: "part" | "chunk", data: Uint8Array): Promise<void> {
     while (this.#sent >= this.#granted) await this.#waitForCredit();
     this.#throwIfOver();
+    if (this.#sent === 0) this.#firstCreditWaitMs = this.#creditWaitMs;
     this.#send({ kind, sequence: this.#sent, data });
     this.#sent++;
   }

@@ -33,7 +33,13 @@ Deno.test("PartAssembler.finish() accepts the count, bytes and checksum of all p
   assembler.addChunk(1, bytes(1, 2));
   assembler.beginPart(2, { bytes: 1, meta: 0 });
   assembler.addChunk(3, bytes(3));
-  assembler.finish(4, { bytes: 3, checksum: crc32(bytes(1, 2, 3)), creditWaitMs: 0, meta: 0 });
+  assembler.finish(4, {
+    bytes: 3,
+    checksum: crc32(bytes(1, 2, 3)),
+    creditWaitMs: 0,
+    firstCreditWaitMs: 0,
+    meta: 0,
+  });
   assertEquals([assembler.bytes, assembler.chunks], [3, 2]);
 });
 
@@ -73,7 +79,13 @@ Deno.test("PartAssembler.finish() refuses other bytes, a short part and a wrong 
     assembler.addChunk(1, bytes(1));
     return assembler;
   }
-  const trailer = { bytes: 1, checksum: crc32(bytes(1)), creditWaitMs: 0, meta: 0 };
+  const trailer = {
+    bytes: 1,
+    checksum: crc32(bytes(1)),
+    creditWaitMs: 0,
+    firstCreditWaitMs: 0,
+    meta: 0,
+  };
   filled().finish(2, trailer);
   assertEquals(failureReason(() => filled().finish(2, { ...trailer, checksum: 1 })), "checksum");
   assertEquals(failureReason(() => filled().finish(2, { ...trailer, bytes: 2 })), "checksum");

@@ -53,6 +53,8 @@ export interface Trailer {
   readonly bytes: number;
   readonly checksum: number;
   readonly creditWaitMs: number;
+  /** Of that, before the first part left: the receiver knows nothing of it. */
+  readonly firstCreditWaitMs: number;
   readonly meta: unknown;
 }
 
@@ -90,11 +92,12 @@ export function decodePartHeader(data: Uint8Array, maxBytes: number): PartHeader
 
 /** Throws a TransferError `sequence` when the message is malformed. */
 export function decodeTrailer(data: Uint8Array): Trailer {
-  const { bytes, checksum, creditWaitMs, meta } = decodeObject(data);
-  if (!isCount(bytes) || !isCount(checksum) || typeof creditWaitMs !== "number") {
+  const { bytes, checksum, creditWaitMs, firstCreditWaitMs, meta } = decodeObject(data);
+  const areTimes = typeof creditWaitMs === "number" && typeof firstCreditWaitMs === "number";
+  if (!isCount(bytes) || !isCount(checksum) || !areTimes) {
     throw new TransferError("sequence", "Cannot end the transfer: its trailer is malformed");
   }
-  return { bytes, checksum, creditWaitMs, meta };
+  return { bytes, checksum, creditWaitMs, firstCreditWaitMs, meta };
 }
 
 /** The error that the other end's `abort` stands for. */

@@ -30,7 +30,7 @@ Deno.test("decodePartHeader() reads sizes up to the limit and refuses others", (
 });
 
 Deno.test("decodeTrailer() refuses a trailer without a checksum", () => {
-  const trailer = { bytes: 1, checksum: 2, creditWaitMs: 0.5, meta: "m" };
+  const trailer = { bytes: 1, checksum: 2, creditWaitMs: 0.5, firstCreditWaitMs: 0.25, meta: "m" };
   assertEquals(decodeTrailer(encodePayload(trailer)), trailer);
   assertThrows(
     () => decodeTrailer(encodePayload({ ...trailer, checksum: undefined })),

@@ -244,6 +244,12 @@ Deno.test("telemetryOptions() names the service and its place as the environment
   );
 });
 
+Deno.test("telemetryOptions() exports nothing where the standard's own switch says so", () => {
+  const exported = (exporter: string) =>
+    optionsIn({ OTEL_EXPORT_ENABLED: "1", OTEL_TRACES_EXPORTER: exporter }).exportEnabled;
+  assertEquals([exported(""), exported("OTLP"), exported("none")], [true, true, false]);
+});
+
 Deno.test("telemetryOptions() makes no spans where the SDK is disabled", () => {
   assertEquals(optionsIn({ OTEL_SDK_DISABLED: "TRUE", DYN_TRACE_LEVEL: "2" }).level, 0);
   assertEquals(optionsIn({ OTEL_SDK_DISABLED: "false", DYN_TRACE_LEVEL: "2" }).level, 2);
@@ -267,6 +273,7 @@ Deno.test("loadSettings() refuses by name what Baton cannot do as the specificat
     ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http", "use one of http/protobuf, http/json"],
     ["OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/v1/traces", "leave /v1/traces out"],
     ["OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:99999", "use an http:// or https:// URL"],
+    ["OTEL_TRACES_EXPORTER", "zipkin", "use one of otlp, none"],
     ["OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "use one of none, gzip"],
     ["OTEL_TRACES_SAMPLER", "jaeger_remote", "use one of parentbased_always_on"],
     ["OTEL_TRACES_SAMPLER_ARG", "1.5", "use a number from 0 to 1"],
@@ -283,6 +290,40 @@ Deno.test("loadSettings() refuses by name what Baton cannot do as the specificat
     const error = assertThrows(() => loadSettings({ [name]: value }), ConfigError);
     assertStringIncludes(error.message, `Cannot use ${name}="${value}": `);
     assertStringIncludes(error.message, hint);
+  }
+});
+
+Deno.test("loadSettings() takes any text for any variable, or refuses it with a sentence", () => {
+  const hostile = [
+    "",
+    " ",
+    "\n\0",
+    "\ud800",
+    "NaN",
+    "-1",
+    "9".repeat(400),
+    "https://h:99999",
+    "nats://[",
+  ];
+  const pairs = [
+    "a=%",
+    "=",
+    ",,",
+    "__proto__=x",
+    "constructor",
+    "p95*",
+    "*=info",
+    "x".repeat(10_000),
+  ];
+  for (const name of Object.keys(VARIABLES)) {
+    for (const text of [...hostile, ...pairs]) {
+      try {
+        telemetryOptions(loadSettings({ [name]: text }), "frontend", "i");
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        assertStringIncludes(error.message, `Cannot use ${name}="`);
+      }
+    }
   }
 });
 

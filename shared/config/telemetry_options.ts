@@ -27,7 +27,7 @@ export function telemetryOptions(
     serviceVersion: VERSION,
     serviceInstanceId: instanceId,
     resource: resourceAttributes(settings),
-    exportEnabled: settings.OTEL_EXPORT_ENABLED,
+    exportEnabled: settings.OTEL_EXPORT_ENABLED && settings.OTEL_TRACES_EXPORTER === "otlp",
     tracesUrl: settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ||
       tracesUrl(settings.OTEL_EXPORTER_OTLP_ENDPOINT),
     exportHeaders: settings.OTEL_EXPORTER_OTLP_TRACES_HEADERS ??

@@ -67,6 +67,12 @@ export const TELEMETRY_VARIABLES = {
     "off; `task start` switches it on",
     "Export spans over OTLP; without it ids are still made, propagated and logged",
   ),
+  OTEL_TRACES_EXPORTER: variable(
+    PROCESSES,
+    choice(["otlp", "none"], "otlp"),
+    "`otlp`",
+    "`none` exports no spans whatever `OTEL_EXPORT_ENABLED` says; other exporters are refused",
+  ),
   OTEL_SERVICE_NAME: variable(
     PROCESSES_AND_START,
     text(""),

@@ -176,7 +176,8 @@ export type EngineSource =
   | { readonly device: "simulated"; readonly simulation: Simulation };
 
 export interface EngineLimits {
-  readonly kvCacheTokens: number;
+  /** By default what `defaultKvCacheTokens` says. */
+  readonly kvCacheTokens?: number;
   /** Rows of one step: bounds the prefill chunk that shares a step with decode rows. */
   readonly maxBatchTokens: number;
   readonly maxSequences: number;

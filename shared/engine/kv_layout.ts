@@ -3,6 +3,9 @@
 import type { ModelShape } from "../weights/model_file.ts";
 import { BLOCK_TOKENS, type KvLayout } from "./backend.ts";
 
+/** The default KV cache holds one context, or this many tokens where contexts are shorter. */
+const MIN_DEFAULT_TOKENS = 4096;
+
 /** The layout of one block of a model. */
 export function kvLayout(shape: ModelShape): KvLayout {
   const { layers, kvHeads, headDim } = shape;
@@ -17,6 +20,11 @@ export function sliceBytes({ kvHeads, headDim }: Pick<KvLayout, "kvHeads" | "hea
 /** Blocks that hold `positions` positions. */
 export function blocksFor(positions: number): number {
   return Math.ceil(positions / BLOCK_TOKENS);
+}
+
+/** Tokens that a KV cache holds where nobody says how many. */
+export function defaultKvCacheTokens(contextLength: number): number {
+  return Math.max(contextLength, MIN_DEFAULT_TOKENS);
 }
 
 /** Throws a RangeError that names the first of `blocks` which a cache of `totalBlocks` lacks. */

@@ -2,6 +2,7 @@
 
 import { openGguf } from "../weights/gguf.ts";
 import type { Backend, BackendOptions } from "../engine/backend.ts";
+import { defaultKvCacheTokens } from "../engine/kv_layout.ts";
 import { openBackend, type OpenOptions } from "../engine/open_backend.ts";
 import { openSimulatedBackend } from "../engine/simulated/backend.ts";
 import {
@@ -66,14 +67,15 @@ async function openSource(
   options: OpenRequest["options"],
   open: AsyncDisposableStack,
 ): Promise<Backend> {
-  const limits: BackendOptions = {
-    kvCacheTokens: options.kvCacheTokens,
+  const limitsFor = (contextLength: number): BackendOptions => ({
+    kvCacheTokens: options.kvCacheTokens ?? defaultKvCacheTokens(contextLength),
     maxRows: options.maxBatchTokens,
     maxSlices: options.maxSequences,
     onProgress: (share) => scope.postMessage({ type: "progress", share }),
-  };
+  });
   if (options.device === "simulated") {
-    return open.use(openSimulatedBackend(options.simulation, limits));
+    const { simulation } = options;
+    return open.use(openSimulatedBackend(simulation, limitsFor(simulation.contextTokens)));
   }
   const { modelPath, device, cpuThreads } = options;
   await using file = await openGguf(modelPath, { skipTextLists: true });
@@ -81,6 +83,7 @@ async function openSource(
     threads: cpuThreads,
     startThread: (request) => scope.postMessage({ type: "start_thread", request }, [request.port]),
   };
+  const limits = limitsFor(file.shape.contextLength);
   return open.use(await openBackend(file, { ...limits, device, cpu }));
 }
 

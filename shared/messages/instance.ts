@@ -12,6 +12,9 @@ export interface InstanceLoad {
   readonly totalBlocks: number;
   /** Waiting sequences beyond which the instance answers `overloaded`. */
   readonly queueLimit: number;
+  /** Most sequences, and most rows, of one step. */
+  readonly maxSequences: number;
+  readonly maxBatchTokens: number;
 }
 
 export interface InstanceModel {

@@ -32,6 +32,8 @@ const schema = z.object({
     usedBlocks: count,
     totalBlocks: count,
     queueLimit: count,
+    maxSequences: count,
+    maxBatchTokens: count,
   }),
   exporter: z.object({
     exportedSpans: count,

@@ -1,9 +1,7 @@
 /** Between the engine's options and the variables that operators set them with. */
 
 import type { Settings } from "../config/mod.ts";
-
-/** The default KV cache holds one context, or this many tokens where contexts are shorter. */
-const MIN_KV_CACHE_TOKENS = 4096;
+import { defaultKvCacheTokens } from "../engine/kv_layout.ts";
 
 const VARIABLE_OF: Readonly<Record<string, string>> = {
   kvCacheTokens: "DYN_KV_CACHE_TOKENS",
@@ -19,7 +17,7 @@ export function kvCacheTokens(
   settings: Pick<Settings, "DYN_KV_CACHE_TOKENS">,
   contextLength: number,
 ): number {
-  return settings.DYN_KV_CACHE_TOKENS ?? Math.max(contextLength, MIN_KV_CACHE_TOKENS);
+  return settings.DYN_KV_CACHE_TOKENS ?? defaultKvCacheTokens(contextLength);
 }
 
 /** What the engine says is wrong, with its options by the names of their variables. */

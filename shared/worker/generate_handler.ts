@@ -31,16 +31,15 @@ export function generateHandler(context: WorkerContext): CallHandler {
       requestId: call.headers["request-id"] ?? call.callId,
     };
     const span = openSpan(context, call, ids, receivedAtMs);
-    const endMetrics = context.metrics.requestStarted();
-    const end = (outcome: string) =>
-      endMetrics(outcome, span.isExported ? span.traceId : undefined);
+    const meter = context.metrics.requestStarted();
+    const end = (outcome: string) => meter.end(outcome, span.isExported ? span.traceId : undefined);
     let endMs: number | undefined;
     span.log.info("request received");
     try {
       const request = readRequest(call.payload, context.modelName);
       span.set({ phase: request.phase, attempt: request.attempt });
       const { finishReason, timings } = await new GenerateRun(
-        { context, call, span, request, ids, receivedAtMs },
+        { context, call, span, meter, request, ids, receivedAtMs },
       ).run();
       // The caller's span ends with the end frame: what follows is about this one, and no part of it.
       endMs = timings.endAtMs;

@@ -9,6 +9,7 @@ import { HandlerError, type Headers, type IncomingCall } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
 import type { EngineSequence, SequenceEvent, SequenceKind } from "../engine/engine.ts";
 import type { Phase, PhaseTimings, WorkFrame, WorkRequest, WorkUsage } from "../messages/mod.ts";
+import type { WorkerRequestMeter } from "../telemetry/metrics/mod.ts";
 import type { ActiveSpan, RequestIds } from "../telemetry/telemetry.ts";
 import { callFailure, cancellationOf } from "./call_failure.ts";
 import { blocksOf, type KvReceipt, receiveKv } from "./kv_receiver.ts";
@@ -21,6 +22,7 @@ export interface GenerateRunOptions {
   readonly context: WorkerContext;
   readonly call: IncomingCall;
   readonly span: ActiveSpan<"handle_payload">;
+  readonly meter: WorkerRequestMeter;
   readonly request: WorkRequest;
   readonly ids: RequestIds;
   readonly receivedAtMs: number;
@@ -216,6 +218,7 @@ export class GenerateRun {
           this.#times.scheduledAtMs = event.atMs;
           this.#cachedTokens = event.cachedTokens;
           this.#stages.scheduled(event.atMs, event.cachedTokens);
+          this.#prompted(event.cachedTokens);
           this.#send({ kind: "scheduled", cachedTokens: event.cachedTokens });
           listeners.scheduled?.();
           break;
@@ -233,6 +236,7 @@ export class GenerateRun {
           this.#firstToken ??= event.id;
           this.#generatedTokens++;
           this.#send({ kind: "tokens", index: event.index, ids: [event.id], step: event.step });
+          if (this.#generatedTokens === 1) this.#run.meter.firstToken(this.#exemplar());
           this.#stages.token(event, epochMs());
           break;
         case "failed":
@@ -250,13 +254,20 @@ export class GenerateRun {
   ): void {
     const durationMs = stats.endedAtMs - stats.startedAtMs;
     this.#times.kvTransferMs = durationMs;
-    const { context, span } = this.#run;
-    context.metrics.kvTransferred({
-      direction,
-      bytes: stats.bytes,
-      durationMs,
-      traceId: span.isExported ? span.traceId : undefined,
-    });
+    const { bytes } = stats;
+    const traceId = this.#exemplar();
+    this.#run.context.metrics.kvTransferred({ direction, bytes, durationMs, traceId });
+  }
+
+  /** A decode worker's prompt was computed by another. */
+  #prompted(cachedTokens: number): void {
+    const { meter, request: { phase, promptTokens } } = this.#run;
+    if (phase !== "decode") meter.prompted({ tokens: promptTokens.length, cachedTokens });
+  }
+
+  #exemplar(): string | undefined {
+    const { span } = this.#run;
+    return span.isExported ? span.traceId : undefined;
   }
 
   /** Whether the first token already ended the text, so that nothing is left to decode. */

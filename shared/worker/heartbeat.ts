@@ -22,7 +22,7 @@ export function heartbeatOf(
   engine: Engine,
   { model, status, queueLimit, exporter, ...identity }: WorkerIdentity,
 ): InstanceRecord {
-  const { device, kv } = engine.info;
+  const { device, kv, limits } = engine.info;
   const { exportedSpans, droppedSpans, failedBatches, queuedSpans } = exporter;
   return {
     ...identity,
@@ -33,7 +33,12 @@ export function heartbeatOf(
     state: status === "starting" || status === "disconnected" ? "ready" : status,
     model: { ...model, blockTokens: BLOCK_TOKENS, blockBytes: kv.blockBytes },
     device,
-    load: { ...engine.load, queueLimit },
+    load: {
+      ...engine.load,
+      queueLimit,
+      maxSequences: limits.maxSlices,
+      maxBatchTokens: limits.maxRows,
+    },
     exporter: { exportedSpans, droppedSpans, failedBatches, queuedSpans },
   };
 }

@@ -8,6 +8,7 @@ import { type KvEnd, parseKvEnd, parseKvPart } from "../messages/mod.ts";
 import type { ActiveSpan, RequestIds, SpanReference, Telemetry } from "../telemetry/telemetry.ts";
 import { callFailure } from "./call_failure.ts";
 import { SENDER_TRACEPARENT } from "./kv_sender.ts";
+import { transferAttributes } from "./transfer_attributes.ts";
 
 export interface KvReceipt {
   readonly end: KvEnd;
@@ -66,7 +67,12 @@ export async function receiveKv(
         if (sender !== null) request.link(sender);
         const receive = telemetry.serverSpan("kv_receive", headers, options.ids, {
           startMs: part.stats.startedAtMs,
-          attributes: receiveAttributes(options, part.stats, totalBlocks),
+          attributes: {
+            ...transferAttributes(part.stats),
+            "kv.transfer_id": options.transferId,
+            "kv.blocks": totalBlocks,
+            "kv.tokens": options.promptTokens,
+          },
           standInParent: request,
         });
         receive.end(part.stats.endedAtMs);
@@ -98,16 +104,4 @@ export async function receiveKv(
 /** KV blocks of a prompt, the last one possibly part-filled. */
 export function blocksOf(promptTokens: number): number {
   return Math.ceil(promptTokens / BLOCK_TOKENS);
-}
-
-function receiveAttributes(options: KvReceiverOptions, stats: TransferStats, blocks: number) {
-  return {
-    "kv.transfer_id": options.transferId,
-    "kv.bytes": stats.bytes,
-    "kv.blocks": blocks,
-    "kv.chunks": stats.chunks,
-    "kv.tokens": options.promptTokens,
-    "kv.credit_wait_ms": stats.creditWaitMs,
-    "kv.wire_ms": stats.endedAtMs - stats.startedAtMs - stats.creditWaitMs,
-  };
 }

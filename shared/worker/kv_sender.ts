@@ -9,6 +9,7 @@ import { type Bus, HandlerError, type OutgoingTransfer, type TransferStats } fro
 import { epochMs } from "../clock/epoch_clock.ts";
 import type { KvEnd, KvPart } from "../messages/mod.ts";
 import type { ActiveSpan } from "../telemetry/telemetry.ts";
+import { transferAttributes } from "./transfer_attributes.ts";
 
 /** Header of a transfer: the sender's `handle_payload`, to which the receiver's links. */
 export const SENDER_TRACEPARENT = "sender-traceparent";
@@ -58,11 +59,8 @@ export class KvSender {
       const sinceFirstTokenMs = Math.max(0, epochMs() - firstTokenAtMs);
       const stats = await this.#transfer.finish({ ...end, sinceFirstTokenMs } satisfies KvEnd);
       this.#span.set({
-        "kv.bytes": stats.bytes,
+        ...transferAttributes(stats),
         "kv.blocks": this.#blocks,
-        "kv.chunks": stats.chunks,
-        "kv.credit_wait_ms": stats.creditWaitMs,
-        "kv.wire_ms": stats.endedAtMs - stats.startedAtMs - stats.creditWaitMs,
       });
       this.#isOver = true;
       this.#span.end();

@@ -9,43 +9,43 @@ import { openGguf } from "../weights/mod.ts";
 import { resolveModelFor } from "../weights/sources/mod.ts";
 import { simulationOf } from "./simulation_settings.ts";
 
-export interface OpenModel {
-  /** For the card; the engine opens its own. */
-  readonly file: ModelFile;
+export interface FoundModel {
   readonly source: EngineSource;
   readonly name: string;
   /** Equal ones generate equal text and have equal KV. */
   readonly digest: string;
+  /** Opens the file for the card; the engine opens its own. */
+  readonly openFile: () => Promise<ModelFile>;
 }
 
 /** Finds or fetches the model. Throws an error that says what to change. */
-export async function openModel(
+export async function findModel(
   settings: Settings,
   env: Readonly<Record<string, string>>,
-): Promise<OpenModel> {
-  if (settings.DYN_ENGINE === "simulated") return await openSimulated(settings);
+): Promise<FoundModel> {
+  if (settings.DYN_ENGINE === "simulated") return await findSimulated(settings);
   const { path, name, digest } = await resolveModelFor(settings.DYN_MODEL, {
     env,
     knownDigest: settings.DYN_MODEL_DIGEST || undefined,
   });
   const { DYN_DEVICE: device, DYN_CPU_THREADS: cpuThreads } = settings;
   return {
-    file: await openGguf(path),
     source: { device, modelPath: path, cpuThreads },
     name,
     digest,
+    openFile: () => openGguf(path),
   };
 }
 
-async function openSimulated(settings: Settings): Promise<OpenModel> {
+async function findSimulated(settings: Settings): Promise<FoundModel> {
   const simulation = simulationOf(settings);
   const file = simulatedModel(simulation);
   const identity = JSON.stringify([SIMULATED, file.shape, simulation.answerTokens]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(identity));
   return {
-    file,
     source: { device: "simulated", simulation },
     name: SIMULATED,
     digest: encodeHex(new Uint8Array(digest)),
+    openFile: () => Promise.resolve(file),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * A worker process: prefill, decode and aggregated serving are this file with another role.
  *
- * Order of the start: status port, model file, engine and bus side by side, endpoints, heartbeat. The
+ * Order of the start: status port; model card, engine and bus side by side; endpoints, heartbeat. The
  * heartbeat comes last, so that nobody is routed here before all is up.
  */
 
@@ -16,11 +16,11 @@ import { connectServiceBus, shareExported } from "../process/service_bus.ts";
 import { createWorkerMetrics, type WorkerMetrics } from "../telemetry/metrics/mod.ts";
 import type { ActiveSpan } from "../telemetry/mod.ts";
 import { SIMULATED } from "../weights/model_file.ts";
-import { inOperatorsWords, kvCacheTokens } from "./engine_settings.ts";
+import { inOperatorsWords } from "./engine_settings.ts";
 import { generateHandler } from "./generate_handler.ts";
 import { heartbeatOf } from "./heartbeat.ts";
 import { cardHandler, type EncodedCard, encodeModelCard } from "./model_card.ts";
-import { openModel } from "./model_source.ts";
+import { findModel, type FoundModel } from "./model_source.ts";
 import { refuseRival, untilOutranked } from "./rival.ts";
 import { statusApp, type WorkerStatus } from "./status_server.ts";
 import { StepHistory } from "./step_history.ts";
@@ -50,8 +50,7 @@ interface StartedWorker {
   readonly failed: Promise<Error>;
 }
 
-interface LoadedModel {
-  readonly source: EngineSource;
+interface ModelDescription {
   readonly contextLength: number;
   readonly card: EncodedCard;
 }
@@ -114,8 +113,7 @@ class WorkerProcess {
   async #startIn(span: ActiveSpan<"worker_start">): Promise<StartedWorker> {
     const { settings, telemetry, instanceId } = this.#context;
     this.#serveStatus();
-    const model = await this.#readModel();
-    const [{ bus, lost }, engine] = await this.#openBoth(span, model);
+    const [model, { bus, lost }, engine] = await this.#openAll(span);
     await refuseRival(bus, instanceId);
     const { device } = engine.info;
     telemetry.describe({
@@ -131,9 +129,10 @@ class WorkerProcess {
     );
     this.#watchdog = watchdog;
     const name = model.card.card.name;
-    this.#metrics.engineOpened({ ...device, model: name });
+    this.#metrics.engineOpened({ ...device, model: name, loadMs: engine.info.loadMs });
     this.#metrics.observe(() => ({
       load: engine.load,
+      queueLimit: settings.DYN_QUEUE_LIMIT,
       stepRunningMs: watchdog.runningMs(epochMs()),
       exporter: telemetry.exporter,
     }));
@@ -189,45 +188,37 @@ class WorkerProcess {
     return isStuck ? { ...this.#status, status: "stuck" } : this.#status;
   }
 
-  async #readModel(): Promise<LoadedModel> {
+  async #openAll(span: ActiveSpan<"worker_start">) {
     const { settings, env } = this.#context;
-    const { source, file, name, digest } = await openModel(settings, env);
-    await using _open = file;
-    const card = await encodeModelCard(file, {
-      name: settings.DYN_MODEL_NAME || name,
-      fileDigest: digest,
-    });
-    return { source, contextLength: file.shape.contextLength, card };
-  }
-
-  async #openBoth(span: ActiveSpan<"worker_start">, model: LoadedModel) {
-    const load = span.child("engine_load", {
-      attributes: {
-        "model.name": model.card.card.name,
-        "model.parameters": model.card.card.parameterCount,
-      },
+    const found = await findModel(settings, env);
+    const name = settings.DYN_MODEL_NAME || found.name;
+    const load = span.child("engine_load", { attributes: { "model.name": name } });
+    const starting = this.#startEngine(found.source).then((engine) => {
+      load.set({ "kv.total_blocks": engine.info.limits.totalBlocks });
+      this.#engine = engine;
+      return this.#open.use(engine);
     });
     const connecting = connectServiceBus(this.#role, this.#context).then((service) => {
       this.#bus = this.#open.use(service.bus);
       shareExported(service.bus, this.#context.telemetry);
       return service;
     });
-    const starting = this.#startEngine(model).then((engine) => {
-      load.set({ "kv.total_blocks": engine.info.limits.totalBlocks });
-      this.#engine = engine;
-      return this.#open.use(engine);
-    }).finally(() => load.end());
-    await Promise.allSettled([connecting, starting]);
-    return await Promise.all([connecting, starting]);
+    const reading = describeModel(found, name).then((model) => {
+      load.set({ "model.parameters": model.card.card.parameterCount });
+      return model;
+    });
+    const loading = Promise.allSettled([reading, starting]).then(() => load.end());
+    await Promise.allSettled([connecting, loading]);
+    return await Promise.all([reading, connecting, starting]);
   }
 
-  async #startEngine({ source, contextLength }: LoadedModel): Promise<Engine> {
+  async #startEngine(source: EngineSource): Promise<Engine> {
     const { settings, telemetry } = this.#context;
     const console = telemetry.logger("console");
     try {
       return await startEngine({
         ...source,
-        kvCacheTokens: kvCacheTokens(settings, contextLength),
+        kvCacheTokens: settings.DYN_KV_CACHE_TOKENS,
         maxBatchTokens: settings.DYN_MAX_BATCH_TOKENS,
         maxSequences: settings.DYN_MAX_SEQUENCES,
         queueLimit: settings.DYN_QUEUE_LIMIT,
@@ -280,7 +271,7 @@ class WorkerProcess {
     return () => stops.forEach((stop) => stop());
   }
 
-  #heartbeat({ card, contextLength }: LoadedModel, engine: Engine): InstanceRecord {
+  #heartbeat({ card, contextLength }: ModelDescription, engine: Engine): InstanceRecord {
     const { settings, telemetry, instanceId } = this.#context;
     return heartbeatOf(engine, {
       instanceId,
@@ -293,4 +284,11 @@ class WorkerProcess {
       exporter: telemetry.exporter,
     });
   }
+}
+
+/** What others need to know of the model; the engine reads the weights. */
+async function describeModel(found: FoundModel, name: string): Promise<ModelDescription> {
+  await using file = await found.openFile();
+  const card = await encodeModelCard(file, { name, fileDigest: found.digest });
+  return { contextLength: file.shape.contextLength, card };
 }

@@ -90,6 +90,13 @@ export class PageKit implements AsyncDisposable {
     };
   }
 
+  /** Ids of the traces that a TraceQL query finds. */
+  async find(q: string): Promise<string[]> {
+    const answer = await fetch(`${this.url}/api/search?q=${encodeURIComponent(q)}`);
+    const { traces }: { traces: { traceID: string }[] } = await answer.json();
+    return traces.map(({ traceID }) => traceID.padStart(32, "0"));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#browser.close();
     await this.stack[Symbol.asyncDispose]();

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /** The page in a real browser, against the whole of `start`. */
 
-import { assert, assertEquals, assertMatch, assertStringIncludes, fail } from "@std/assert/mod.js";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
 import type { Locator, Page } from "playwright-core";
 import { findChromium } from "../kit/browser.ts";
 import { eventually } from "../kit/waits.ts";
@@ -34,10 +34,22 @@ Deno.test.afterAll(async () => {
   if (BROWSER !== null) await kit[Symbol.asyncDispose]();
 });
 
-async function found(q: string): Promise<string[]> {
-  const answer = await fetch(`${kit.url}/api/search?q=${encodeURIComponent(q)}`);
-  const { traces }: { traces: { traceID: string }[] } = await answer.json();
-  return traces.map(({ traceID }) => traceID.padStart(32, "0"));
+/** A request of a client with a trace of its own, to its end. */
+async function postChat(traceId: string, settings: Record<string, unknown>): Promise<void> {
+  const answer = await fetch(`${kit.stack.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      traceparent: `00-${traceId}-${"1".repeat(16)}-01`,
+    },
+    body: JSON.stringify({
+      model: MODEL,
+      messages: [{ role: "user", content: "Count to one hundred." }],
+      ...settings,
+    }),
+  });
+  await answer.body?.cancel();
+  assertEquals(answer.status, 200);
 }
 
 async function rowNames(page: Page): Promise<string[]> {
@@ -45,38 +57,7 @@ async function rowNames(page: Page): Promise<string[]> {
   return names.map((name) => name.split(" ")[0] ?? "");
 }
 
-test("chat streams an answer, and its waterfall fills in before the answer ends", async () => {
-  await using tab = await kit.open("");
-  const { page } = tab;
-  await ask(page, { text: "Tell me about the sea.", maxTokens: 600, isEndless: true });
-  await page.locator(".token").first().waitFor();
-  await page.locator(".waterfall .row", { hasText: "engine.prefill" }).waitFor();
-  assert(await page.getByRole("button", { name: "Stop" }).isEnabled(), "the answer had ended");
-  await page.getByRole("button", { name: "Stop" }).click();
-  await answered(page);
-  assertMatch(await page.locator(".timings").innerText(), /^first token after .* tokens\/s/);
-  assertMatch(await page.locator(".token").nth(1).getAttribute("title") ?? "", /^token 2 at .* ms/);
-});
-
-test("chat tells of each token its time and the step that made it, by pointer and by keys", async () => {
-  await using tab = await kit.open("");
-  const { page } = tab;
-  await ask(page, { text: "Count.", maxTokens: 12, isEndless: true });
-  await answered(page);
-  const info = page.locator(".token_info");
-  const told = (token: number, worker: string) =>
-    info.getByText(
-      new RegExp(`^token ${token} at .* after the last, step \\d+ of ${worker}.*; on this page at`),
-    ).waitFor();
-  await page.locator(".token").nth(3).hover();
-  await told(4, "decode");
-  await page.locator(".answer_text").focus();
-  await page.keyboard.press("ArrowRight");
-  await told(5, "decode");
-  assertMatch(await page.locator(".timings").innerText(), /At the services: .*prefill .* decode/);
-});
-
-test("chat's request is one trace, from the click over all services to the last token", async () => {
+test("a chat's request is one trace, from the click over all services to the last token", async () => {
   await using tab = await kit.open(`#/trace/${longId}`);
   const { page } = tab;
   await page.locator(".waterfall").waitFor();
@@ -91,83 +72,6 @@ test("chat's request is one trace, from the click over all services to the last 
   }
   assertEquals(await page.locator(".note").count(), 0);
   assertStringIncludes(await page.locator(".path_list").innerText(), "engine.decode");
-});
-
-for (const width of [360, 1280]) {
-  test(`chat's Stop stays where it is while the answer grows, at ${width} px: a pointer hits it`, async () => {
-    await using tab = await kit.open("", { width });
-    const { page } = tab;
-    const answer = page.locator("article.answer");
-    const stop = page.getByRole("button", { name: "Stop" });
-    await ask(page, { text: "Count to one thousand.", maxTokens: 1500, isEndless: true });
-    await answer.locator(".token").first().waitFor({ state: "attached" });
-    await page.getByText("Sampling").click();
-    const { x, y, width: w, height: h } = await stop.boundingBox() ?? fail("Stop has no place");
-    await page.mouse.move(x + w / 2, y + h / 2);
-    const grown = await answer.evaluate((element) => element.clientHeight);
-    await page.waitForFunction(
-      (height) => (document.querySelector("article.answer")?.clientHeight ?? 0) > height + 60,
-      grown,
-    );
-    await page.mouse.down();
-    await page.mouse.up();
-    const traceId = await answered(page);
-    assertMatch(await page.locator(".timings").innerText(), /stopped$/);
-    assert((await page.locator(".answer_text").innerText()).length > 0);
-    const cancelled = `{ name = "engine.decode" || name = "handle_payload" } ` +
-      `&& { name = "http-request" && span.request.outcome = "cancelled" }`;
-    await eventually(async () => (await found(cancelled)).includes(traceId));
-  });
-}
-
-test("chat goes along with the answer, and leaves a reader who has scrolled up where they are", async () => {
-  await using tab = await kit.open("", { width: 360 });
-  const { page } = tab;
-  const tokens = () => page.locator(".token").count();
-  const more = (count: number) =>
-    page.locator(".token").nth(count + 40).waitFor({ state: "attached" });
-  await ask(page, { text: "Count to one thousand.", maxTokens: 1500, isEndless: true });
-  await page.waitForFunction(() => scrollY > 150);
-  await page.mouse.move(180, 200);
-  await page.mouse.wheel(0, -5000);
-  await page.waitForFunction(() => scrollY === 0);
-  await more(await tokens());
-  assertEquals(await page.evaluate(() => scrollY), 0);
-  await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
-  const end = await page.evaluate(() => scrollY);
-  await page.waitForFunction((y) => scrollY > y, end);
-  await page.keyboard.press("Escape");
-  await answered(page);
-  assertMatch(await page.locator(".timings").innerText(), /stopped$/);
-});
-
-test("chat is where it was when the reader comes back from another view", async () => {
-  await using tab = await kit.open("", { width: 360 });
-  const { page } = tab;
-  await ask(page, { text: "Count.", maxTokens: 12, isEndless: true });
-  await answered(page);
-  await page.mouse.move(180, 200);
-  await page.mouse.wheel(0, 5000);
-  await page.waitForFunction(() => scrollY > 0);
-  const place = await page.evaluate(() => scrollY);
-  await page.locator(".answer").getByRole("link", { name: "Whole trace" }).click();
-  await page.locator(".trace .waterfall").waitFor();
-  await page.goBack();
-  await page.locator(".chat").waitFor();
-  assert(await page.evaluate((y) => Math.abs(scrollY - y) <= 2 || scrollY > y, place));
-});
-
-test("chat says why the frontend refuses a request", async () => {
-  await using tab = await kit.open("", { expects: /status of 404/ });
-  const { page } = tab;
-  await page.route(
-    "**/frontend/v1/models",
-    (route) => route.fulfill({ json: { object: "list", data: [{ id: "no-such-model" }] } }),
-  );
-  await page.reload();
-  await ask(page, { text: "Hello", maxTokens: 3 });
-  await page.locator(".answer .notice").waitFor();
-  assertStringIncludes(await page.locator(".answer .notice").innerText(), "no-such-model");
 });
 
 test("requests are filtered by duration, outcome and TraceQL, and a wrong query is told", async () => {
@@ -212,6 +116,27 @@ test("requests shows the columns of each, and leads to it by the keyboard", asyn
   await page.locator("details[open] .facts").waitFor();
 });
 
+test("requests leaves the keyboard where it is when a new one comes", async () => {
+  await using tab = await kit.open("#/requests");
+  const { page } = tab;
+  const link = page.locator(`.list tbody a[title="${shortId}"]`);
+  await link.focus();
+  const traceId = "c3".repeat(16);
+  await postChat(traceId, { max_tokens: 2 });
+  await page.locator(`.list tbody a[title="${traceId}"]`).waitFor();
+  assertEquals(await page.evaluate(() => document.activeElement?.getAttribute("title")), shortId);
+});
+
+test("requests says so when the traces service is gone, and goes on when it is back", async () => {
+  await using tab = await kit.open("#/requests", { expects: /ERR_FAILED/ });
+  const { page } = tab;
+  await page.locator(".list tbody tr").first().waitFor();
+  await page.route("**/api/**", (route) => route.abort());
+  await page.getByText("Cannot reach the traces service").waitFor();
+  await page.unroute("**/api/**");
+  await page.locator(".list tbody tr").first().waitFor();
+});
+
 test("requests draws how they went over time, and none for what is no list of spans", async () => {
   await using tab = await kit.open("#/requests");
   const { page } = tab;
@@ -236,7 +161,7 @@ test("a trace shows both ends of its KV transfer, its tokens over time and its l
   const { page } = tab;
   const transfer = page.locator("section", { hasText: "KV transfer" }).last();
   await transfer.waitFor();
-  assertMatch(await transfer.innerText(), /sent by baton-prefill\s+received by baton-decode/);
+  assertMatch(await transfer.innerText(), /sender baton-prefill\s+receiver baton-decode/);
   const bytes = await transfer.locator("tr", { hasText: "bytes" }).locator("td").allInnerTexts();
   assertEquals(bytes[1], bytes[2]);
   assertMatch(bytes[1] ?? "", /^[\d,]+$/);
@@ -250,18 +175,10 @@ test("a trace shows both ends of its KV transfer, its tokens over time and its l
 
 test("a trace names the requests that shared its steps", async () => {
   const ids = ["c1", "c2"].map((byte) => byte.repeat(16));
-  await Promise.all(ids.map(async (traceId) => {
-    const messages = [{ role: "user", content: "Count to one hundred." }];
-    const body = { model: MODEL, messages, max_tokens: 40, ignore_eos: true };
-    const answer = await kit.stack.post("chat/completions", body, {
-      headers: { traceparent: `00-${traceId}-${"1".repeat(16)}-01` },
-    });
-    await answer.body?.cancel();
-    assertEquals(answer.status, 200);
-  }));
+  await Promise.all(ids.map((traceId) => postChat(traceId, { max_tokens: 40, ignore_eos: true })));
   const [one = "", other = ""] = ids;
   await eventually(async () =>
-    (await found(`{ name = "http-request" } && { name = "engine.decode" }`))
+    (await kit.find(`{ name = "http-request" } && { name = "engine.decode" }`))
       .filter((id) => ids.includes(id)).length === ids.length
   );
   await using tab = await kit.open(`#/trace/${one}`);
@@ -306,6 +223,14 @@ test("two requests are compared span by span", async () => {
   assertMatch(await row.innerText(), /\+[\d.]+ (ms|s)/);
 });
 
+test("compare offers what to compare one request with", async () => {
+  await using tab = await kit.open(`#/compare/${longId}`);
+  const { page } = tab;
+  await page.locator(`.compare .list a[title="${shortId}"]`).click();
+  await page.locator(".diff tbody tr", { hasText: "engine.decode" }).waitFor();
+  assertEquals(await page.getByLabel("Trace B").inputValue(), shortId);
+});
+
 test("system shows each worker with its model, device and load, and how each exports", async () => {
   await using tab = await kit.open("#/system");
   const { page } = tab;
@@ -321,20 +246,22 @@ test("system shows each worker with its model, device and load, and how each exp
     assertMatch(kv ?? "", /^\d+ % of [\d,]+ blocks$/);
     assertMatch(device ?? "", /^(cpu|webgpu): ./);
   }
-  const health = await (await fetch(`${kit.stack.url}/health`)).json();
-  const exporters = [health, ...health.instances].map(({ telemetry }) => telemetry);
   const shown = table("Export of spans").locator("tbody tr");
   assertEquals((await shown.allInnerTexts()).map((text) => text.split(/\s/)[0]).sort(), [
     "decode",
     "frontend",
     "prefill",
   ]);
-  for (const { exported_spans: exported, dropped_spans: lost } of exporters) {
-    assert(exported > 0, "no span exported");
-    assertEquals(lost, 0);
-    await shown.filter({ hasText: exported.toLocaleString("en") }).filter({ hasText: "healthy" })
-      .first().waitFor();
-  }
+  await eventually(async () => {
+    const health = await (await fetch(`${kit.stack.url}/health`)).json();
+    const rows = await shown.allInnerTexts();
+    return [health, ...health.instances].every(({ telemetry: { exported_spans: exported } }) =>
+      exported > 0 &&
+      rows.some((row) =>
+        row.includes("healthy") && row.includes(`\t${exported.toLocaleString("en")}\t`)
+      )
+    );
+  });
 });
 
 test("system draws who calls whom, with rates, and how each service does", async () => {
@@ -433,6 +360,7 @@ test("what spans say is shown as text and never run", async () => {
   const { page } = tab;
   await page.locator(".waterfall summary").first().click();
   assertStringIncludes(await page.locator(".facts").first().innerText(), evil);
+  assertStringIncludes(await page.locator(".trace ul.notice").innerText(), evil);
   assertStringIncludes(await page.locator(".timeline .list").innerText(), evil);
   await page.getByText("It had all its steps to itself").waitFor();
   await page.evaluate((id) => location.hash = `#/compare/${id}/${id}`, traceId);

@@ -75,9 +75,10 @@ async function prepare(page: Page, name: string): Promise<void> {
   if (name === "chat") {
     await ask(page, QUESTION);
     await answered(page);
+    // Of a telephone the settings would take half.
+    if ((page.viewportSize()?.width ?? 0) < 640) await page.getByText("Sampling").click();
+    await page.locator(".question").evaluate((question) => question.scrollIntoView());
     await page.locator(".token").nth(8).hover();
-    await page.getByText("Sampling").click();
-    await page.locator(".answer").evaluate((answer) => answer.scrollIntoView());
     return;
   }
   for (const part of LAST_PARTS[name] ?? []) {

@@ -8,7 +8,8 @@ import type { Finding } from "../../services/start/doctor/finding.ts";
 import { connectTestBus, instanceRecord, NAMESPACE } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 
-const LISTEN_MS = 300;
+/** Many heartbeats, so that one comes also where the machine is busy. */
+const LISTEN_MS = 800;
 
 /** What it says of a server at which a frontend should find its workers. */
 async function findingsAt(url: string): Promise<Finding[]> {

@@ -35,6 +35,22 @@ Deno.test("transfers of 0 bytes to 64 MiB arrive intact, with the same statistic
   }
 });
 
+Deno.test("a wait for the receiver to come is a wait for credit, and no part of either end's time on the wire", async () => {
+  await using server = await NatsServer.start();
+  await using receiver = await connectTestBus(server);
+  await using sender = await connectTestBus(server);
+  const subject = receiver.transferSubject("late");
+  const data = pattern(100_000);
+  const startedAtMs = performance.now();
+  const sent = sendAll(sender.send(subject), [data]);
+  while (performance.now() - startedAtMs < 50) await sender.ping();
+  const [, end] = await collect(receiver.receive(subject));
+  for (const stats of [statsOf(end), await sent]) {
+    assert(stats.creditWaitMs > 40, `${stats.creditWaitMs} ms of waiting`);
+    assert(stats.wireMs > 0 && stats.wireMs <= stats.endedAtMs - stats.startedAtMs, stats.wireMs);
+  }
+});
+
 Deno.test("a transfer keeps the order and the metadata of its parts, and ends with its own", async () => {
   await using server = await NatsServer.start();
   await using receiver = await connectTestBus(server);

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert/mod.js";
+import type { Bus } from "../../shared/bus/mod.ts";
 import { within } from "../kit/waits.ts";
 import { connectTestBus, generateSubject } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
@@ -44,6 +45,16 @@ Deno.test("a first frame over WebSockets does not wait for a delayed acknowledge
   await using worker = await connectTestBus({ url: server.webSocketUrl });
   worker.serve("decode", "generate", "w", async (call) => call.send("answer"));
   await worker.ping();
+  // With Nagle's algorithm on, half of them take over 40 ms in every round; a busy machine has a
+  // quiet moment at some time.
+  let medianMs = Infinity;
+  for (let round = 0; round < 10 && medianMs >= 30; round++) {
+    medianMs = Math.min(medianMs, await medianFirstFrameMs(caller));
+  }
+  assert(medianMs < 30, `the median first frame took ${medianMs} ms`);
+});
+
+async function medianFirstFrameMs(caller: Bus): Promise<number> {
   const latenciesMs: number[] = [];
   for (let n = 0; n < 21; n++) {
     const startMs = performance.now();
@@ -51,7 +62,5 @@ Deno.test("a first frame over WebSockets does not wait for a delayed acknowledge
       latenciesMs.push(performance.now() - startMs);
     }
   }
-  // With Nagle's algorithm on, half of them take over 40 ms.
-  const median = latenciesMs.sort((a, b) => a - b)[10] ?? Infinity;
-  assert(median < 30, `the median first frame took ${median} ms`);
-});
+  return latenciesMs.sort((a, b) => a - b)[10] ?? Infinity;
+}

@@ -23,12 +23,13 @@ class Scene implements AsyncDisposable {
     return scene;
   }
 
-  /** The only line that it prints beside those of a download. */
-  async refusal(model: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
-    const command = denoRun("services/start.ts", "--port", "0", "--model", model, "--no-traces");
+  /** The only line that it prints beside what it is about to do. */
+  async refusal(model: string | null, env: Readonly<Record<string, string>> = {}): Promise<string> {
+    const args = ["--port", "0", "--no-traces", ...model === null ? [] : ["--model", model]];
+    const command = denoRun("services/start.ts", ...args);
     const { code, output, errors } = await runProgram(command, {
       env: {
-        // Nothing connects to it: the preparation fails before.
+        // Nobody is there, and the preparation fails before that is sure.
         NATS_URL: "nats://127.0.0.1:1",
         DYN_CACHE_DIR: this.cacheDir,
         DYN_DEVICE: "cpu",
@@ -37,7 +38,9 @@ class Scene implements AsyncDisposable {
       },
     });
     assertEquals([code, errors], [1, ""], output);
-    const lines = output.trimEnd().split("\n").filter((line) => !/^Fetching |^ {2}.*%$/.test(line));
+    assertEquals(output.includes("secret"), false, output);
+    const lines = output.trimEnd().split("\n")
+      .filter((line) => !/^Connecting |^Fetching |^ {2}.*%$/.test(line));
     assertEquals(lines.length, 1, output);
     return lines[0]!;
   }
@@ -112,16 +115,21 @@ Deno.test("start gives up a download that is cut off again and again, and keeps 
   assertEquals(await scene.left(), []);
 });
 
-Deno.test("start names the setting where the cache or the temporary folder cannot be written", async () => {
+Deno.test("start names the setting where the cache cannot be written", async () => {
   await using scene = await Scene.create();
   const file = await scene.file("file", "no folder");
   assertMatch(
     await scene.refusal("stories15m", { DYN_CACHE_DIR: join(file, "cache") }),
     /^Cannot .*; set DYN_CACHE_DIR to a folder that can be written$/,
   );
-  assertMatch(
-    await scene.refusal("stories15m", { TMPDIR: join(file, "tmp") }),
-    /^Cannot create a temporary folder: .*; set TMPDIR to one that can be written$/,
-  );
   assertEquals(await scene.left(), []);
+});
+
+Deno.test("start says that no server of NATS_URL answers, and shows no password", async () => {
+  await using scene = await Scene.create();
+  const env = { DYN_ENGINE: "simulated", NATS_URL: "nats://baton:secret@127.0.0.1:1" };
+  assertMatch(
+    await scene.refusal(null, env),
+    /^Cannot connect to NATS at 127\.0\.0\.1:1 within \d+ ms: .*; correct NATS_URL, or unset it/,
+  );
 });

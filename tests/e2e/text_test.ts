@@ -32,7 +32,7 @@ interface Topology {
 }
 
 const TOPOLOGIES: readonly Topology[] = [
-  { name: "disaggregated", device: "webgpu", prefillCount: 1, decodeCount: 1, together: 4 },
+  { name: "disaggregated", device: "webgpu", prefillCount: 1, decodeCount: 1, together: 8 },
   { name: "two and two workers", device: "webgpu", prefillCount: 2, decodeCount: 2, together: 25 },
   { name: "aggregated", device: "webgpu", prefillCount: 0, decodeCount: 1, together: 25 },
   { name: "disaggregated", device: "cpu", prefillCount: 1, decodeCount: 1, together: 25 },

@@ -5,16 +5,16 @@
  * waits for is a line of output, a log line or a span, and where only polling helps, `eventually`.
  */
 
-import { registryFaults } from "./trace_faults.ts";
 import { type OtlpSink, type SinkSpan, startOtlpSink } from "./otlp_sink.ts";
 import { denoRun, Program } from "./program.ts";
+import { registryFaults } from "./trace_faults.ts";
 
 /** A software adapter loads and checks a model in seconds; a first download takes longer. */
 const READY_TIMEOUT_MS = 180_000;
 const WAIT_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 60_000;
-/** Of a request, to the last byte of its answer. */
-const REQUEST_TIMEOUT_MS = 120_000;
+/** Of a request, to the last byte of its answer: many share a software adapter. */
+const REQUEST_TIMEOUT_MS = 300_000;
 
 export interface StackOptions {
   /** Absent for what DYN_ENGINE=simulated of `env` makes up. */
@@ -118,12 +118,14 @@ export class Stack implements AsyncDisposable {
     return this.#logs;
   }
 
-  /** Process id of a worker, as its own spans tell it. */
+  /** Process id of a worker, as the span of its start tells it. */
   async pidOf({ url }: StackWorker): Promise<number> {
     const { instance_id: id } = await (await fetch(`${url}/health`)).json();
-    const isOfIt = ({ resource }: SinkSpan) => resource["service.instance.id"] === id;
+    // A worker that found its port taken has ended, and was started again under the same id.
+    const isOfIt = ({ name, hasError, resource }: SinkSpan) =>
+      name === "worker.start" && !hasError && resource["service.instance.id"] === id;
     const spans = await this.sink.waitFor((all) => all.some(isOfIt));
-    return Number(spans.find(isOfIt)?.resource["process.pid"]);
+    return Number(spans.findLast(isOfIt)?.resource["process.pid"]);
   }
 
   /** The value of a worker's metric, over all its series. */

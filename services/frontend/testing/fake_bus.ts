@@ -209,7 +209,7 @@ export class FakeBus implements Bus {
 
   send(subject: string): OutgoingTransfer {
     const parts = this.#parts(subject);
-    const stats = { bytes: 0, chunks: 0, startedAtMs: 0, endedAtMs: 0, creditWaitMs: 0 };
+    const stats = { bytes: 0, chunks: 0, startedAtMs: 0, endedAtMs: 0, creditWaitMs: 0, wireMs: 0 };
     return {
       write: (meta, data) => {
         parts.push({ kind: "part", meta, data: new Uint8Array(data) });

@@ -168,6 +168,8 @@ export function instanceRecord(
       usedBlocks: 0,
       totalBlocks: 64,
       queueLimit: 4,
+      maxSequences: 8,
+      maxBatchTokens: 128,
       ...load,
     },
     exporter: { exportedSpans: 7, droppedSpans: 0, failedBatches: 1, queuedSpans: 2 },

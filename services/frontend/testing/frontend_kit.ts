@@ -1,5 +1,6 @@
 /** A frontend on a fake bus, and readers of its answers. */
 
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import {
   createFrontendMetrics,
   type FrontendMetrics,
@@ -7,6 +8,7 @@ import {
 import { createFrontend, type Frontend } from "../frontend.ts";
 import type { FrontendOptions } from "../options.ts";
 import { FakeBus } from "./fake_bus.ts";
+import { FakeOutgoing } from "./fake_outgoing.ts";
 import { FakeTelemetry } from "./fake_telemetry.ts";
 import { FakeModel, type FakeWorkerOptions, startFakeWorker } from "./fake_worker.ts";
 
@@ -67,12 +69,19 @@ export class FrontendKit implements Disposable {
     await this.worker({ role: "decode", instanceId: "d1", ...hooks.decode });
   }
 
+  /** Answers as the app does over a connection. */
+  async request(path: string | Request, init?: RequestInit): Promise<Response> {
+    const outgoing = new FakeOutgoing();
+    const response = await this.frontend.app.request(path, init, { outgoing });
+    return response === RESPONSE_ALREADY_SENT ? await outgoing.response() : response;
+  }
+
   async get(path: string): Promise<Response> {
-    return await this.frontend.app.request(path);
+    return await this.request(path);
   }
 
   async post(path: string, body: unknown, init: RequestInit = {}): Promise<Response> {
-    return await this.frontend.app.request(path, {
+    return await this.request(path, {
       method: "POST",
       body: typeof body === "string" ? body : JSON.stringify(body),
       ...init,

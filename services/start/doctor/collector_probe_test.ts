@@ -34,9 +34,26 @@ Deno.test("askCollector trusts whom the exporter trusts", async () => {
   await using sink = startOtlpSink({ tls: { cert, key } });
   const { tracesUrl } = sink;
   const unknown = await askCollector(target(sink.port, { tracesUrl }));
-  assertEquals(unknown.kind, "unreachable");
+  assertEquals(unknown, {
+    kind: "unreachable",
+    reason: "the authority that signed its certificate is not trusted here",
+  });
+  const plain = tracesUrl.replace("https:", "http:");
+  assertEquals(await askCollector(target(sink.port, { tracesUrl: plain })), {
+    kind: "unreachable",
+    reason: "it does not speak plain HTTP; where it wants TLS, use https://",
+  });
   const known = await askCollector(target(sink.port, { tracesUrl, exportTls: { ca } }));
   assertEquals(known, { kind: "takes" });
+});
+
+Deno.test("askCollector tells a port of plain HTTP from one of TLS", async () => {
+  await using sink = startOtlpSink();
+  const tracesUrl = sink.tracesUrl.replace("http:", "https:");
+  assertEquals(await askCollector(target(sink.port, { tracesUrl })), {
+    kind: "unreachable",
+    reason: "it does not speak TLS; use http://",
+  });
 });
 
 Deno.test("askCollector tells a refusal with its status and words", async () => {

@@ -38,7 +38,8 @@ function stateFindings(url: string, health: FrontendHealth): Finding[] {
   if (status === "no_workers") {
     const heard = instances.length === 0
       ? "has heard of no worker"
-      : `has heard of ${instances.length} workers, and of none that decodes`;
+      : "has heard of no decode worker that takes requests, but of " +
+        instances.map(({ component, state }) => `a ${component} worker (${state})`).join(", ");
     return [trouble("bad", "no-workers", `The frontend at ${url} ${heard}`)];
   }
   const workers = instances.map(({ component, device }) =>

@@ -52,6 +52,9 @@ function whyOff(
     return `No spans are made: ${why}`;
   }
   if (exportEnabled) return null;
+  if (settings.OTEL_TRACES_EXPORTER === "none") {
+    return "Spans are not exported: OTEL_TRACES_EXPORTER is none";
+  }
   const given = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
     .find((name) => env[name]);
   const named = given === undefined ? "" : `${given} names ${tracesUrl}, and `;

@@ -22,6 +22,7 @@ const healthSchema = z.object({
     component: z.string(),
     instance_id: z.string(),
     host: z.string(),
+    state: z.string(),
     device: z.object({ backend: z.string(), adapter: z.string(), is_software: z.boolean() }),
     telemetry: telemetrySchema.optional(),
   })),

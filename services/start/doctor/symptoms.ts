@@ -41,9 +41,10 @@ export const SYMPTOMS = {
   },
   "no-workers": {
     subject: "workers",
-    sign: "`/v1/models` is empty, requests get 404 or 503, `/health` says `no_workers`",
+    sign: "`/v1/models` is empty, requests get 503, `/health` says `no_workers`",
     remedy: "Start a decode worker with the same `NATS_URL` and `DYN_NAMESPACE` as the frontend, " +
-      "and read its log: it announces itself once its model is loaded.",
+      "and read its log: it announces itself once its model is loaded. One that is stuck says so " +
+      "there: start it again.",
   },
   "software-adapter": {
     subject: "device",
@@ -109,7 +110,8 @@ export const SYMPTOMS = {
     subject: "export",
     sign: "Logs have trace ids, and no trace arrives anywhere",
     remedy: "Set `OTEL_EXPORT_ENABLED=1` and `DYN_TRACE_LEVEL` of 1 or more, and leave " +
-      "`OTEL_SDK_DISABLED` unset. Without export `task trace` still draws requests from the logs.",
+      "`OTEL_SDK_DISABLED` and `OTEL_TRACES_EXPORTER` unset. Without export `task trace` still draws " +
+      "requests from the logs.",
   },
   "nothing-sampled": {
     subject: "export",
@@ -122,8 +124,9 @@ export const SYMPTOMS = {
     sign: "No trace arrives; the log says once that spans cannot be exported, and " +
       "`dynamo_telemetry_queued_spans` grows",
     remedy:
-      "Start the collector, or correct `OTEL_EXPORTER_OTLP_ENDPOINT`. Requests go on meanwhile, and " +
-      "spans wait for it up to `OTEL_BSP_EXPORT_TIMEOUT`.",
+      "Start the collector, or correct `OTEL_EXPORTER_OTLP_ENDPOINT`; an authority of one's own is " +
+      "trusted by `OTEL_EXPORTER_OTLP_CERTIFICATE`. Requests go on meanwhile, and spans wait for it " +
+      "up to `OTEL_BSP_EXPORT_TIMEOUT`.",
   },
   "collector-grpc-port": {
     subject: "collector",

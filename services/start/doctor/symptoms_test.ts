@@ -119,6 +119,7 @@ const WORKER = {
   component: "decode",
   instance_id: "i-1",
   host: "h",
+  state: "ready",
   device: { backend: "cpu", adapter: "a CPU", is_software: true },
 };
 
@@ -309,13 +310,13 @@ for (const [symptom, { find, says }] of Object.entries(REPRODUCTIONS)) {
 
 Deno.test("the doctor names variables of tracing that Baton does not read, and not those of other signals", () => {
   const { findings, settings } = readSettings({
-    OTEL_TRACES_EXPORTER: "zipkin",
+    OTEL_EXPORTER_ZIPKIN_ENDPOINT: "http://z:9411",
     OTEL_METRICS_EXPORTER: "otlp",
     OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: "http://c:4318",
     OTEL_SERVICE_NAME: "a",
   });
   assertEquals(findings.map(({ symptom }) => symptom), ["setting-unknown"]);
-  assertStringIncludes(findings[0]?.text ?? "", "OTEL_TRACES_EXPORTER is set");
+  assertStringIncludes(findings[0]?.text ?? "", "OTEL_EXPORTER_ZIPKIN_ENDPOINT is set");
   assertEquals(settings?.OTEL_SERVICE_NAME, "a");
 });
 
@@ -329,6 +330,14 @@ Deno.test("the doctor does not call off an export that the frontend makes in ano
   });
   assertEquals(findings.map(({ grade }) => grade), ["good"]);
   assertStringIncludes(findings[0]?.text ?? "", "has delivered 12 spans");
+});
+
+Deno.test("the doctor tells of workers that take no requests", () => {
+  const [found] = frontend({
+    health: { status: "no_workers", instances: [{ ...WORKER, state: "stuck" }], models: [] },
+  });
+  const heard = "has heard of no decode worker that takes requests, but of a decode worker (stuck)";
+  assertStringIncludes(found?.text ?? "", heard);
 });
 
 Deno.test("the doctor tells of spans that a worker lost", () => {
@@ -346,6 +355,12 @@ Deno.test("the doctor says nothing of a NATS server that nobody named and no wor
     busFindings(nats, answer, { namespace: "dynamo", frontendWorkers });
   assertEquals(ask(["other"]), []);
   assertEquals(ask(["i-1"]).map(({ subject }) => subject), ["nats", "clocks"]);
+});
+
+Deno.test("the doctor says that the standard's own switch is off", async () => {
+  const [found] = await exported({ ...exportTo(4318), OTEL_TRACES_EXPORTER: "none" });
+  assertEquals(found?.symptom, "export-off");
+  assertStringIncludes(found?.text ?? "", "OTEL_TRACES_EXPORTER is none");
 });
 
 Deno.test("the doctor names a certificate that cannot be read", async () => {

@@ -37,7 +37,7 @@ export function kvTransferParts(tree: TraceTree): HTMLElement[] {
     h("section", [
       h("h2", ["KV transfer"]),
       listTable(
-        ["", place("sent by", send), place("received by", receive)],
+        ["", place("sender", send), place("receiver", receive)],
         [
           row(
             "open for",
@@ -59,8 +59,9 @@ export function kvTransferParts(tree: TraceTree): HTMLElement[] {
 
 const MISSING = "–";
 
-function place(verb: string, node: SpanNode | null): string {
-  return `${verb} ${node?.span.service ?? "whom no span tells"}`;
+/** Which service an end was; an end that was killed told nothing. */
+function place(end: string, node: SpanNode | null): string {
+  return node === null ? `no ${end} told of it` : `${end} ${node.span.service}`;
 }
 
 function row(

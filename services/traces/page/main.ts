@@ -74,6 +74,8 @@ document.body.prepend(
   ]),
   main,
 );
+// Views that are drawn anew begin at their top; the chat knows its place.
+history.scrollRestoration = "manual";
 addEventListener("hashchange", () => {
   show();
   // The keyboard goes on from the new view, not from a link that is gone.

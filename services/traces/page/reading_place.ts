@@ -41,7 +41,7 @@ export class ReadingPlace {
 
   /** After another view was shown in between. */
   restore(): void {
-    scrollTo(0, this.#follows ? this.#endY() : this.#lastY);
+    scrollTo(0, this.#follows ? Math.max(this.#endY(), this.#lastY) : this.#lastY);
   }
 
   #onScroll(): void {

@@ -78,7 +78,7 @@ function traceParts(tree: TraceTree, { reload, signal }: TraceActions): HTMLElem
         },
       }),
     ]),
-    failureList(tree),
+    ...failureList(tree),
     ...tree.notes.map((note) => h("p.note", [note])),
     waterfall(tree, { isFillingIn: false }),
     ...tokenTimelines(tree),
@@ -91,10 +91,10 @@ function traceParts(tree: TraceTree, { reload, signal }: TraceActions): HTMLElem
   ];
 }
 
-/** What failed in it, and why; null where nothing did. */
-function failureList(tree: TraceTree): HTMLElement | null {
+/** What failed in it, and why. */
+function failureList(tree: TraceTree): HTMLElement[] {
   const texts = failures(tree);
-  return texts.length === 0 ? null : h("ul.notice", texts.map((text) => h("li", [text])));
+  return texts.length === 0 ? [] : [h("ul.notice", texts.map((text) => h("li", [text])))];
 }
 
 /** The steps of engines that the request was in; they link to it. */

@@ -20,6 +20,8 @@ export function idleInstance(record: Partial<InstanceRecord> = {}): InstanceReco
       usedBlocks: 0,
       totalBlocks: 1,
       queueLimit: 1,
+      maxSequences: 1,
+      maxBatchTokens: 8,
     },
     exporter: { exportedSpans: 0, droppedSpans: 0, failedBatches: 0, queuedSpans: 0 },
     ...record,

@@ -16,6 +16,8 @@ export interface FleetWorker {
   readonly totalBlocks: number;
   readonly blockTokens: number;
   readonly contextLength: number;
+  readonly maxSequences: number;
+  readonly maxBatchTokens: number;
 }
 
 export interface Fleet {
@@ -61,6 +63,16 @@ const MODEL_GAUGES = [
     "context_length",
     "Tokens that its first decode worker takes",
     ({ contextLength }) => contextLength,
+  ],
+  [
+    "max_num_seqs",
+    "Sequences in a step of its first decode worker",
+    ({ maxSequences }) => maxSequences,
+  ],
+  [
+    "max_num_batched_tokens",
+    "Rows in a step of its first decode worker",
+    ({ maxBatchTokens }) => maxBatchTokens,
   ],
 ] as const satisfies readonly (readonly [string, string, (worker: FleetWorker) => number])[];
 

@@ -206,6 +206,8 @@ Deno.test("observe shows workers and models that live, and none that has gone", 
     totalBlocks: 64,
     blockTokens: 16,
     contextLength: 2048,
+    maxSequences: 16,
+    maxBatchTokens: 256,
   };
   let workers = [worker, { ...worker, workerId: "d2", totalBlocks: 9 }];
   const exporter = new ExportStats();
@@ -222,6 +224,8 @@ Deno.test("observe shows workers and models that live, and none that has gone", 
   assertEquals(of("last_time_to_first_token_seconds", "d2"), undefined);
   assertEquals(page.get('dynamo_frontend_model_total_kv_blocks{model="m"}'), 64);
   assertEquals(page.get('dynamo_frontend_model_context_length{model="m"}'), 2048);
+  assertEquals(page.get('dynamo_frontend_model_max_num_seqs{model="m"}'), 16);
+  assertEquals(page.get('dynamo_frontend_model_max_num_batched_tokens{model="m"}'), 256);
   assertEquals(page.get('dynamo_frontend_model_migration_limit{model="m"}'), 2);
   workers = [];
   const names = [...(await samples(metrics)).keys()];

@@ -18,6 +18,8 @@ const DYNAMO: Readonly<Record<string, string>> = {
   dynamo_frontend_model_cancellation_total: "",
   dynamo_frontend_model_context_length: "",
   dynamo_frontend_model_kv_cache_block_size: "",
+  dynamo_frontend_model_max_num_batched_tokens: "",
+  dynamo_frontend_model_max_num_seqs: "",
   dynamo_frontend_model_migration_limit: "",
   dynamo_frontend_model_migration_total: "without `outcome`",
   dynamo_frontend_model_rejection_total: "",
@@ -43,7 +45,14 @@ const DYNAMO: Readonly<Record<string, string>> = {
   dynamo_component_request_duration_seconds: "",
   dynamo_component_requests_total: "",
   dynamo_component_total_blocks: "",
+  dynamo_component_gpu_cache_usage_percent: "",
+  dynamo_component_kv_cache_hit_rate: "",
+  dynamo_component_model_load_time_seconds: "",
+  dynamo_component_uptime_seconds: "",
+  dynamo_work_handler_enqueue_rejected_total: "",
+  dynamo_work_handler_queue_capacity: "",
   dynamo_work_handler_queue_depth: "",
+  dynamo_work_handler_time_to_first_response_seconds: "",
 };
 
 const UNITS = [

@@ -7,3 +7,4 @@ export * from "./request_meter.ts";
 export type { StagePhase } from "./stage_gauge.ts";
 export * from "./traces_metrics.ts";
 export * from "./worker_metrics.ts";
+export type { WorkerRequestMeter } from "./worker_request_meter.ts";

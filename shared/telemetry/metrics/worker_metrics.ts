@@ -1,10 +1,8 @@
 /** A worker's metrics: `dynamo_component_*` and `dynamo_work_handler_*`. */
 
-import { Counter, Gauge, Histogram } from "prom-client";
 import type { ExporterHealth } from "../telemetry.ts";
 import { observe } from "./exemplar.ts";
 import {
-  COUNT_BUCKETS,
   createRegistry,
   describeMetrics,
   type MetricDescription,
@@ -13,8 +11,13 @@ import {
   observedGauge,
   observeExporter,
   renderMetrics,
-  SECONDS_BUCKETS,
 } from "./registry.ts";
+import {
+  COMPONENT_PREFIX,
+  createWorkerInstruments,
+  WORK_HANDLER_PREFIX,
+} from "./worker_instruments.ts";
+import { WorkerRequestMeter } from "./worker_request_meter.ts";
 
 /** On every metric of the process, under Dynamo's label names. */
 export interface WorkerLabels {
@@ -61,22 +64,22 @@ export interface ObservedEngine {
   readonly backend: string;
   readonly adapter: string;
   readonly model: string;
+  readonly loadMs: number;
 }
 
 /** What is read at every scrape. */
 export interface ObservedWorker {
   readonly load: ObservedLoad;
+  /** Sequences that may wait. */
+  readonly queueLimit: number;
   /** Time that the step in progress has run; 0 between steps. */
   readonly stepRunningMs: number;
   readonly exporter: ExporterHealth;
 }
 
 export interface WorkerMetrics {
-  /**
-   * Counts a request; the returned function ends it with `success` or the code of its error, once.
-   * `traceId` of a trace that is exported becomes the exemplar.
-   */
-  requestStarted(): (outcome: string, traceId?: string) => void;
+  /** Counts a request. */
+  requestStarted(): WorkerRequestMeter;
   kvTransferred(transfer: ObservedTransfer): void;
   /** Comes before the first step. */
   engineOpened(engine: ObservedEngine): void;
@@ -89,9 +92,6 @@ export interface WorkerMetrics {
   describe(): readonly MetricDescription[];
 }
 
-const COMPONENT = "dynamo_component_";
-const OUTCOME = /^[a-z_]{1,40}$/;
-
 /** Metrics of one worker process. */
 export function createWorkerMetrics(labels: WorkerLabels): WorkerMetrics {
   const registry = createRegistry();
@@ -101,40 +101,45 @@ export function createWorkerMetrics(labels: WorkerLabels): WorkerMetrics {
     dynamo_endpoint: labels.endpoint,
     worker_id: labels.workerId,
   });
-  const instruments = createInstruments(registry);
+  const instruments = createWorkerInstruments(registry);
   let observed: (() => ObservedWorker) | null = null;
+  const prompts = { tokens: 0, cachedTokens: 0 };
   let backend = "";
   observeLoad(registry, () => observed?.().load);
   observedGauge(registry, {
-    name: `${COMPONENT}engine_step_running_seconds`,
+    name: `${COMPONENT_PREFIX}engine_step_running_seconds`,
     help: "Time that the engine step in progress has run, 0 between steps",
   }, () => (observed?.().stepRunningMs ?? 0) / 1000);
+  const gauges = [
+    [
+      `${COMPONENT_PREFIX}uptime_seconds`,
+      "Time since the process started",
+      () => performance.now() / 1000,
+    ],
+    [
+      `${COMPONENT_PREFIX}kv_cache_hit_rate`,
+      "Share of the prompts' tokens that came from the prefix cache, since the start, 0 to 1",
+      () => prompts.tokens === 0 ? 0 : prompts.cachedTokens / prompts.tokens,
+    ],
+    [
+      `${WORK_HANDLER_PREFIX}queue_capacity`,
+      "Sequences that may wait for the batch",
+      () => observed?.().queueLimit,
+    ],
+  ] as const;
+  for (const [name, help, read] of gauges) observedGauge(registry, { name, help }, read);
   observeExporter(registry, () => observed?.().exporter);
   return {
-    requestStarted() {
-      const startMs = performance.now();
-      let hasEnded = false;
-      instruments.requests.inc();
-      instruments.inflight.inc();
-      return (outcome, traceId) => {
-        if (hasEnded) return;
-        hasEnded = true;
-        instruments.inflight.dec();
-        observe(instruments.duration, {}, (performance.now() - startMs) / 1000, traceId);
-        if (outcome === "cancelled") instruments.cancellations.inc();
-        else if (outcome !== "success") {
-          instruments.errors.inc({ error_type: OUTCOME.test(outcome) ? outcome : "other" });
-        }
-      };
-    },
+    requestStarted: () => new WorkerRequestMeter(instruments, prompts),
     kvTransferred({ direction, bytes, durationMs, traceId }) {
       instruments.kvBytes.inc({ direction }, bytes);
       observe(instruments.kvSeconds, { direction }, durationMs / 1000, traceId);
     },
     engineOpened(engine) {
       backend = engine.backend;
-      const { adapter, model } = engine;
+      const { adapter, model, loadMs } = engine;
       instruments.engineInfo.set({ backend, adapter, model }, 1);
+      instruments.loadSeconds.set(loadMs / 1000);
     },
     stepDone({ startMs, endMs, deviceMs = endMs - startMs, prefillRows, decodeRows }, traces) {
       const { stepSeconds, stepRows } = instruments;
@@ -156,83 +161,24 @@ export function createWorkerMetrics(labels: WorkerLabels): WorkerMetrics {
 
 function observeLoad(registry: MetricsRegistry, read: () => ObservedLoad | undefined): void {
   const gauges = [
-    [`${COMPONENT}running_sequences`, "Sequences in the batch", "runningSequences"],
-    ["dynamo_work_handler_queue_depth", "Sequences that wait for the batch", "waitingSequences"],
-    [`${COMPONENT}pending_prompt_tokens`, "Prompt tokens not yet computed", "pendingPromptTokens"],
-    [`${COMPONENT}used_blocks`, "KV blocks in use", "usedBlocks"],
-    [`${COMPONENT}total_blocks`, "KV blocks that there are", "totalBlocks"],
+    [`${COMPONENT_PREFIX}running_sequences`, "Sequences in the batch", "runningSequences"],
+    [`${WORK_HANDLER_PREFIX}queue_depth`, "Sequences that wait for the batch", "waitingSequences"],
+    [
+      `${COMPONENT_PREFIX}pending_prompt_tokens`,
+      "Prompt tokens not yet computed",
+      "pendingPromptTokens",
+    ],
+    [`${COMPONENT_PREFIX}used_blocks`, "KV blocks in use", "usedBlocks"],
+    [`${COMPONENT_PREFIX}total_blocks`, "KV blocks that there are", "totalBlocks"],
   ] as const;
   for (const [name, help, key] of gauges) {
     observedGauge(registry, { name, help }, () => read()?.[key]);
   }
-}
-
-function createInstruments(registry: MetricsRegistry) {
-  const registers = [registry];
-  const traced = { enableExemplars: true as const, registers };
-  const seconds = { ...traced, buckets: [...SECONDS_BUCKETS] };
-  return {
-    requests: new Counter({
-      name: `${COMPONENT}requests_total`,
-      help: "Requests that arrived",
-      registers,
-    }),
-    errors: new Counter({
-      name: `${COMPONENT}errors_total`,
-      help: "Requests that ended with an error",
-      labelNames: ["error_type"],
-      registers,
-    }),
-    cancellations: new Counter({
-      name: `${COMPONENT}cancellation_total`,
-      help: "Requests that their caller cancelled",
-      registers,
-    }),
-    inflight: new Gauge({
-      name: `${COMPONENT}inflight_requests`,
-      help: "Requests that have not ended",
-      registers,
-    }),
-    duration: new Histogram({
-      ...seconds,
-      name: `${COMPONENT}request_duration_seconds`,
-      help: "Arrival to the last frame",
-    }),
-    kvBytes: new Counter({
-      name: `${COMPONENT}kv_transfer_bytes_total`,
-      help: "KV bytes moved",
-      labelNames: ["direction"],
-      registers,
-    }),
-    kvSeconds: new Histogram({
-      ...seconds,
-      name: `${COMPONENT}kv_transfer_seconds`,
-      help: "Time of one prompt's KV transfer",
-      labelNames: ["direction"] as const,
-    }),
-    stepSeconds: new Histogram({
-      ...seconds,
-      name: `${COMPONENT}engine_step_seconds`,
-      help: "Time of one engine step",
-    }),
-    engineInfo: new Gauge({
-      name: `${COMPONENT}engine_info`,
-      help: "1: what the worker computes on, and its model",
-      labelNames: ["backend", "adapter", "model"],
-      registers,
-    }),
-    computeSeconds: new Counter({
-      name: `${COMPONENT}engine_compute_seconds_total`,
-      help: "Time of the device, or of steps where the device tells none, by kind of rows",
-      labelNames: ["backend", "kind"],
-      registers,
-    }),
-    stepRows: new Histogram({
-      ...traced,
-      name: `${COMPONENT}engine_step_rows`,
-      help: "Rows of one kind in an engine step that has any",
-      labelNames: ["kind"] as const,
-      buckets: [...COUNT_BUCKETS],
-    }),
-  };
+  observedGauge(registry, {
+    name: `${COMPONENT_PREFIX}gpu_cache_usage_percent`,
+    help: "Share of the KV blocks that is in use, on any device, 0 to 1",
+  }, () => {
+    const { usedBlocks = 0, totalBlocks = 0 } = read() ?? {};
+    return totalBlocks === 0 ? 0 : usedBlocks / totalBlocks;
+  });
 }

@@ -25,6 +25,7 @@ export const FRONTEND_SPANS = {
     parents: ["root", "remote"],
     level: 1,
     description: "One API request, until the last byte of its body was written or given up",
+    histogram: "dynamo_frontend_request_duration_seconds",
     attributes: {
       ...REQUEST_IDS,
       ...OUTCOME,
@@ -91,6 +92,7 @@ export const FRONTEND_SPANS = {
     parents: ["http_request"],
     level: 1,
     description: "Validation, chat template and tokenisation",
+    histogram: "dynamo_frontend_stage_duration_seconds",
     attributes: {
       "prompt.tokens": { type: "int", unit: "tokens", description: "Tokens of the prompt" },
       "prompt.messages": { type: "int", description: "Chat messages" },
@@ -102,6 +104,7 @@ export const FRONTEND_SPANS = {
     parents: ["preprocess"],
     level: 2,
     description: "Rendering the chat template",
+    histogram: "dynamo_frontend_template_seconds",
     attributes: {
       "prompt.messages": { type: "int", description: "Chat messages" },
     },
@@ -112,6 +115,7 @@ export const FRONTEND_SPANS = {
     parents: ["preprocess"],
     level: 2,
     description: "Text to token ids",
+    histogram: "dynamo_frontend_tokenize_seconds",
     attributes: {
       "prompt.characters": { type: "int", description: "UTF-16 code units in" },
       "prompt.tokens": { type: "int", unit: "tokens", description: "Tokens out" },

@@ -67,8 +67,11 @@ export const KV_TRANSFER = {
   "kv.wire_ms": {
     type: "double",
     unit: "ms",
-    description: "Time of the transfer without waits for credit",
+    description:
+      "From the first part to the end without waits for credit; while a prompt of several " +
+      "chunks is sent, the later ones are computed in it",
   },
+  "kv.mb_per_s": { type: "double", unit: "MB/s", description: "Bytes by that time" },
 } as const satisfies AttributeSpecs;
 
 /** Allowed on every role; telemetry's own `fail` and `shutdown` set them. */

@@ -23,9 +23,10 @@ function spanSection(span: SpanSpec): string {
   const events = Object.entries(span.events ?? {}).map(([name, event]) =>
     `- event \`${name}\`${eventAttributes(event)}: ${event.description}\n`
   );
+  const feeds = span.histogram === undefined ? "" : ` Feeds \`${span.histogram}\`.`;
   return `## ${span.name}
 
-${span.description}. ${span.kind}, level ${span.level}, below ${parents}.
+${span.description}. ${span.kind}, level ${span.level}, below ${parents}.${feeds}
 
 ${attributeTable(span.attributes)}${events.length === 0 ? "" : `\n${events.join("")}`}`;
 }

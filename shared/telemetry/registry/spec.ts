@@ -39,6 +39,8 @@ export interface SpanSpec {
   readonly isFedBySiblings?: boolean;
   /** Other processes have spans below it, and export them there only when it was exported. */
   readonly isAwaited?: boolean;
+  /** The histogram that its duration goes into. */
+  readonly histogram?: string;
   readonly attributes: AttributeSpecs;
   readonly events?: Readonly<Record<string, EventSpec>>;
 }

@@ -18,6 +18,7 @@ export const STEP_SPANS = {
     parents: ["root"],
     level: 3,
     description: "One step of an instance's engine; its links lead to the requests in it",
+    histogram: "dynamo_component_engine_step_seconds",
     attributes: {
       component: { type: "string", description: "prefill or decode", isRequired: true },
       instance_id: { type: "string", description: "Instance that ran it", isRequired: true },

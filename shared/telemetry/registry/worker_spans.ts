@@ -43,6 +43,7 @@ export const WORKER_SPANS = {
     parents: ["route_request"],
     level: 1,
     description: "One request at a worker, from its arrival to its last frame",
+    histogram: "dynamo_component_request_duration_seconds",
     attributes: {
       ...REQUEST_IDS,
       ...OUTCOME,
@@ -124,6 +125,7 @@ export const WORKER_SPANS = {
     description: "Sending the prompt's KV blocks to the decode worker",
     isFedBySiblings: true,
     isAwaited: true,
+    histogram: "dynamo_component_kv_transfer_seconds",
     attributes: KV_TRANSFER,
   },
   kv_receive: {
@@ -134,6 +136,7 @@ export const WORKER_SPANS = {
     description:
       "Receiving KV blocks; below the receiver's handle_payload when the transfer failed, or when " +
       "the sender was lost before its spans had left",
+    histogram: "dynamo_component_kv_transfer_seconds",
     attributes: { ...REQUEST_IDS, ...KV_TRANSFER },
   },
   kv_wait: {
