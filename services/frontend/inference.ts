@@ -153,8 +153,11 @@ class InferenceRequest {
   /** A client that sends its body too slowly is given up like one that reads too slowly. */
   async #readBody(http: Request): Promise<RequestBody> {
     const { maxBodyBytes, requestTimeoutMs } = this.#deps.options;
-    const reason = new ApiError("deadline_exceeded", "Cannot read the request body in time");
-    const timer = setTimeout(() => this.#abort.abort(reason), requestTimeoutMs);
+    const giveUp = () =>
+      this.#abort.abort(
+        new ApiError("deadline_exceeded", "Cannot read the request body in time"),
+      );
+    const timer = setTimeout(giveUp, requestTimeoutMs);
     try {
       return await readJsonBody(http, { maxBytes: maxBodyBytes, signal: this.#abort.signal });
     } finally {

@@ -9,8 +9,8 @@ import type { FrontendOptions } from "./options.ts";
 import { serveFrontend } from "./server.ts";
 
 const CARD_TIMEOUT_MS = 15_000;
-/** Every worker is heard once a second. */
-const DISCOVERY_MS = 1_500;
+/** Workers answer the roll call at once. */
+const DISCOVERY_MS = 500;
 /** A connection that broke is back after two seconds, the next heartbeat comes within one more. */
 const WORKER_RETURN_MS = 5_000;
 

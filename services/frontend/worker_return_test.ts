@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert/mod.js";
 import { HandlerError } from "../../shared/bus/bus.ts";
+import { eventually } from "../../tests/kit/waits.ts";
 import { FrontendKit, readEvents, textOf } from "./testing/frontend_kit.ts";
 
 Deno.test("The only decode worker's short absence costs a request nothing", async () => {
@@ -68,6 +69,24 @@ Deno.test("A worker whose engine failed has the request again once it was starte
   kit.bus.instances.remove("d1");
   await kit.worker(worker);
   assertEquals(textOf(await events), "Hello");
+});
+
+Deno.test("A worker that comes back to leave is waited for on, until another one is ready", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello", options: { workerReturnMs: 30_000 } });
+  const worker = { role: "decode", instanceId: "d1" } as const;
+  await kit.worker(worker);
+  kit.bus.instances.remove("d1");
+  const waiting = kit.chat();
+  await eventually(() => kit.telemetry.of("worker_wait").length === 1);
+  await kit.worker({ ...worker, state: "draining" });
+  // By the next turn the request would have gone on.
+  await new Promise((turn) => setTimeout(turn));
+  assertEquals(kit.telemetry.of("worker_wait")[0]?.isEnded, false);
+  await kit.worker({ ...worker, instanceId: "d2" });
+  const answer = await waiting;
+  assertEquals((await answer.json()).choices?.[0].message.content, "Hello");
+  const [route] = kit.telemetry.of("route_request");
+  assertEquals(route?.attributes.worker_id, "d2");
 });
 
 Deno.test("A client that leaves while its worker is away is let go at once", async () => {

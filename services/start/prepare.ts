@@ -66,13 +66,29 @@ export async function prepare(machine: Machine, options: PrepareOptions): Promis
   const choosing = mayInstall ? findingNats.then(choose) : choose();
   const resolving = (mayInstall ? choosing : findingNats)
     .then(() => resolveModel(options.model, cache));
-  const [natsUrl, device, model] = await Promise.all([startingNats, choosing, resolving]);
+  const checking = Promise.all([resolving, choosing]).then(([model, device]) =>
+    checkModel(model, { device, settings, workerCount: options.workerCount })
+  );
+  const [natsUrl, device, model] = await Promise.all([startingNats, choosing, resolving, checking]);
+  return { natsUrl, device, model };
+}
+
+interface ModelUse {
+  readonly device: ChosenDevice;
+  readonly settings: Settings;
+  readonly workerCount: number;
+}
+
+/** Throws where the file is none that workers can use, or they do not fit in memory. */
+async function checkModel(
+  model: ResolvedModel,
+  { device, settings, workerCount }: ModelUse,
+): Promise<void> {
   await using file = await openGguf(model.path, { skipTextLists: true });
   checkMemory({
     modelBytes: modelBytes(file, kvCacheTokens(settings, file.shape.contextLength)),
     availableBytes: Deno.systemMemoryInfo().available,
-    workerCount: options.workerCount,
+    workerCount,
     isSoftware: device.isSoftware,
   });
-  return { natsUrl, device, model };
 }

@@ -1,22 +1,15 @@
 /** `deno task start`: prepares, runs the services until a signal, and leaves nothing behind. */
 
 import { givenServiceName, serviceLogDir, type Settings } from "../../shared/config/mod.ts";
+import { httpAddress, tracesAddress } from "./addresses.ts";
 import { showProgress } from "./download_progress.ts";
-import { type StartOptions, UsageError } from "./options.ts";
-import { choosePort, isPortFree } from "./ports.ts";
-import { deviceAdvice } from "./device.ts";
 import type { Machine } from "./machine.ts";
 import { planNatsServer, reachNats } from "./nats.ts";
+import { type StartOptions, UsageError } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import { ServiceGroup } from "./service_group.ts";
-import {
-  exportTo,
-  type PlannedService,
-  planServices,
-  planTraces,
-  type TracesAddress,
-  type TracesPlan,
-} from "./service_plan.ts";
+import { exportTo, planServices, planTraces, type TracesPlan } from "./service_plan.ts";
+import { type Running, summary, taskCommand } from "./summary.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Beyond a service's own drain time, for its last export. */
@@ -103,15 +96,6 @@ interface StartInput {
   readonly onTracesFailure: (message: string) => void;
 }
 
-interface Running {
-  /** As clients ask for it. */
-  readonly model: string;
-  readonly traces: TracesPlan | null;
-  readonly natsUrl: string;
-  readonly workers: readonly PlannedService[];
-  readonly frontend: PlannedService;
-}
-
 interface NatsStart {
   readonly program: string;
   readonly stop: AbortSignal;
@@ -157,56 +141,6 @@ async function startAll(group: ServiceGroup, input: StartInput): Promise<Running
   return { model, traces, natsUrl: prepared.natsUrl, workers, frontend };
 }
 
-/** Throws an Error when a port of the traces service cannot be had. */
-function tracesAddress(
-  settings: Settings,
-  frontend: TracesAddress["frontend"],
-): Omit<TracesAddress, "logDir"> {
-  const hostname = settings.DYN_TRACES_HOST;
-  const portOf = (name: "DYN_TRACES_OTLP_PORT" | "DYN_TRACES_QUERY_PORT") => {
-    const wanted = settings[name];
-    if (!isFree({ hostname, port: wanted }, "DYN_TRACES_HOST")) {
-      throw new Error(
-        `Cannot keep traces at ${hostname}:${wanted}: another program listens there; set ${name} ` +
-          "(0 takes a free one), or start with --no-traces",
-      );
-    }
-    return choosePort(hostname, wanted);
-  };
-  return {
-    hostname,
-    otlpPort: settings.TEMPO_QUERY_URL === "" ? portOf("DYN_TRACES_OTLP_PORT") : null,
-    queryPort: portOf("DYN_TRACES_QUERY_PORT"),
-    frontend,
-  };
-}
-
-function httpAddress(
-  options: StartOptions,
-  settings: Settings,
-): { hostname: string; port: number } {
-  const hostname = settings.DYN_HTTP_HOST;
-  const port = options.port ?? settings.DYN_HTTP_PORT;
-  if (isFree({ hostname, port }, "DYN_HTTP_HOST and --port")) {
-    return { hostname, port: choosePort(hostname, port) };
-  }
-  throw new Error(
-    `Cannot listen on ${hostname}:${port}: another program does; choose a port with --port, ` +
-      "--port 0 takes a free one",
-  );
-}
-
-/** Throws an Error that names `settings` where the address is not one of this machine. */
-function isFree(address: { hostname: string; port: number }, settings: string): boolean {
-  const { hostname, port } = address;
-  try {
-    return isPortFree(hostname, port);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : error;
-    throw new Error(`Cannot listen on ${hostname}:${port}: ${reason}; see ${settings}`);
-  }
-}
-
 /** nats-server's own log says little that a user needs, unless it is a warning. */
 function isNatsTrouble(line: string): boolean {
   return !/\[(INF|DBG|TRC)\]/.test(line);
@@ -239,56 +173,4 @@ function untilAborted(signal: AbortSignal): Promise<undefined> {
     if (signal.aborted) resolve(undefined);
     else signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });
-}
-
-interface SummaryInput {
-  readonly prepared: Prepared;
-  readonly startedAtMs: number;
-  readonly terminal: Terminal;
-  /** What runs a task, before its name. */
-  readonly task: string;
-  readonly hasLogs: boolean;
-}
-
-/** As whoever started this called it: with npx, no `deno` is on the path of another terminal. */
-function taskCommand(env: Readonly<Record<string, string>>): string {
-  const isNpx = env.npm_command === "exec";
-  return isNpx ? `npx -y deno@${Deno.version.deno} task` : "deno task";
-}
-
-function spansTo({ otlpUrl }: TracesPlan): string {
-  return otlpUrl === null ? "over the Tempo of TEMPO_QUERY_URL" : `OTLP at ${otlpUrl}`;
-}
-
-function summary(running: Running, input: SummaryInput): string[] {
-  const { device } = input.prepared;
-  const seconds = ((performance.now() - input.startedAtMs) / 1000).toFixed(1);
-  const { url } = running.frontend;
-  const body = JSON.stringify({
-    model: running.model,
-    messages: [{ role: "user", content: "Hello!" }],
-    stream: true,
-  });
-  return [
-    "",
-    input.terminal.emphasise(`Baton is ready after ${seconds} s: ${running.model} at ${url}/v1`),
-    `  nats       ${running.natsUrl}`,
-    ...running.workers.map((worker) =>
-      `  ${worker.name.padEnd(10)} ${worker.url}/health, /metrics`
-    ),
-    `  frontend   ${url}/health, /metrics, /openapi.json`,
-    ...(running.traces === null ? [] : [
-      `  traces     ${running.traces.url} (page, Tempo's API), ${spansTo(running.traces)}`,
-    ]),
-    `  device     ${device.backend}: ${device.description}`,
-    ...deviceAdvice(device).map((line) => `             ${line}`),
-    "",
-    `  curl -N ${url}/v1/chat/completions -H 'content-type: application/json' -d '${body}'`,
-    ...(input.hasLogs ? [`  ${input.task} trace last    draws the last request here`] : []),
-    ...(running.traces === null
-      ? []
-      : [`  ${running.traces.url}    chat, and the waterfall of every request, in a browser`]),
-    "",
-    "Ctrl-C stops it.",
-  ];
 }

@@ -1,5 +1,6 @@
 /** Finds a request's spans through Tempo's query API. */
 
+import { fetchFailure } from "../../shared/process/fetch_failure.ts";
 import { readOtlpJson } from "../../shared/trace_view/otlp_json.ts";
 import { REQUEST_SPAN_NAME } from "../../shared/trace_view/request_facts.ts";
 import type { ViewSpan } from "../../shared/trace_view/span.ts";
@@ -96,8 +97,7 @@ async function ask(path: string, { url, headers }: TempoAccess): Promise<Respons
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`Cannot ask Tempo at ${address}: ${reason}`);
+    throw new Error(`Cannot ask Tempo at ${address}: ${fetchFailure(error, TIMEOUT_MS)}`);
   }
 }
 

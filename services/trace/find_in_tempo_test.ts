@@ -111,6 +111,10 @@ Deno.test("findInTempo says what it did not find, or what Tempo answered instead
     const { message } = await assertRejects(() => traceFound("last", url), Error);
     assertStringIncludes(message, "it answered 302");
   });
-  const { message } = await assertRejects(() => traceFound("last", "http://127.0.0.1:1"), Error);
-  assertStringIncludes(message, "Cannot ask Tempo at http://127.0.0.1:1/api/search");
+  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  closed.close();
+  const url = `http://127.0.0.1:${closed.addr.port}`;
+  const { message } = await assertRejects(() => traceFound("last", url), Error);
+  assertStringIncludes(message, `Cannot ask Tempo at ${url}/api/search`);
+  assertStringIncludes(message, "Connection refused");
 });

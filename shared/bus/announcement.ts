@@ -1,22 +1,31 @@
-/** Publishes an instance's heartbeats until it stops. */
+/** Publishes an instance's heartbeats until it stops: by the clock, and for whoever calls the roll. */
 
-import type { InstanceRecord } from "../messages/mod.ts";
+import { heartbeatSubject, type InstanceRecord, rollCallSubject } from "../messages/mod.ts";
 import type { Departure } from "./instance_directory.ts";
-import type { Link } from "./link.ts";
+import type { Link, LinkSubscription } from "./link.ts";
 import { encodePayload } from "./payload.ts";
+
+export interface AnnouncementOptions {
+  readonly namespace: string;
+  readonly record: () => InstanceRecord;
+  readonly heartbeatMs: number;
+}
 
 export class Announcement {
   readonly #link: Link;
   readonly #subject: string;
   readonly #record: () => InstanceRecord;
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #rollCalls: LinkSubscription;
   readonly #removeListener: () => void;
   #isStopped = false;
 
-  constructor(link: Link, subject: string, record: () => InstanceRecord, heartbeatMs: number) {
+  constructor(link: Link, { namespace, record, heartbeatMs }: AnnouncementOptions) {
     this.#link = link;
-    this.#subject = subject;
+    this.#subject = heartbeatSubject(namespace);
     this.#record = record;
+    // First: who begins to listen between the two hears one of them.
+    this.#rollCalls = link.subscribe(rollCallSubject(namespace), () => this.publishNow());
     this.publishNow();
     this.#timer = setInterval(() => this.publishNow(), heartbeatMs);
     this.#removeListener = link.onReconnect(() => this.publishNow());
@@ -35,6 +44,7 @@ export class Announcement {
     if (this.#isStopped) return;
     this.#isStopped = true;
     clearInterval(this.#timer);
+    this.#rollCalls.stop();
     this.#removeListener();
     const departure: Departure = { instanceId: this.#record().instanceId, hasLeft: true };
     this.#link.publish(this.#subject, { kind: "departure", data: encodePayload(departure) });

@@ -209,10 +209,11 @@ export interface Bus extends AsyncDisposable {
   serve(role: Role, endpoint: Endpoint, instanceId: string, handler: CallHandler): () => void;
 
   /**
-   * Publishes `record()` at once, after every reconnection and at the heartbeat interval, until
-   * stopped; stopping takes the instance out of every directory at once.
+   * Publishes `record()` at once, after every reconnection, when a directory is opened anywhere in the
+   * namespace and at the heartbeat interval, until stopped; stopping takes the instance out of every directory at once.
    */
   announce(record: () => InstanceRecord): { publishNow(): void; stop(): void };
+  /** Knows a moment after its opening who is up: it calls the roll, then and after every reconnection. */
   directory(): InstanceDirectory;
 
   /** Tells every process of the namespace that listens; who is cut off then never learns of it. */

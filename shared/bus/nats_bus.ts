@@ -7,6 +7,7 @@ import {
   heartbeatSubject,
   type InstanceRecord,
   type Role,
+  rollCallSubject,
   subjectToken,
   type Topic,
   topicSubject,
@@ -139,12 +140,11 @@ class NatsBus implements Bus {
   }
 
   announce(record: () => InstanceRecord): { publishNow(): void; stop(): void } {
-    const announcement = new Announcement(
-      this.#link,
-      heartbeatSubject(this.namespace),
+    const announcement = new Announcement(this.#link, {
+      namespace: this.namespace,
       record,
-      this.#options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
-    );
+      heartbeatMs: this.#options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
+    });
     this.#announcements.add(announcement);
     return {
       publishNow: () => announcement.publishNow(),
@@ -163,6 +163,10 @@ class NatsBus implements Bus {
       heartbeatSubject(this.namespace),
       (message) => directory.receive(message.data),
     );
+    const callRoll = () =>
+      this.#link.publish(rollCallSubject(this.namespace), { kind: "roll_call" });
+    callRoll();
+    this.#link.onReconnect(callRoll);
     this.#ticker.add(() => directory.tick());
     this.#directory = directory;
     return directory;

@@ -42,6 +42,11 @@ export function topicSubject(namespace: string, topic: Topic): string {
   return `dyn.${namespace}.topic.${topic}`;
 }
 
+/** Where whoever has just begun to listen asks every worker of a namespace for a heartbeat at once. */
+export function rollCallSubject(namespace: string): string {
+  return `dyn.${namespace}.roll_call`;
+}
+
 /** Where every worker of a namespace publishes its heartbeats. */
 export function heartbeatSubject(namespace: string): string {
   return `dyn.${namespace}.heartbeat`;

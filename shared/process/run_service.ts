@@ -52,7 +52,8 @@ export async function runService(
     Deno.exit(0);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    writeToStderr(lastLine(`baton-${name}`, message, isJsonlWanted(env)));
+    const line = lastLine(`baton-${name}`, message, isJsonlWanted(env));
+    writeToStderr(new TextEncoder().encode(line));
     Deno.exit(error instanceof ConfigError ? 2 : 1);
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import { TokenizerError } from "./errors.ts";
+import { preTokenizerNamed } from "./pre_tokenizers.ts";
 import type { TokenizerData } from "./tokenizer_data.ts";
 
 type Metadata = ReadonlyMap<string, unknown>;
@@ -53,6 +54,7 @@ export function tokenizerDataFromGguf(metadata: Metadata): TokenizerData {
   }
   const isLlama = model === "llama";
   const pre = stringAt(metadata, "tokenizer.ggml.pre", "default");
+  if (!isLlama) preTokenizerNamed(pre);
   const tokens = arrayAt(metadata, "tokenizer.ggml.tokens", isString);
   const length = tokens.length;
   const types = metadata.has("tokenizer.ggml.token_type")

@@ -105,6 +105,14 @@ Deno.test("tokenizerDataFromGguf() names the key at fault", () => {
   }
 });
 
+Deno.test("tokenizerDataFromGguf() refuses a pre-tokenizer that no text could be split by", () => {
+  assertThrows(
+    () => tokenizerDataFromGguf(metadata({ ...GPT2, pre: "tekken" })),
+    TokenizerError,
+    'Cannot tokenize for the pre-tokenizer "tekken": supported are gpt-2, smollm',
+  );
+});
+
 Deno.test("chatTemplateFromGguf() gives the template's source, or nothing", () => {
   const source = "{{ messages }}";
   assertEquals(chatTemplateFromGguf(new Map([["tokenizer.chat_template", source]])), source);

@@ -88,7 +88,7 @@ function ofOperation(
 function selectivity(expression: FieldExpression | null): number {
   if (expression?.kind !== "binary") return expression === null ? 0 : 1;
   const { op, left, right } = expression;
-  if (op === "&&") return Math.max(selectivity(left), selectivity(right));
+  if (op === "&&") return selectivity(left) + selectivity(right);
   if (op === "||") return Math.min(selectivity(left), selectivity(right));
   if (op !== "=" || left.kind !== "attribute") return 1;
   return left.ref.scope === "intrinsic" && left.ref.name !== "trace:id" ? 2 : 3;

@@ -29,9 +29,7 @@ export function readModelShape(header: GgufHeader, path: string): ModelShape {
   if (readShape === undefined) {
     throw new ModelFileError(
       path,
-      `its architecture is "${architecture}", supported are ${
-        [...SHAPE_READERS.keys()].join(", ")
-      }`,
+      `its architecture is "${architecture}", supported: ${[...SHAPE_READERS.keys()].join(", ")}`,
     );
   }
   return readShape(header, path);

@@ -22,7 +22,7 @@ const u32 = (value: number): GgufValue => ({ type: "u32", value });
 const text = (value: string): GgufValue => ({ type: "string", value });
 
 const METADATA_CASES: { key: string; value: GgufValue | undefined; reason: string }[] = [
-  { key: "general.architecture", value: text("qwen2"), reason: '"qwen2", supported are llama' },
+  { key: "general.architecture", value: text("qwen2"), reason: '"qwen2", supported: llama' },
   { key: "general.architecture", value: undefined, reason: '"general.architecture" is missing' },
   { key: "general.architecture", value: u32(1), reason: "is 1, a string is needed" },
   { key: "split.count", value: u32(3), reason: "it is one of 3 parts" },

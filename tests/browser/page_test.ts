@@ -173,6 +173,16 @@ test("a trace shows both ends of its KV transfer, its tokens over time and its l
   for (const service of ["frontend:", "prefill:", "decode:"]) assertStringIncludes(logs, service);
 });
 
+test("a trace that is looked at before its request was made fills in by itself", async () => {
+  const traceId = "c4".repeat(16);
+  await using tab = await kit.open(`#/trace/${traceId}`);
+  const { page } = tab;
+  await page.getByText("No span of this trace is stored").waitFor();
+  await postChat(traceId, { max_tokens: 2 });
+  await page.locator(".waterfall .row", { hasText: "engine.decode" }).waitFor();
+  assertMatch(await page.title(), /^POST \/v1\/chat\/completions success 200 · Baton$/);
+});
+
 test("a trace names the requests that shared its steps", async () => {
   const ids = ["c1", "c2"].map((byte) => byte.repeat(16));
   await Promise.all(ids.map((traceId) => postChat(traceId, { max_tokens: 40, ignore_eos: true })));

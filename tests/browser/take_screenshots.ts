@@ -75,10 +75,12 @@ async function prepare(page: Page, name: string): Promise<void> {
   if (name === "chat") {
     await ask(page, QUESTION);
     await answered(page);
-    // Of a telephone the settings would take half.
-    if ((page.viewportSize()?.width ?? 0) < 640) await page.getByText("Sampling").click();
-    await page.locator(".question").evaluate((question) => question.scrollIntoView());
+    const isTelephone = (page.viewportSize()?.width ?? 0) < 640;
     await page.locator(".token").nth(8).hover();
+    // The settings would take half of it.
+    if (isTelephone) await page.getByText("Sampling").click();
+    await page.locator(isTelephone ? ".gaps" : ".question")
+      .evaluate((part) => part.scrollIntoView());
     return;
   }
   for (const part of LAST_PARTS[name] ?? []) {

@@ -16,6 +16,20 @@ Deno.test("directory() sees an announced instance at once, with its record as it
   assertEquals(directory.list("prefill"), []);
 });
 
+Deno.test("directory() knows at once who was there before it, and who is there after a reconnection", async () => {
+  await using server = await NatsServer.start();
+  await using worker = await connectTestBus(server, { heartbeatMs: 60_000 });
+  worker.announce(() => instanceRecord("w"));
+  await worker.ping();
+  await using watcher = await connectTestBus(server);
+  const directory = watcher.directory();
+  await directory.until((instances) => instances.length === 1);
+  await server.kill();
+  await directory.until((instances) => instances.length === 0);
+  await server.restart();
+  await directory.until((instances) => instances.length === 1);
+});
+
 Deno.test("directory() sees every heartbeat and what publishNow() sends between them", async () => {
   await using server = await NatsServer.start();
   await using watcher = await connectTestBus(server, { instanceTtlMs: 60_000 });

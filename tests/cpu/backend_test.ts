@@ -327,6 +327,12 @@ Deno.test("openCpuBackend() names a missing tensor and passes on a failed read",
   await assertRejects(() => open({ ...model, read }), Error, "disk gone");
 });
 
+Deno.test("a CPU backend starts with an empty cache, whatever it ran to get warm", async () => {
+  await using backend = await open(tinyModel());
+  const blocks = await backend.readBlocks([0, 1]);
+  assert(blocks.every((byte) => byte === 0), "KV was left behind");
+});
+
 Deno.test("a CPU backend that is closed refuses work", async () => {
   const backend = await open(tinyModel());
   await backend[Symbol.asyncDispose]();

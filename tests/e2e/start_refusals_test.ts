@@ -24,9 +24,8 @@ class Scene implements AsyncDisposable {
   }
 
   /** The only line that it prints beside what it is about to do. */
-  async refusal(model: string | null, env: Readonly<Record<string, string>> = {}): Promise<string> {
-    const args = ["--port", "0", "--no-traces", ...model === null ? [] : ["--model", model]];
-    const command = denoRun("services/start.ts", ...args);
+  async refusal(model: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
+    const command = denoRun("services/start.ts", "--port", "0", "--model", model, "--no-traces");
     const { code, output, errors } = await runProgram(command, {
       env: {
         // Nobody is there, and the preparation fails before that is sure.
@@ -38,7 +37,6 @@ class Scene implements AsyncDisposable {
       },
     });
     assertEquals([code, errors], [1, ""], output);
-    assertEquals(output.includes("secret"), false, output);
     const lines = output.trimEnd().split("\n")
       .filter((line) => !/^Connecting |^Fetching |^ {2}.*%$/.test(line));
     assertEquals(lines.length, 1, output);
@@ -123,13 +121,4 @@ Deno.test("start names the setting where the cache cannot be written", async () 
     /^Cannot .*; set DYN_CACHE_DIR to a folder that can be written$/,
   );
   assertEquals(await scene.left(), []);
-});
-
-Deno.test("start says that no server of NATS_URL answers, and shows no password", async () => {
-  await using scene = await Scene.create();
-  const env = { DYN_ENGINE: "simulated", NATS_URL: "nats://baton:secret@127.0.0.1:1" };
-  assertMatch(
-    await scene.refusal(null, env),
-    /^Cannot connect to NATS at 127\.0\.0\.1:1 within \d+ ms: .*; correct NATS_URL, or unset it/,
-  );
 });

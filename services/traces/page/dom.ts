@@ -68,6 +68,12 @@ export function redraw(element: HTMLElement, children: readonly Node[]): void {
     ?.focus({ preventScroll: true });
 }
 
+/** Names the tab after the heading of a view. */
+export function nameTab(view: HTMLElement): void {
+  const heading = view.querySelector("h1")?.textContent ?? "";
+  document.title = heading === "" ? "Baton" : `${heading} · Baton`;
+}
+
 /** A button that does one thing. */
 export function button(label: string, onClick: () => void): HTMLButtonElement {
   return h("button", [label], { attributes: { type: "button" }, on: { click: onClick } });

@@ -2,7 +2,7 @@
 
 import { ChatView } from "./chat.ts";
 import { compareView } from "./compare.ts";
-import { h, notice } from "./dom.ts";
+import { h, nameTab, notice } from "./dom.ts";
 import { requestsView } from "./requests.ts";
 import { systemView } from "./system.ts";
 import { themeButton } from "./theme.ts";
@@ -34,8 +34,7 @@ function show(): void {
     if (isCurrent) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const title = main.querySelector("h1")?.textContent ?? "";
-  document.title = title === "" ? "Baton" : `${title} · Baton`;
+  nameTab(view);
   if (view === chat.element) chat.restorePlace();
   else scrollTo(0, 0);
 }

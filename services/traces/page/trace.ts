@@ -9,11 +9,12 @@ import {
   requestTitle,
 } from "../../../shared/trace_view/request_facts.ts";
 import { failures } from "../../../shared/trace_view/span_facts.ts";
+import type { ViewSpan } from "../../../shared/trace_view/span.ts";
 import { traceHtml } from "../../../shared/trace_view/trace_html.ts";
 import { traceJson } from "../../../shared/trace_view/trace_json.ts";
 import { buildTree, type TraceTree } from "../../../shared/trace_view/trace_tree.ts";
 import { copyButton } from "./copy_button.ts";
-import { button, h, notice } from "./dom.ts";
+import { button, h, nameTab, notice, pause } from "./dom.ts";
 import { kvTransferParts } from "./kv_transfers.ts";
 import { neighbours } from "./neighbours.ts";
 import { requestCurl } from "./request_curl.ts";
@@ -23,27 +24,60 @@ import { traceLogs } from "./trace_logs.ts";
 import { fetchTrace } from "./trace_queries.ts";
 import { pathList, waterfall } from "./waterfall.ts";
 
+const POLL_MS = 1_000;
+/** Services export their spans up to seconds after their end. */
+const SETTLED_MS = 10_000;
+/** Looks at a trace that does not come, or does not end. */
+const MAX_LOOKS = 600;
+
+/** Drawn again whenever spans came, until all are there. */
 export function traceView(traceId: string, signal: AbortSignal): HTMLElement {
-  const heading = () => h("h1", ["Trace"]);
-  const content = h("div", [heading(), h("p.hint", ["Loading…"])]);
-  const load = async () => {
+  const content = h("div", [h("h1", ["Trace"]), h("p.hint", ["Loading…"])]);
+  let drawn = -1;
+  const draw = (spans: readonly ViewSpan[]) => {
+    drawn = spans.length;
+    content.replaceChildren(
+      ...(spans.length === 0
+        ? [
+          h("h1", ["Trace"]),
+          notice("No span of this trace is stored: it is too old, not sampled, or not here yet"),
+        ]
+        : traceParts(buildTree(spans), { reload, signal })),
+    );
+    nameTab(content);
+  };
+  const look = async () => {
     try {
       const spans = await fetchTrace(traceId, signal);
-      content.replaceChildren(
-        ...(spans.length === 0
-          ? [
-            heading(),
-            notice("No span of this trace is stored: it is too old, not sampled, or not here yet"),
-            button("Look again", () => void load()),
-          ]
-          : traceParts(buildTree(spans), { reload: load, signal })),
-      );
+      if (spans.length !== drawn) draw(spans);
+      return spans;
     } catch (error) {
-      if (!signal.aborted) content.replaceChildren(heading(), notice(error));
+      drawn = -1;
+      if (!signal.aborted) content.replaceChildren(h("h1", ["Trace"]), notice(error));
+      return [];
     }
   };
-  void load();
+  const reload = async () => {
+    drawn = -1;
+    await look();
+  };
+  const follow = async () => {
+    for (let looks = 0; looks < MAX_LOOKS && !signal.aborted; looks++) {
+      if (isSettled(await look())) return;
+      await pause(POLL_MS, signal);
+    }
+  };
+  void follow();
   return h("section.trace", [content]);
+}
+
+/** Whether the request has ended, and so long ago that its spans are all there. */
+function isSettled(spans: readonly ViewSpan[]): boolean {
+  const hasEnded = spans.some(({ name, parentSpanId }) =>
+    name === REQUEST_SPAN_NAME || parentSpanId === ""
+  );
+  const newestUs = Math.max(...spans.map(({ startUs, endUs }) => endUs ?? startUs));
+  return hasEnded && newestUs / 1000 < Date.now() - SETTLED_MS;
 }
 
 interface TraceActions {

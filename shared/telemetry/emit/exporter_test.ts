@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert/mod.js";
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
+import { eventually } from "../../../tests/kit/waits.ts";
 import { LineLogger, parseLogFilter } from "../log/mod.ts";
 import { ExportStats } from "./export_stats.ts";
 import { ReliableExporter, type RetryPolicy } from "./exporter.ts";
@@ -68,6 +69,14 @@ function createExporter(answers: Answer[], retry = RETRY) {
   return { exporter, send, live: stats, received, delivered, lines };
 }
 
+Deno.test("ReliableExporter never pauses longer than the longest pause", async () => {
+  const failures = Array<Answer>(14).fill(OFFLINE);
+  // Pauses that doubled without end would take 16 s.
+  const { send, live } = createExporter(failures, { firstMs: 1, longestMs: 2, giveUpMs: 8_000 });
+  assertEquals((await send(1)).code, ExportResultCode.SUCCESS);
+  assertEquals([live.failedBatches, live.droppedSpans], [14, 0]);
+});
+
 Deno.test("ReliableExporter delivers a batch and counts it", async () => {
   const { send, live, received, delivered, lines } = createExporter([]);
   assertEquals((await send(3)).code, ExportResultCode.SUCCESS);
@@ -128,7 +137,7 @@ Deno.test("ReliableExporter gives up a batch that is too old", async () => {
 Deno.test("ReliableExporter draining makes the waiting attempt at once", async () => {
   const { exporter, send, live, received } = createExporter([OFFLINE], NEVER);
   const sent = send(1);
-  while (live.failedBatches === 0) await new Promise((resolve) => setTimeout(resolve));
+  await eventually(() => live.failedBatches > 0);
   exporter.drain();
   await sent;
   assertEquals(received, [1]);

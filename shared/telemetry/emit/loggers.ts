@@ -8,12 +8,12 @@
  */
 
 import {
+  type ByteSink,
   LineBatch,
   LineLogger,
   LOG_FILE_MAX_BYTES,
   LogFile,
   type LogOutput,
-  type LogSink,
   parseLogFilter,
   writeToStderr,
 } from "../log/mod.ts";
@@ -58,7 +58,7 @@ interface Destination {
   readonly flush: () => void;
 }
 
-function destination(sink: LogSink, line: LogOutput["line"]): Destination {
+function destination(sink: ByteSink, line: LogOutput["line"]): Destination {
   const batch = new LineBatch(sink);
   return {
     urgent: { line, sink: (text) => batch.write(text) },

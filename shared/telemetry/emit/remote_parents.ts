@@ -52,16 +52,18 @@ export class RemoteParents {
     return true;
   }
 
-  /** Other processes exported these spans. */
-  exported(spanIds: readonly string[]): void {
+  /** Other processes exported these spans. Returns whether something had waited for them. */
+  exported(spanIds: readonly string[]): boolean {
     for (const id of spanIds) this.#exportedIds.add(id);
     for (const oldest of this.#exportedIds) {
       if (this.#exportedIds.size <= MAX_EXPORTED_IDS) break;
       this.#exportedIds.delete(oldest);
     }
+    const before = this.#waiting.size;
     for (const waiting of this.#waiting) {
       if (!waiting.spans.some((span) => this.#isMissing(span))) this.#end(waiting);
     }
+    return this.#waiting.size < before;
   }
 
   /** The span as it may leave now: below its parent if that was exported, else below the stand-in. */

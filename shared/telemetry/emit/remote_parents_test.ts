@@ -41,9 +41,9 @@ Deno.test("RemoteParents lets spans go below their parent once that was exported
   const { parents, left } = createParents(LONG_MS);
   const span = remoteChild(parents);
   assertEquals(parents.takes([span]), true);
-  parents.exported(["4".repeat(16)]);
+  assertEquals(parents.exported(["4".repeat(16)]), false);
   assertEquals(left, []);
-  parents.exported([REMOTE.spanId]);
+  assertEquals(parents.exported([REMOTE.spanId]), true);
   assertEquals(left.map(placeOf), [[REMOTE.spanId, []]]);
 });
 

@@ -51,13 +51,13 @@ export interface SpanQueue {
 export class RequestSpans {
   readonly #queue: SpanQueue;
   readonly #groups = new Map<string, SpanGroup>();
-  readonly parents: RemoteParents;
+  readonly #parents: RemoteParents;
   #heldSpans = 0;
   #isShutDown = false;
 
   constructor(queue: SpanQueue) {
     this.#queue = queue;
-    this.parents = new RemoteParents(queue.parentWaitMs, (spans) => this.#leave(spans));
+    this.#parents = new RemoteParents(queue.parentWaitMs, (spans) => this.#leave(spans));
   }
 
   get isExporting(): boolean {
@@ -96,7 +96,7 @@ export class RequestSpans {
   ended(group: SpanGroup, span: ReadableSpan, standIn?: SpanReference): void {
     const { processor, unsampled } = this.#queue;
     if (processor === null) return;
-    if (standIn !== undefined) this.parents.standIn(span, standIn);
+    if (standIn !== undefined) this.#parents.standIn(span, standIn);
     if (unsampled !== null && !isSampled(span) && unsampled.takes(group, span)) return;
     this.#hold(group, span);
   }
@@ -110,15 +110,26 @@ export class RequestSpans {
     if (isFull) this.#letGo(group);
   }
 
+  /** Other processes exported these spans; what waited for them has waited long enough. */
+  parentsExported(spanIds: readonly string[]): void {
+    // The exporter itself tells of what fails.
+    if (this.#parents.exported(spanIds)) this.flush().catch(() => {});
+  }
+
   /** Sends what may leave now. */
   async flush(): Promise<void> {
     await this.#queue.processor?.forceFlush();
   }
 
+  /** Resolves when nothing waits for a parent in another process. */
+  parentsKnown(): Promise<void> {
+    return this.#parents.none();
+  }
+
   async shutdown(): Promise<void> {
     for (const group of this.#groups.values()) this.#letGo(group);
     this.#queue.unsampled?.expire(Infinity);
-    this.parents.endAll();
+    this.#parents.endAll();
     this.#isShutDown = true;
     await this.#queue.processor?.shutdown();
   }
@@ -141,13 +152,13 @@ export class RequestSpans {
     stats.queuedSpans += spans.length;
     // Near the bound a place in the tree is given up before a span is.
     const hasRoom = stats.queuedSpans <= queueSize / 2;
-    if (!hasRoom || !this.parents.takes(spans)) this.#leave(spans);
+    if (!hasRoom || !this.#parents.takes(spans)) this.#leave(spans);
   }
 
   #leave(spans: readonly ReadableSpan[]): void {
     const { processor, stats } = this.#queue;
     for (const span of spans) {
-      const settled = this.parents.settled(span);
+      const settled = this.#parents.settled(span);
       if (isSampled(span)) processor?.onEnd(settled);
       else {
         stats.keptSpans += 1;

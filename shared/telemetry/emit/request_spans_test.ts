@@ -132,7 +132,7 @@ Deno.test("RequestSpans lets a request wait as a whole for a parent in another p
   start("handle_payload", group).end();
   requests.close(group);
   assertEquals([left(), stats.queuedSpans], [[], 2]);
-  requests.parents.exported([REMOTE.spanId]);
+  requests.parentsExported([REMOTE.spanId]);
   assertEquals([left(), stats.queuedSpans], [["kv.receive", "handle_payload"], 2]);
 });
 

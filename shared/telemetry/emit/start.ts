@@ -1,7 +1,7 @@
 /** Starts telemetry for one process: provider, queue, exporter and loggers behind `Telemetry`. */
 
 import { ROOT_CONTEXT, type SpanContext, TraceFlags } from "@opentelemetry/api";
-import { BatchSpanProcessor, type ReadableSpan, TracerProvider } from "@opentelemetry/sdk-trace";
+import { type ReadableSpan, TracerProvider } from "@opentelemetry/sdk-trace";
 import { deadline } from "@std/async/deadline.js";
 import { delay } from "@std/async/delay.js";
 import type { LineLogger } from "../log/mod.ts";
@@ -28,12 +28,12 @@ import type {
 } from "../telemetry.ts";
 import { openSpan } from "./active_span.ts";
 import { AttributeGuard } from "./attribute_guard.ts";
+import { createBatches, createDelivery } from "./delivery.ts";
 import { ExportStats } from "./export_stats.ts";
-import { ReliableExporter, type ReliableExporterOptions } from "./exporter.ts";
+import type { ReliableExporter } from "./exporter.ts";
 import { KeepPolicy } from "./keep_policy.ts";
 import { createLoggers } from "./loggers.ts";
 import { OpenSpans } from "./open_spans.ts";
-import { createOtlpExporter } from "./otlp_exporter.ts";
 import { createPassThroughTracer } from "./pass_through_tracer.ts";
 import { RequestSpans } from "./request_spans.ts";
 import { processFields, ProcessResource } from "./resource.ts";
@@ -44,8 +44,6 @@ import { ForwardedTraceState } from "./trace_state.ts";
 import { UnsampledSpans } from "./unsampled_spans.ts";
 
 const SCOPE_NAME = "baton";
-/** The reliable exporter ends every export by itself; the batch processor's own limit stays away. */
-const NO_LIMIT_MS = 2 ** 31 - 1;
 /** How often spans that wait for the word to keep them are looked at. */
 const EXPIRY_MS = 1000;
 /** A process of the same system says what it thinks of a request some milliseconds after its end. */
@@ -56,7 +54,6 @@ const PARENT_WORD_MS = 3000;
 const AWAITED: ReadonlySet<string> = new Set(
   Object.values(SPANS).filter(({ isAwaited }) => isAwaited === true).map(({ name }) => name),
 );
-const RETRY = { firstMs: 1000, longestMs: 30_000 };
 
 /**
  * Starts telemetry for this process. Throws a SyntaxError for a log filter that does not parse; after
@@ -189,7 +186,7 @@ class ProcessTelemetry implements Telemetry {
   }
 
   parentsExported(spanIds: readonly string[]): void {
-    this.#runtime.requests.parents.exported(spanIds);
+    this.#runtime.requests.parentsExported(spanIds);
   }
 
   onParentsExported(listener: (spanIds: readonly string[]) => void): void {
@@ -198,7 +195,7 @@ class ProcessTelemetry implements Telemetry {
 
   async lastWords(): Promise<void> {
     const { requests } = this.#runtime;
-    const left = Promise.all([requests.flush(), requests.parents.none()]);
+    const left = Promise.all([requests.flush(), requests.parentsKnown()]);
     await Promise.all([
       deadline(left, LAST_WORDS_MS).catch(() => {}),
       this.exporter.heldSpans > 0 ? delay(LAST_WORDS_MS) : null,
@@ -286,28 +283,6 @@ function expireRegularly(unsampled: UnsampledSpans): () => void {
   const timer = setInterval(() => unsampled.expire(performance.now()), EXPIRY_MS);
   Deno.unrefTimer(timer);
   return () => clearInterval(timer);
-}
-
-function createDelivery(
-  options: TelemetryOptions,
-  own: Pick<ReliableExporterOptions, "stats" | "log" | "onDelivered">,
-): ReliableExporter {
-  return new ReliableExporter({
-    ...own,
-    exporter: createOtlpExporter(options),
-    tracesUrl: options.tracesUrl,
-    retry: { ...RETRY, giveUpMs: options.batchTimeoutMs },
-  });
-}
-
-function createBatches(options: TelemetryOptions, exporter: ReliableExporter): BatchSpanProcessor {
-  return new BatchSpanProcessor({
-    exporter,
-    maxQueueSize: options.queueSize,
-    maxExportBatchSize: options.batchSize,
-    scheduledDelayMillis: options.scheduleDelayMs,
-    exportTimeoutMillis: NO_LIMIT_MS,
-  });
 }
 
 function sdkLimits(limits: SpanLimits) {

@@ -39,6 +39,23 @@ Deno.test("keep() before any span of the request is remembered", () => {
   assertEquals(unsampled.takes(request("r1"), span("a")), false);
 });
 
+Deno.test("a span of a request that has ended already is let go after the time too", () => {
+  const { unsampled, stats } = create({ waitMs: 1000 });
+  unsampled.takes(request("r1", 0), span("late"));
+  assertEquals(stats.heldSpans, 1);
+  unsampled.expire(performance.now() + 1001);
+  assertEquals([stats.heldSpans, stats.expiredSpans], [0, 1]);
+});
+
+Deno.test("of very many requests that are kept, those are forgotten that were told of least lately", () => {
+  const { unsampled } = create();
+  for (let at = 0; at < 10_000; at++) unsampled.keep(`r${at}`);
+  unsampled.keep("r0");
+  unsampled.keep("one more");
+  assertEquals(unsampled.takes(request("r0"), span("a")), false);
+  assertEquals(unsampled.takes(request("r1"), span("b")), true);
+});
+
 Deno.test("a request that goes on here is never too old, however long it takes", () => {
   const { unsampled, stats } = create({ waitMs: 0 });
   unsampled.takes(request("r1"), span("a"));

@@ -6,7 +6,7 @@ function create() {
   const writes: string[] = [];
   const { promise: next, resolve } = Promise.withResolvers<void>();
   const batch = new LineBatch((lines) => {
-    writes.push(lines);
+    writes.push(new TextDecoder().decode(lines));
     resolve();
   });
   return { batch, writes, next };
@@ -38,6 +38,19 @@ Deno.test("LineBatch does not wait when it is full", () => {
   batch.add(line);
   batch.add(line);
   assertEquals(writes, [line + line]);
+});
+
+Deno.test("LineBatch gives the bytes of every line, longer than its buffer too, in their order", () => {
+  const { batch, writes } = create();
+  const lines = [
+    "grüße 你好 🙂\n",
+    `${"你".repeat(70_000)}\n`,
+    "\ud800\n",
+    `${"x".repeat(50_000)}\n`,
+  ];
+  for (const line of lines) batch.add(line);
+  batch.flush();
+  assertEquals(writes.join(""), lines.join("").replace("\ud800", "\ufffd"));
 });
 
 Deno.test("LineBatch writes what waits when the process ends", async () => {

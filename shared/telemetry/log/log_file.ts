@@ -8,7 +8,6 @@
  */
 
 import { dirname, extname } from "@std/path/mod.js";
-import { LineEncoder } from "./line_encoder.ts";
 
 export const LOG_FILE_MAX_BYTES = 16 * 1024 * 1024;
 /** Readable by the user alone: a log tells who asked what and when. */
@@ -23,7 +22,6 @@ export interface LogFileOptions {
 export class LogFile {
   readonly #path: string;
   readonly #options: LogFileOptions;
-  readonly #encoder = new LineEncoder();
   #file: Deno.FsFile | null = null;
   #sizeBytes = 0;
   #hasFailed = false;
@@ -34,16 +32,15 @@ export class LogFile {
     this.#options = options;
   }
 
-  /** Appends one or more whole lines, with their line feeds. Never throws. */
-  write(lines: string): void {
-    const bytes = this.#encoder.encode(lines);
+  /** Appends one or more whole lines as UTF-8, with their line feeds. Never throws. */
+  write(lines: Uint8Array): void {
     try {
       let file = this.#file;
-      if (file === null || this.#sizeBytes + bytes.length > this.#options.maxBytes) {
-        file = this.#open(bytes.length);
+      if (file === null || this.#sizeBytes + lines.length > this.#options.maxBytes) {
+        file = this.#open(lines.length);
       }
-      for (let rest = bytes; rest.length > 0;) rest = rest.subarray(file.writeSync(rest));
-      this.#sizeBytes += bytes.length;
+      for (let rest = lines; rest.length > 0;) rest = rest.subarray(file.writeSync(rest));
+      this.#sizeBytes += lines.length;
     } catch (error) {
       if (this.#hasFailed) return;
       this.#hasFailed = true;

@@ -11,6 +11,10 @@ async function inFolder(run: (folder: string) => Promise<void> | void): Promise<
   }
 }
 
+function encoded(line: string): Uint8Array {
+  return new TextEncoder().encode(line);
+}
+
 const noFailure = (reason: string) => {
   throw new Error(reason);
 };
@@ -19,8 +23,8 @@ Deno.test("LogFile appends lines in a folder that it makes, readable by the user
   await inFolder(async (folder) => {
     const path = join(folder, "deep", "prefill.jsonl");
     const file = new LogFile(path, { maxBytes: 100, onFailure: noFailure });
-    file.write("one\n");
-    file.write("two\n");
+    file.write(encoded("one\n"));
+    file.write(encoded("two\n"));
     assertEquals(await Deno.readTextFile(path), "one\ntwo\n");
     if (Deno.build.os !== "windows") assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
   });
@@ -30,7 +34,7 @@ Deno.test("LogFile keeps one older file and never more than twice its size", asy
   await inFolder(async (folder) => {
     const path = join(folder, "prefill.jsonl");
     const file = new LogFile(path, { maxBytes: 100, onFailure: noFailure });
-    for (let number = 0; number < 100; number++) file.write(`line ${number}\n`);
+    for (let number = 0; number < 100; number++) file.write(encoded(`line ${number}\n`));
     const entries = await Array.fromAsync(Deno.readDir(folder));
     const names = entries.map(({ name }) => name).sort();
     assertEquals(names, ["prefill.1.jsonl", "prefill.jsonl"]);
@@ -49,10 +53,10 @@ Deno.test("LogFile keeps one older file and never more than twice its size", asy
 Deno.test("LogFile goes on with the file of an earlier process", async () => {
   await inFolder(async (folder) => {
     const path = join(folder, "prefill.jsonl");
-    new LogFile(path, { maxBytes: 20, onFailure: noFailure }).write("from before\n");
+    new LogFile(path, { maxBytes: 20, onFailure: noFailure }).write(encoded("from before\n"));
     const file = new LogFile(path, { maxBytes: 20, onFailure: noFailure });
-    file.write("more\n");
-    file.write("too much\n");
+    file.write(encoded("more\n"));
+    file.write(encoded("too much\n"));
     assertEquals(await Deno.readTextFile(join(folder, "prefill.1.jsonl")), "from before\nmore\n");
     assertEquals(await Deno.readTextFile(path), "too much\n");
   });
@@ -67,8 +71,8 @@ Deno.test("LogFile that cannot be written says so once and loses lines", async (
       maxBytes: 100,
       onFailure: (reason) => reasons.push(reason),
     });
-    file.write("one\n");
-    file.write("two\n");
+    file.write(encoded("one\n"));
+    file.write(encoded("two\n"));
     assertEquals(reasons.length, 1);
   });
 });

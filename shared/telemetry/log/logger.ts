@@ -7,7 +7,6 @@
 
 import type { LogFields, Logger } from "../telemetry.ts";
 import { epochMs } from "../../clock/epoch_clock.ts";
-import { LineEncoder } from "./line_encoder.ts";
 import { LEVEL_RANK, type LogFilter, type LogLevel } from "./filter.ts";
 import {
   formatLine,
@@ -36,13 +35,10 @@ export interface LoggerOptions {
   readonly ids?: LogIds;
 }
 
-const encoder = new LineEncoder();
-
 /** Writes lines to stderr. */
-export function writeToStderr(lines: string): void {
-  let bytes = encoder.encode(lines);
+export function writeToStderr(lines: Uint8Array): void {
   try {
-    while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));
+    for (let rest = lines; rest.length > 0;) rest = rest.subarray(Deno.stderr.writeSync(rest));
   } catch {
     // stderr is closed: there is nowhere left to say so.
   }

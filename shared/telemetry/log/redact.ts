@@ -22,9 +22,12 @@ const knownHarmless = new Set<string>();
 const MAX_KNOWN = 1000;
 const MAX_KNOWN_LENGTH = 128;
 
+/** The id of an answer: every request has another, and no key looks like it. */
+const ANSWER_ID = /^(?:chat)?cmpl-[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
+
 /** The text with every secret in it replaced. */
 export function redactText(text: string): string {
-  if (!mayHoldSecret(text) || knownHarmless.has(text)) return text;
+  if (!mayHoldSecret(text) || ANSWER_ID.test(text) || knownHarmless.has(text)) return text;
   const shown = hideEverySecret(text);
   if (shown === text && text.length <= MAX_KNOWN_LENGTH) {
     if (knownHarmless.size === MAX_KNOWN) knownHarmless.clear();
@@ -33,9 +36,16 @@ export function redactText(text: string): string {
   return shown;
 }
 
+/** Escapes of JSON: what follows begins a word, though a letter stands before it. */
+const ESCAPE = /\\(?:[nrt]|u[0-9a-fA-F]{4})(?=[^\s\\])/g;
+/** No character: stands between an escape and its word while the text is looked at. */
+const MARK = "\uffff";
+
 /** The same without the fast look. */
 export function hideEverySecret(text: string): string {
-  return hideAssignments(hideTold(hideShapes(text)));
+  const marked = text.includes(MARK) ? text : text.replace(ESCAPE, `$&${MARK}`);
+  const shown = hideAssignments(hideTold(hideShapes(marked)));
+  return marked === text ? shown : shown.replaceAll(MARK, "");
 }
 
 /** The value to show under `key`: strings, and strings inside of lists and objects, without secrets. */

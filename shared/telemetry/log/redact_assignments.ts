@@ -15,7 +15,8 @@ const NAMED =
 /** What languages put before the quote of a text or around a value: `b'…'`, `Some("…")`, `["…"]`. */
 const WRAPPING = /(?:[A-Za-z_]\w{0,30}\(|[bBuUrR]{1,2}|\[)(?=\\{0,8}["'`])|\[/y;
 const OPENING_QUOTE = /(?:\\{0,8})(?:"""|'''|["'`])/y;
-const BARE_VALUE = /[^\s"'`,;&<>)}\]\\]{1,4096}/y;
+/** Not the sign behind it that belongs to a sentence. */
+const BARE_VALUE = /[^\s"'`,;&<>)}\]\\]{0,4095}[^\s"'`,;&<>)}\]\\:.]/y;
 /** `|` or `>-` and the line below, as YAML has it. */
 const BLOCK = /[|>][+-]?[ \t]{0,2}(?:\r?\n|\\{1,8}n)[ \t]{1,40}/y;
 const BLOCK_VALUE = /[^\r\n"'`\\]{1,4096}/y;

@@ -25,6 +25,7 @@ const PLACES: Readonly<Record<string, Wrapper>> = {
   alone: (text) => text,
   "in a sentence": (text) => `Cannot go on with ${text} here, giving up`,
   "in JSON": (text) => JSON.stringify({ message: text, status: 401 }),
+  "on a line of JSON": (text) => JSON.stringify({ message: `Cannot go on:\n${text}\tgiving up` }),
   "in JSON in JSON": (text) => JSON.stringify({ body: JSON.stringify({ message: text }) }),
 };
 const IN_A_QUERY: Wrapper = (text) => `https://example.org/v1?next=${text}&limit=3`;
@@ -63,8 +64,14 @@ for (const [place, wrap] of Object.entries(PLACES)) {
   });
 }
 
-Deno.test("redactText hides every token of the corpus in a query", () => {
-  for (const template of SECRETS.get("tokens") ?? []) assertHidden(template, IN_A_QUERY);
+const IN_ANOTHER_ADDRESS: Wrapper = (text) =>
+  `https://example.org/login?next=%2Fv1%3Fafter%3D${text}%26limit%3D3`;
+
+Deno.test("redactText hides every token of the corpus in a query, also in one inside of another", () => {
+  for (const template of SECRETS.get("tokens") ?? []) {
+    assertHidden(template, IN_A_QUERY);
+    assertHidden(template, IN_ANOTHER_ADDRESS);
+  }
 });
 
 Deno.test("redactText keeps JSON valid around what it hides", () => {

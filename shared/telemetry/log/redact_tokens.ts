@@ -1,6 +1,6 @@
 /**
- * What keys and tokens look like, by who issues them. Each begins where a word does; lengths are
- * bounded below by what the issuer issues.
+ * What keys and tokens look like, by who issues them. Each begins where a word does, or behind
+ * the escape of a sign in an address; lengths are bounded below by what the issuer issues.
  */
 
 const CLOUDS: readonly string[] = [
@@ -134,7 +134,7 @@ const OTHERS: readonly string[] = [
 
 /** Any of them, in a text. */
 export const TOKEN: RegExp = new RegExp(
-  `(?<![A-Za-z0-9])(?:${
+  `(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2}))(?:${
     [...CLOUDS, ...CODE_HOSTS, ...MODEL_HOSTS, ...OBSERVERS, ...OTHERS].join("|")
   })`,
   "g",

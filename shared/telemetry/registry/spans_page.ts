@@ -15,7 +15,23 @@ on every span of its kind that ends without an error.
 export function spansPage(): string {
   const sections = Object.values(SPANS).map(spanSection);
   const anyRole = `## On any span\n\n${attributeTable(ANY_ROLE)}`;
-  return [HEAD, ...sections, anyRole].join("\n");
+  return [HEAD, treeSection(), ...sections, anyRole].join("\n");
+}
+
+/** Every span below every parent that it may have. */
+function treeSection(): string {
+  const roles: Readonly<Record<string, SpanSpec>> = SPANS;
+  const below = (isChild: (parent: string) => boolean, indent: string): string[] =>
+    Object.entries(roles).filter(([, { parents }]) => parents.some(isChild)).flatMap(
+      ([role, { name, level }]) => [
+        `${indent}${name}${level === 1 ? "" : ` (${level})`}`,
+        ...below((parent) => parent === role, `${indent}  `),
+      ],
+    );
+  const lines = below((parent) => parent === "root" || parent === "remote", "");
+  return `## Tree\n\nIn brackets the level, where it is not 1.\n\n\`\`\`text\n${
+    lines.join("\n")
+  }\n\`\`\`\n`;
 }
 
 function spanSection(span: SpanSpec): string {
