@@ -133,8 +133,11 @@ export class EventStream {
     const isFirst = this.#span === null;
     record.tokens(texts.length, arrivedAtMs);
     let events = "";
-    for (const [index, text] of texts.entries()) {
-      if (text !== "" || (isFirst && index === 0)) events += sseData(chunks.text(text));
+    // The first token is told also where it has no text yet.
+    let isTold = isFirst;
+    for (const text of texts) {
+      if (text !== "" || isTold) events += sseData(chunks.text(text));
+      isTold = false;
     }
     if (events !== "") this.#write(events);
     if (isFirst) this.#began(arrivedAtMs);

@@ -67,7 +67,7 @@ export function createQueryApi(options: QueryApiOptions): Hono {
   addTagRoutes(app, options);
   app.notFound((c) => c.text("404 page not found", 404));
   app.onError((error, c) => {
-    if (error instanceof ParameterError || error.name === "SeriesLimitError") {
+    if (error instanceof ParameterError || error.name === "QueryLimitError") {
       return c.text(error.message, 400);
     }
     if (error instanceof QueryError) return c.text(`invalid TraceQL query: ${error.message}`, 400);

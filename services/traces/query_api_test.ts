@@ -4,6 +4,7 @@ import { readSpans } from "../../shared/otlp/mod.ts";
 import { QueryTimeoutError, StoreError, type TraceStore } from "../../shared/trace_store/mod.ts";
 import { BASE_NS, Random, randomTrace } from "../../shared/trace_store/testing/random_traces.ts";
 import type { ObservedQuery } from "../../shared/telemetry/metrics/mod.ts";
+import { QueryLimitError } from "../../shared/traceql/mod.ts";
 import { createQueryApi } from "./query_api.ts";
 import { openStore } from "./testing/open_store.ts";
 
@@ -140,6 +141,7 @@ Deno.test("tags and their values can be limited to a scope and to matching spans
 Deno.test("failures of the store are told with their own status", async () => {
   const cases: [Error, number][] = [
     [new QueryTimeoutError("the query took longer than 30 s"), 504],
+    [new QueryLimitError("Cannot match a text of 1000000 characters"), 400],
     [new StoreError("corrupt", "Cannot read the trace database"), 503],
     [new Error("surprise"), 500],
   ];

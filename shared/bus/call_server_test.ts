@@ -70,6 +70,17 @@ Deno.test("CallServer ends a failed call with the code of its error", async () =
   }
 });
 
+Deno.test({
+  name: "CallServer forgets the deadline of a call that has ended",
+  sanitizeOps: true,
+  fn: async () => {
+    const { link, request } = startServer(async () => {});
+    request({ timeoutMs: 3_600_000, data: encodePayload(null) });
+    await settled();
+    assertEquals(link.takeKinds(), ["end 0"]);
+  },
+});
+
 Deno.test("CallServer refuses a payload that is not msgpack before the handler runs", async () => {
   const { handler, calls } = endless();
   const { link, request } = startServer(handler);

@@ -34,7 +34,10 @@ export class Inbox {
   }
 
   #deliver(message: IncomingMessage): void {
-    const [id = "", purpose = ""] = message.subject.slice(this.#prefix.length + 1).split(".");
-    this.#listeners.get(id)?.(message, purpose);
+    const { subject } = message;
+    const begin = this.#prefix.length + 1;
+    const dot = subject.indexOf(".", begin);
+    const id = dot === -1 ? subject.slice(begin) : subject.slice(begin, dot);
+    this.#listeners.get(id)?.(message, dot === -1 ? "" : subject.slice(dot + 1));
   }
 }

@@ -22,8 +22,8 @@ export function encodePayload(value: unknown): Uint8Array {
 export function decodePayload(data: Uint8Array): unknown {
   if (data.byteLength === 0) return undefined;
   try {
-    checkElementCounts(data);
-    return DECODER.decode(data.slice());
+    const hasBytes = checkElementCounts(data);
+    return DECODER.decode(hasBytes ? data.slice() : data);
   } catch (error) {
     throw new TypeError("Cannot decode the payload: it is not msgpack", { cause: error });
   }

@@ -4,61 +4,59 @@
  * so a payload that owes more elements than it has bytes left is refused before it is decoded.
  */
 
-/** Bytes of a value's type and number, or of its type and length field, for types 0xc0 to 0xdf. */
+/** Of types 0xc0 to 0xdf: bytes of the value's type and number, or of its type and length field. */
 const HEAD_BYTES = [
   ...[1, 1, 1, 1, 2, 3, 5, 3, 4, 6, 5, 9, 2, 3, 5, 9],
   ...[2, 3, 5, 9, 3, 4, 6, 10, 18, 2, 3, 5, 3, 5, 3, 5],
 ];
+/** Of the same types: bytes of the length field, behind the type. */
+const LENGTH_BYTES = [
+  ...[0, 0, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0],
+  ...[0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4],
+];
+const FIRST_TYPE = 0xc0;
+const ARRAY_16 = 0xdc;
+const MAP_16 = 0xde;
 
-interface Head {
-  /** Bytes of the value without its elements. */
-  readonly bytes: number;
-  /** Values that follow and belong to it. */
-  readonly elements: number;
-}
-
-/** Throws a RangeError when the payload declares more than it holds. */
-export function checkElementCounts(data: Uint8Array): void {
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+/**
+ * Throws a RangeError when the payload declares more than it holds. Returns whether it has byte strings
+ * or extensions, which the decoder does not copy. Runs for every token: it allocates nothing.
+ */
+export function checkElementCounts(data: Uint8Array): boolean {
+  let hasBytes = false;
   let owed = 1;
-  for (let at = 0; owed > 0;) {
-    if (owed > data.byteLength - at) {
-      throw new RangeError(`${owed} values are owed and ${data.byteLength - at} bytes are left`);
+  for (let at = 0; owed > 0; owed--) {
+    if (owed > data.length - at) {
+      throw new RangeError(`${owed} values are owed and ${data.length - at} bytes are left`);
     }
-    const { bytes, elements } = readHead(view, at);
-    at += bytes;
-    owed += elements - 1;
+    const type = data[at] ?? 0;
+    if (type < 0x80 || type >= 0xe0) {
+      at += 1;
+    } else if (type < 0xa0) {
+      at += 1;
+      owed += (type < 0x90 ? 2 : 1) * (type & 0x0f);
+    } else if (type < FIRST_TYPE) {
+      at += 1 + (type & 0x1f);
+    } else {
+      const length = readLength(data, at + 1, LENGTH_BYTES[type - FIRST_TYPE] ?? 0);
+      at += HEAD_BYTES[type - FIRST_TYPE] ?? 1;
+      if (type >= ARRAY_16) owed += type >= MAP_16 ? 2 * length : length;
+      else at += length;
+      hasBytes ||= isBytes(type);
+    }
   }
+  return hasBytes;
 }
 
-function readHead(view: DataView, at: number): Head {
-  const type = view.getUint8(at);
-  if (type < 0x80 || type >= 0xe0) return { bytes: 1, elements: 0 };
-  if (type < 0x90) return { bytes: 1, elements: 2 * (type & 0x0f) };
-  if (type < 0xa0) return { bytes: 1, elements: type & 0x0f };
-  if (type < 0xc0) return { bytes: 1 + (type & 0x1f), elements: 0 };
-  const bytes = HEAD_BYTES[type - 0xc0] ?? 1;
-  switch (type) {
-    case 0xc4: // bin 8
-    case 0xc7: // ext 8
-    case 0xd9: // str 8
-      return { bytes: bytes + view.getUint8(at + 1), elements: 0 };
-    case 0xc5: // bin 16
-    case 0xc8: // ext 16
-    case 0xda: // str 16
-      return { bytes: bytes + view.getUint16(at + 1), elements: 0 };
-    case 0xc6: // bin 32
-    case 0xc9: // ext 32
-    case 0xdb: // str 32
-      return { bytes: bytes + view.getUint32(at + 1), elements: 0 };
-    case 0xdc:
-      return { bytes, elements: view.getUint16(at + 1) };
-    case 0xdd:
-      return { bytes, elements: view.getUint32(at + 1) };
-    case 0xde:
-      return { bytes, elements: 2 * view.getUint16(at + 1) };
-    case 0xdf:
-      return { bytes, elements: 2 * view.getUint32(at + 1) };
-  }
-  return { bytes, elements: 0 };
+/** Big-endian; 0 for a field of no bytes. */
+function readLength(data: Uint8Array, from: number, bytes: number): number {
+  if (from + bytes > data.length) throw new RangeError("a length is cut off");
+  let length = 0;
+  for (let at = from; at < from + bytes; at++) length = length * 256 + (data[at] ?? 0);
+  return length;
+}
+
+/** bin 8 to ext 32, fixext 1 to 16. */
+function isBytes(type: number): boolean {
+  return (type >= 0xc4 && type <= 0xc9) || (type >= 0xd4 && type <= 0xd8);
 }

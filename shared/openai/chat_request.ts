@@ -1,14 +1,10 @@
-/**
- * `POST /v1/chat/completions` requests.
- *
- * Text only. `developer` messages go to the template as `system`; a message's `name` goes to the
- * template as it is, since some templates print it; text parts are joined by a line break.
- */
+/** `POST /v1/chat/completions` requests. */
 
 import { z } from "zod";
+import { type ChatMessage, messageSchema, readMessages } from "./chat_messages.ts";
 import {
   BOOKKEEPING_FIELDS,
-  limitMetadata,
+  limitEntries,
   SAMPLING_FIELDS,
   type SamplingSettings,
   samplingSettings,
@@ -22,20 +18,6 @@ import {
   type UnsupportedParameters,
 } from "./validation.ts";
 
-const textPart = z.strictObject({
-  type: z.literal("text", "only text parts are supported"),
-  text: z.string(),
-});
-
-const messageSchema = z.looseObject({
-  role: z.enum(
-    ["system", "developer", "user", "assistant"],
-    "the roles system, developer, user and assistant are supported",
-  ),
-  content: z.union([z.string(), z.array(textPart).min(1)], "it must be text or text parts"),
-  name: z.string().optional(),
-});
-
 export const chatRequestSchema = z.looseObject({
   ...SAMPLING_FIELDS,
   ...BOOKKEEPING_FIELDS,
@@ -44,7 +26,6 @@ export const chatRequestSchema = z.looseObject({
 });
 
 const KNOWN = new Set(Object.keys(chatRequestSchema.shape));
-const KNOWN_IN_MESSAGE = new Set(Object.keys(messageSchema.shape));
 
 function isTextFormat(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return value === null;
@@ -74,21 +55,6 @@ const UNSUPPORTED: UnsupportedParameters = {
   web_search_options: onlyValues(),
 };
 
-/** What clients send back of an earlier answer. */
-const UNSUPPORTED_IN_MESSAGE: UnsupportedParameters = {
-  refusal: onlyValues(),
-  annotations: onlyEmpty,
-  audio: onlyValues(),
-  tool_calls: onlyEmpty,
-  function_call: onlyValues(),
-};
-
-export interface ChatMessage {
-  readonly role: "system" | "user" | "assistant";
-  readonly content: string;
-  readonly name?: string;
-}
-
 export interface ChatRequest extends SamplingSettings {
   readonly kind: "chat";
   readonly model: string;
@@ -97,31 +63,23 @@ export interface ChatRequest extends SamplingSettings {
   readonly maxTokens?: number;
 }
 
+const settingsSchema = chatRequestSchema.omit({ messages: true });
+const messagesSchema = z.object({
+  messages: z.array(z.unknown()).min(1, "there must be at least one message"),
+});
+
 /** Reads a request body. Throws an ApiError that names the parameter at fault. */
 export function parseChatRequest(body: Readonly<Record<string, unknown>>): ChatRequest {
   refuseUnsupported(body, { known: KNOWN, unsupported: UNSUPPORTED });
-  limitMetadata(body);
-  const request = parseBody(chatRequestSchema, body);
+  limitEntries(body);
+  const request = parseBody(settingsSchema, body);
+  const { messages } = parseBody(messagesSchema, body);
   const maxTokens = request.max_completion_tokens ?? request.max_tokens ?? undefined;
   return {
     kind: "chat",
     model: request.model,
-    messages: request.messages.map(toChatMessage),
+    messages: readMessages(messages),
     ...(maxTokens === undefined ? {} : { maxTokens }),
     ...samplingSettings(request),
-  };
-}
-
-function toChatMessage(message: z.infer<typeof messageSchema>, index: number): ChatMessage {
-  refuseUnsupported(message, {
-    known: KNOWN_IN_MESSAGE,
-    unsupported: UNSUPPORTED_IN_MESSAGE,
-    path: `messages.${index}`,
-  });
-  const { role, content, name } = message;
-  return {
-    role: role === "developer" ? "system" : role,
-    content: typeof content === "string" ? content : content.map((part) => part.text).join("\n"),
-    ...(name === undefined ? {} : { name }),
   };
 }

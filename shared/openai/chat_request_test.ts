@@ -144,6 +144,46 @@ Deno.test("parseChatRequest() refuses unknown keys by name, inherited names incl
   });
 });
 
+Deno.test("parseChatRequest() names unknown keys of options and parts, and takes cache breakpoints", () => {
+  assertEquals(refusal({ stream: true, stream_options: { include_usge: true } }), {
+    code: "unknown_parameter",
+    param: "stream_options.include_usge",
+  });
+  const part = { type: "text", text: "Hi", prompt_cache_breakpoint: { mode: "explicit" } };
+  const { messages } = parseChatRequest({
+    model: "m",
+    messages: [{ role: "user", content: [part] }],
+  });
+  assertEquals(messages, [{ role: "user", content: "Hi" }]);
+  assertEquals(refusal({ messages: [{ role: "user", content: [{ ...part, txt: "" }] }] }), {
+    code: "unknown_parameter",
+    param: "messages.0.content.0.txt",
+  });
+});
+
+/** A value that fails the test when somebody looks into it. */
+function untouched(): unknown {
+  const fail = () => {
+    throw new Error("it was looked at");
+  };
+  return new Proxy({}, { get: fail, has: fail, ownKeys: fail });
+}
+
+Deno.test("parseChatRequest() looks at messages, parts and stops up to the first problem", () => {
+  assertEquals(refusal({ messages: [7, untouched()] }), {
+    code: "invalid_value",
+    param: "messages.0",
+  });
+  assertEquals(refusal({ messages: [{ role: "user", content: [8, untouched()] }] }), {
+    code: "invalid_value",
+    param: "messages.0.content.0",
+  });
+  assertEquals(refusal({ stop: Array.from({ length: 5 }, untouched) }), {
+    code: "invalid_value",
+    param: "stop",
+  });
+});
+
 Deno.test("parseChatRequest() refuses tool calls inside a message by their path", () => {
   assertEquals(
     refusal({ messages: [{ role: "assistant", content: "a", tool_calls: [{ id: "1" }] }] }),

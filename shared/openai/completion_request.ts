@@ -4,7 +4,7 @@ import { z } from "zod";
 import { ApiError } from "./errors.ts";
 import {
   BOOKKEEPING_FIELDS,
-  limitMetadata,
+  limitEntries,
   SAMPLING_FIELDS,
   type SamplingSettings,
   samplingSettings,
@@ -20,14 +20,15 @@ import {
 /** OpenAI's default of `max_tokens` here. */
 const DEFAULT_MAX_TOKENS = 16;
 
-const tokenIds = z.array(z.int().min(0)).min(1, "there must be at least one token");
+const tokenId = z.int().min(0);
+const tokenIds = z.array(tokenId).min(1, "there must be at least one token");
 
 export const completionRequestSchema = z.looseObject({
   ...SAMPLING_FIELDS,
   ...BOOKKEEPING_FIELDS,
   prompt: z.union([
     z.string(),
-    z.array(z.string()).length(1),
+    z.array(z.string()).length(1, "there must be one prompt"),
     tokenIds,
     z.array(tokenIds).length(1),
   ], "it must be text or token ids of one prompt"),
@@ -49,35 +50,46 @@ export interface CompletionRequest extends SamplingSettings {
   readonly maxTokens: number;
 }
 
+const settingsSchema = completionRequestSchema.omit({ prompt: true });
+const promptSchema = completionRequestSchema.pick({ prompt: true });
+
 /** Reads a request body. Throws an ApiError that names the parameter at fault. */
 export function parseCompletionRequest(
   body: Readonly<Record<string, unknown>>,
 ): CompletionRequest {
   refuseUnsupported(body, { known: KNOWN, unsupported: UNSUPPORTED });
-  limitMetadata(body);
-  refuseBatch(body.prompt);
-  const request = parseBody(completionRequestSchema, body);
+  limitEntries(body);
+  const request = parseBody(settingsSchema, body);
   return {
     kind: "completion",
     model: request.model,
-    prompt: onePrompt(request.prompt),
+    prompt: readPrompt(body),
     maxTokens: request.max_tokens ?? DEFAULT_MAX_TOKENS,
     ...samplingSettings(request),
   };
 }
 
-function refuseBatch(prompt: unknown): void {
-  if (!Array.isArray(prompt) || prompt.length < 2 || typeof prompt[0] === "number") return;
-  throw new ApiError("invalid_value", "Cannot use prompt: one prompt a request is supported", {
-    param: "prompt",
-  });
+/** Token ids one by one up to the first problem: a schema would look for every problem of millions. */
+function readPrompt(body: Readonly<Record<string, unknown>>): string | readonly number[] {
+  const { prompt } = body;
+  if (!Array.isArray(prompt) || prompt.length === 0) {
+    return String(parseBody(promptSchema, body).prompt);
+  }
+  const [first]: unknown[] = prompt;
+  if (prompt.length > 1 && typeof first !== "number") {
+    throw new ApiError("invalid_value", "Cannot use prompt: one prompt a request is supported", {
+      param: "prompt",
+    });
+  }
+  if (typeof first === "string") return first;
+  return Array.isArray(first) ? readIds(first, "prompt.0") : readIds(prompt, "prompt");
 }
 
-function onePrompt(
-  prompt: string | readonly (string | number | readonly number[])[],
-): string | readonly number[] {
-  if (typeof prompt === "string") return prompt;
-  const [first] = prompt;
-  if (typeof first === "string" || Array.isArray(first)) return first;
-  return prompt as readonly number[];
+function readIds(ids: readonly unknown[], path: string): readonly number[] {
+  if (ids.length === 0) parseBody(tokenIds, ids, path);
+  return ids.map((id, index) => isTokenId(id) ? id : parseBody(tokenId, id, `${path}.${index}`));
+}
+
+function isTokenId(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

@@ -34,6 +34,21 @@ Deno.test("parseCompletionRequest() refuses several prompts and wrong ids by pat
   }
 });
 
+Deno.test("parseCompletionRequest() looks at token ids up to the first problem", () => {
+  for (const nest of [(ids: unknown[]) => ids, (ids: unknown[]) => [ids]]) {
+    const ids = Object.defineProperty([5, -1, 6], 2, {
+      get() {
+        throw new Error("it was looked at");
+      },
+    });
+    const prompt = nest(ids);
+    const error = assertThrows(() => parseCompletionRequest({ model: "m", prompt }), ApiError);
+    assertEquals(error.param, prompt === ids ? "prompt.1" : "prompt.0.1");
+  }
+  const error = assertThrows(() => parseCompletionRequest({ model: "m", prompt: [[]] }), ApiError);
+  assertEquals([error.code, error.param], ["invalid_value", "prompt.0"]);
+});
+
 Deno.test("parseCompletionRequest() accepts echo false and an empty suffix, refuses the rest", () => {
   parseCompletionRequest({ model: "m", prompt: "a", echo: false, suffix: null, best_of: 1, n: 1 });
   for (const extra of [{ echo: true }, { suffix: "x" }, { logprobs: 0 }, { best_of: 3 }]) {

@@ -1,4 +1,5 @@
 /** The OpenAI API: requests, answers, streams, errors. Pure: no I/O, no HTTP library. */
+export type { ChatMessage } from "./chat_messages.ts";
 export * from "./chat_request.ts";
 export * from "./completion_request.ts";
 export * from "./error_schema.ts";

@@ -2,14 +2,16 @@
 
 import { z } from "zod";
 import { ApiError } from "./errors.ts";
-import { onlyEmpty, onlyValues, type UnsupportedParameters } from "./validation.ts";
-
-/** OpenAI takes at most this many stop strings. */
-const MAX_STOP_STRINGS = 4;
+import {
+  onlyEmpty,
+  onlyValues,
+  refuseUnsupported,
+  type UnsupportedParameters,
+} from "./validation.ts";
 
 const stopString = z.string().min(1, "a stop string must not be empty");
 
-export const streamOptionsSchema = z.strictObject({
+const streamOptionsSchema = z.object({
   include_usage: z.boolean().nullish(),
   include_obfuscation: z.literal(false, "obfuscation is not supported").nullish(),
 });
@@ -23,7 +25,7 @@ export const SAMPLING_FIELDS = {
   top_p: z.number().min(0).max(1).nullish(),
   top_k: z.int().min(0).nullish().describe("Vendor extension: keep the k likeliest tokens; 0 all"),
   seed: z.int().nullish(),
-  stop: z.union([stopString, z.array(stopString).max(MAX_STOP_STRINGS)]).nullish(),
+  stop: z.union([stopString, z.array(stopString)]).nullish(),
   ignore_eos: z.boolean().nullish().describe("Vendor extension: generate to max_tokens"),
 } as const;
 
@@ -33,23 +35,34 @@ export const BOOKKEEPING_FIELDS = {
   metadata: z.record(z.string(), z.string()).nullish(),
   safety_identifier: z.string().nullish(),
   prompt_cache_key: z.string().nullish(),
-  prompt_cache_options: z.looseObject({}).nullish(),
+  prompt_cache_options: z.object({}).nullish(),
   prompt_cache_retention: z.string().nullish(),
 } as const;
 
-/** OpenAI's limit; a schema would look at every entry before it counts them. */
-const MAX_METADATA = 16;
+/** OpenAI's limits. */
+const MAX_ENTRIES = { metadata: 16, stop: 4 } as const;
+const KNOWN_IN_STREAM_OPTIONS = new Set(Object.keys(streamOptionsSchema.shape));
 
-/** Throws an ApiError when there are more than OpenAI takes. */
-export function limitMetadata({ metadata }: Readonly<Record<string, unknown>>): void {
-  if (typeof metadata !== "object" || metadata === null) return;
-  const count = Object.keys(metadata).length;
-  if (count <= MAX_METADATA) return;
-  throw new ApiError(
-    "invalid_value",
-    `Cannot use metadata: it has ${count} entries, at most ${MAX_METADATA} are allowed`,
-    { param: "metadata" },
-  );
+/**
+ * Throws an ApiError where a list or object of a body has more entries than it can have: a schema would
+ * look at every one before it counts them.
+ */
+export function limitEntries(body: Readonly<Record<string, unknown>>): void {
+  for (const [param, most] of Object.entries(MAX_ENTRIES)) {
+    const value = body[param];
+    if (typeof value !== "object" || value === null) continue;
+    const count = Array.isArray(value) ? value.length : Object.keys(value).length;
+    if (count <= most) continue;
+    const problem = `it has ${count} entries, at most ${most} are allowed`;
+    throw new ApiError("invalid_value", `Cannot use ${param}: ${problem}`, { param });
+  }
+  const options = body.stream_options;
+  if (typeof options !== "object" || options === null) return;
+  refuseUnsupported(options as Readonly<Record<string, unknown>>, {
+    known: KNOWN_IN_STREAM_OPTIONS,
+    unsupported: {},
+    path: "stream_options",
+  });
 }
 
 /** Unsupported in both endpoints. */

@@ -55,16 +55,22 @@ export function refuseUnsupported(
   }
 }
 
-/** Parses `body`; the first problem becomes an ApiError with the parameter's exact path. */
-export function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
-  const result = schema.safeParse(body, { reportInput: true });
+/**
+ * Parses `value`, the body or what stands at `path` in it; the first problem becomes an ApiError with
+ * the parameter's exact path.
+ */
+export function parseBody<S extends z.ZodType>(schema: S, value: unknown, path = ""): z.output<S> {
+  const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
-  throw issueError(result.error.issues[0]);
+  throw issueError(result.error.issues[0], path === "" ? [] : [path]);
 }
 
-function issueError(issue: z.core.$ZodIssue | undefined): ApiError {
+function issueError(
+  issue: z.core.$ZodIssue | undefined,
+  prefix: readonly PropertyKey[],
+): ApiError {
   if (issue === undefined) return new ApiError("invalid_value", "Cannot read the request");
-  const deepest = deepestIssue(issue, []);
+  const deepest = deepestIssue(issue, prefix);
   const param = deepest.path.map(String).join(".");
   const isMissing = deepest.issue.input === undefined && param !== "";
   if (isMissing) {

@@ -37,10 +37,10 @@ export interface ServerSpanOptions<R extends SpanRole> extends SpanOptions<R> {
 
 export interface RootSpanOptions<R extends SpanRole> extends SpanOptions<R> {
   /**
-   * Detail level of the span and its children where a sampled request asked for them: they are then
-   * sampled too. The process's own level and sampler count when left out.
+   * Requests that asked for the span, and the detail level of it and its children: it is exported when
+   * one of them is. The process's own level and sampler count when left out.
    */
-  readonly askedForLevel?: number;
+  readonly asked?: { readonly by: readonly ActiveSpan[]; readonly level: number };
 }
 
 export interface SpanReference {
@@ -54,6 +54,8 @@ export interface ActiveSpan<R extends SpanRole = SpanRole> extends SpanReference
   readonly isSampled: boolean;
   /** It goes to the collector: sampled, or kept all the same, which is known when it has ended. */
   readonly isExported: boolean;
+  /** It is not sampled, and what it and its request made is held until they are kept or let go. */
+  readonly mayBeKept: boolean;
   /** Detail level of its request, 0 to 3. */
   readonly level: number;
   /** `traceparent`, `tracestate` and baggage that make a remote span a child of this one, and the ids. */

@@ -72,6 +72,16 @@ Deno.test("SpanWriter.write() stores a request that is sent again once", async (
   });
 });
 
+Deno.test("a span that came in two requests, with others each time, is read once", async () => {
+  await withFolder((path) => {
+    using writer = openWriter(path);
+    const spans = traces(40).find(({ length }) => length > 2)!;
+    writer.write([encodeSpans(spans.slice(0, 2))]);
+    writer.write([encodeSpans(spans.slice(1))]);
+    assertEquals(storedSpanIds(path, [spans]), spanIds([spans]));
+  });
+});
+
 Deno.test("SpanWriter.write() rejects spans that cannot be filed and keeps the others", async () => {
   await withFolder((path) => {
     using writer = openWriter(path);

@@ -3,6 +3,11 @@ export class QueryError extends Error {
   override name = "QueryError";
 }
 
+/** A query is right, and asks for more work than is done for one. */
+export class QueryLimitError extends Error {
+  override name = "QueryLimitError";
+}
+
 /** The position of an offset, as editors count: from 1. */
 export function lineAndColumn(source: string, offset: number): { line: number; column: number } {
   const before = source.slice(0, offset).split("\n");

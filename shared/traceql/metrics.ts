@@ -1,6 +1,7 @@
 /** Counts and measures matching spans in the steps of a window, by the attributes of `by()`. */
 
 import type { AttributeRef, MetricsStage } from "./ast.ts";
+import { QueryLimitError } from "./errors.ts";
 import type { Lookup } from "./field_value.ts";
 import { compareLabels } from "./label_order.ts";
 import { log2Bucket, log2Quantile } from "./log2_histogram.ts";
@@ -60,11 +61,6 @@ const MAX_SERIES = 1000;
 /** Values of all series: more would take all memory of the service and of the browser. */
 const MAX_VALUES = 1_000_000;
 
-/** A query gives more series, or more values, than are answered. */
-export class SeriesLimitError extends Error {
-  override name = "SeriesLimitError";
-}
-
 export class MetricsAccumulator {
   readonly #options: MetricsOptions;
   readonly #groups = new Map<string, Group>();
@@ -79,7 +75,7 @@ export class MetricsAccumulator {
     this.#exemplarsPerInterval = Math.ceil(options.exemplarLimit / intervals);
   }
 
-  /** Adds a matching span. Throws a SeriesLimitError. */
+  /** Adds a matching span. Throws a QueryLimitError. */
   observe(span: ObservedSpan): void {
     const { stage, window } = this.#options;
     const interval = window.intervalAt(span.offsetNs);
@@ -97,7 +93,7 @@ export class MetricsAccumulator {
     this.#keepExemplar(group, span, { interval, bucket, value });
   }
 
-  /** Series in order of their labels. Throws a SeriesLimitError. */
+  /** Series in order of their labels. Throws a QueryLimitError. */
   series(): Series[] {
     const { stage, window } = this.#options;
     const groups = [...this.#groups.values()];
@@ -106,7 +102,7 @@ export class MetricsAccumulator {
     }
     const count = groups.reduce((sum, group) => sum + this.#seriesCount(group), 0);
     if (count * window.intervals > MAX_VALUES) {
-      throw new SeriesLimitError(
+      throw new QueryLimitError(
         `Cannot answer: ${count} series of ${window.intervals} steps are more than ${MAX_VALUES} ` +
           "values; use a larger step, or group by fewer attributes",
       );
@@ -133,7 +129,7 @@ export class MetricsAccumulator {
     let group = this.#groups.get(key);
     if (group === undefined) {
       if (this.#groups.size >= MAX_SERIES) {
-        throw new SeriesLimitError(
+        throw new QueryLimitError(
           `Cannot answer: by() gives more than ${MAX_SERIES} series; group by fewer attributes`,
         );
       }

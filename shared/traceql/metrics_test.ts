@@ -1,7 +1,8 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert/mod.js";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { log2Bucket, log2Quantile } from "./log2_histogram.ts";
-import { MetricsAccumulator, SeriesLimitError } from "./metrics.ts";
+import { QueryLimitError } from "./errors.ts";
+import { MetricsAccumulator } from "./metrics.ts";
 import { MetricsWindow } from "./metrics_window.ts";
 import { parseQuery } from "./parser.ts";
 import type { Static } from "./static.ts";
@@ -107,7 +108,7 @@ Deno.test("metrics refuse more series than an answer can hold", () => {
     n: int(1),
     group: String(at),
   }));
-  assertThrows(() => accumulate("rate() by (span.group)", spans), SeriesLimitError, "1000 series");
+  assertThrows(() => accumulate("rate() by (span.group)", spans), QueryLimitError, "1000 series");
 });
 
 Deno.test("metrics refuse more values than an answer can hold, whose steps are too short", () => {
@@ -123,7 +124,7 @@ Deno.test("metrics refuse more values than an answer can hold, whose steps are t
   });
   assertThrows(
     () => accumulate("rate() by (span.group)", spans, window).series(),
-    SeriesLimitError,
+    QueryLimitError,
     "use a larger step",
   );
 });
@@ -183,4 +184,18 @@ Deno.test("parseDuration() and formatDuration() speak Go's form", () => {
     undefined,
   ]);
   assertEquals([formatDuration(0), formatDuration(-5e6)], ["0s", "-5ms"]);
+});
+
+Deno.test("a span outside of the window counts nowhere, and makes no series", () => {
+  const spans = [{ at: -90, n: int(4), group: "before" }, { at: 10, n: int(1), group: "in it" }];
+  const series = accumulate("count_over_time() by(span.group)", spans).series();
+  assertEquals(series.map(({ labels }) => labels.map(([, value]) => value)), [
+    [{ type: "string", value: "in it" }],
+  ]);
+});
+
+Deno.test("a trace is the exemplar of one of its spans", () => {
+  const spans = [{ at: 10, n: int(4) }, { at: 10, n: int(5) }, { at: 20, n: int(6) }];
+  const [series] = accumulate("max_over_time(span.n)", spans).series();
+  assertEquals(series.exemplars.map(({ value }) => value), [4, 6]);
 });

@@ -5,24 +5,43 @@
  */
 
 import { RE2JS } from "re2js";
+import { QueryLimitError } from "./errors.ts";
 
-/** Of RE2's instructions. Each may cost a step for each character of a text. */
-const MAX_PROGRAM = 500;
+/** Of RE2's instructions, each of which may cost a step for each character of a text. */
+const MAX_INSTRUCTIONS = 500;
+/** Instructions times characters of one match: more would take seconds. */
+const MAX_STEPS = 16 * 1024 * 1024;
 const MAX_CACHED = 64;
-const patterns = new Map<string, RE2JS>();
+
+interface Pattern {
+  readonly regExp: RE2JS;
+  readonly instructions: number;
+}
+
+const patterns = new Map<string, Pattern>();
 
 /** A pattern that RE2 does not have, or that is too large. */
 export class PatternError extends Error {
   override name = "PatternError";
 }
 
-/** Whether the whole text matches; a dot is any character. Throws a PatternError. */
+/**
+ * Whether the whole text matches; a dot is any character. Throws a PatternError, and a QueryLimitError
+ * where a large pattern meets a long text.
+ */
 export function matchesPattern(pattern: string, text: string): boolean {
-  return compilePattern(pattern).testExact(text);
+  const { regExp, instructions } = compilePattern(pattern);
+  if (instructions * text.length > MAX_STEPS) {
+    throw new QueryLimitError(
+      `Cannot match a text of ${text.length} characters with a regular expression of ` +
+        `${instructions} instructions; make it shorter`,
+    );
+  }
+  return regExp.testExact(text);
 }
 
 /** Throws a PatternError. */
-export function compilePattern(pattern: string): RE2JS {
+export function compilePattern(pattern: string): Pattern {
   const known = patterns.get(pattern);
   if (known !== undefined) return known;
   const compiled = compile(pattern);
@@ -31,14 +50,16 @@ export function compilePattern(pattern: string): RE2JS {
   return compiled;
 }
 
-function compile(pattern: string): RE2JS {
-  let compiled: RE2JS;
+function compile(pattern: string): Pattern {
+  let regExp: RE2JS;
   try {
-    compiled = RE2JS.compile(pattern, RE2JS.DOTALL);
+    regExp = RE2JS.compile(pattern, RE2JS.DOTALL);
   } catch (error) {
     throw new PatternError(error instanceof Error ? error.message : String(error));
   }
-  const size = compiled.programSize();
-  if (size <= MAX_PROGRAM) return compiled;
-  throw new PatternError(`it has ${size} instructions, more than ${MAX_PROGRAM}; make it shorter`);
+  const instructions = regExp.programSize();
+  if (instructions <= MAX_INSTRUCTIONS) return { regExp, instructions };
+  throw new PatternError(
+    `it has ${instructions} instructions, more than ${MAX_INSTRUCTIONS}; make it shorter`,
+  );
 }

@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert/mod.js";
+import { QueryLimitError } from "./errors.ts";
 import { matchesPattern, PatternError } from "./pattern.ts";
 
 Deno.test("matchesPattern takes the whole text, flags in front, classes and names as RE2 writes them", () => {
@@ -24,4 +25,12 @@ Deno.test("matchesPattern ends where a backtracking engine would not", () => {
   for (const pattern of ["(a+)+b", "(a|aa)+b", "(a*)*b", "(.*a){12}b", "(x+x+)+y"]) {
     assertEquals(matchesPattern(pattern, text), false);
   }
+});
+
+Deno.test("matchesPattern takes long texts with usual patterns, and refuses what would take seconds", () => {
+  const text = "x".repeat(1_000_000);
+  assertEquals(matchesPattern(".*y.*", text), false);
+  const large = ".*a.{400}b.*";
+  assertEquals(matchesPattern(large, text.slice(0, 30_000)), false);
+  assertThrows(() => matchesPattern(large, text), QueryLimitError, "1000000 characters");
 });

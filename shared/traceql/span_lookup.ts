@@ -8,19 +8,32 @@
 
 import type { Attribute } from "../otlp/mod.ts";
 import type { AttributeRef, FieldExpression, Intrinsic } from "./ast.ts";
+import { QueryLimitError } from "./errors.ts";
 import { holds, type Lookup, refsOf } from "./field_value.ts";
 import { NIL, type Static } from "./static.ts";
 import type { Binding, TraceSpan } from "./trace_view.ts";
 
 const UNBOUND: readonly undefined[] = [undefined];
 
-/** The event and link with which the filter holds for the span; undefined where it does not. */
+/** Pairs of an event and a link that a filter is tried with on one span: more would take seconds. */
+const MAX_PAIRS = 1_000_000;
+
+/**
+ * The event and link with which the filter holds for the span; undefined where it does not. Throws a
+ * QueryLimitError where the span has too many of both.
+ */
 export function bindingOf(
   expression: FieldExpression | null,
   span: TraceSpan,
 ): Binding | undefined {
   const events = usesScope(expression, "event") ? span.data.events : UNBOUND;
   const links = usesScope(expression, "link") ? span.data.links : UNBOUND;
+  if (events.length * links.length > MAX_PAIRS) {
+    throw new QueryLimitError(
+      `Cannot look for a pair of an event and a link: span ${span.data.spanId} has ${events.length} ` +
+        `and ${links.length} of them; ask for one of both, and name attributes with their scope`,
+    );
+  }
   for (const event of events.length > 0 ? events : UNBOUND) {
     for (const link of links.length > 0 ? links : UNBOUND) {
       const binding = { event, link };

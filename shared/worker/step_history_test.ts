@@ -66,3 +66,22 @@ Deno.test("StepHistory forgets requests that ended long ago, and no running one"
   assertEquals(history.requestOf("0"), null);
   history.leave("nobody");
 });
+
+Deno.test("StepHistory.tracesOf() names for each kind of rows a request of the step that is exported", () => {
+  const history = new StepHistory();
+  const ofTrace = (traceId: string, isExported: boolean): StepRequest => ({
+    requestId: traceId,
+    span: { traceId, spanId: traceId, isExported } as ActiveSpan<"handle_payload">,
+  });
+  history.join("a", ofTrace("unsampled", false));
+  history.join("b", ofTrace("prompt", true));
+  history.join("c", ofTrace("answer", true));
+  const members = [
+    { sequenceId: "a", rows: 8, isDecode: false },
+    { sequenceId: "b", rows: 8, isDecode: false },
+    { sequenceId: "c", rows: 1, isDecode: true },
+    { sequenceId: "unknown", rows: 1, isDecode: true },
+  ];
+  assertEquals(history.tracesOf(report(0, { members })), { prefill: "prompt", decode: "answer" });
+  assertEquals(history.tracesOf(report(1, { members: members.slice(0, 1) })), {});
+});

@@ -2,13 +2,14 @@
  * `engine.step` spans: what the engine did in each step that a request of level 3 was in.
  *
  * A step belongs to several requests, so it is a trace of its own, with a link to each of them that is
- * recorded at level 3.
+ * recorded at level 3. It is exported when one of them is: where none is sampled it waits, within
+ * bounds of its own, for the word that one is kept.
  */
 
 import type { DeviceInfo, PassTime } from "../engine/backend.ts";
 import type { StepReport } from "../engine/engine.ts";
 import type { Role } from "../messages/mod.ts";
-import type { ActiveSpan, SpanReference, Telemetry } from "../telemetry/telemetry.ts";
+import type { ActiveSpan, Telemetry } from "../telemetry/telemetry.ts";
 import type { StepHistory } from "./step_history.ts";
 
 const STEP_LEVEL = 3;
@@ -29,7 +30,7 @@ export interface StepSpansOptions {
 
 /** Whether steps of the request are to be spans, and its device passes to be timed. */
 export function wantsStepSpans(request: ActiveSpan<"handle_payload">): boolean {
-  return request.level >= STEP_LEVEL && request.isSampled;
+  return request.level >= STEP_LEVEL && (request.isSampled || request.mayBeKept);
 }
 
 /** Records a step where a request in it wants that. */
@@ -37,18 +38,16 @@ export function recordStep(
   report: StepReport,
   { telemetry, role, instanceId, backend, steps }: StepSpansOptions,
 ): void {
-  const links: SpanReference[] = [];
+  const requests: ActiveSpan[] = [];
   for (const { sequenceId } of report.members) {
     const span = steps.requestOf(sequenceId)?.span;
-    if (span !== undefined && wantsStepSpans(span)) {
-      links.push({ traceId: span.traceId, spanId: span.spanId });
-    }
+    if (span !== undefined && wantsStepSpans(span)) requests.push(span);
   }
-  if (links.length === 0) return;
+  if (requests.length === 0) return;
   const step = telemetry.rootSpan("engine_step", {
     startMs: report.startMs,
-    askedForLevel: STEP_LEVEL,
-    links,
+    asked: { by: requests, level: STEP_LEVEL },
+    links: requests.map(({ traceId, spanId }) => ({ traceId, spanId })),
     attributes: {
       component: role,
       instance_id: instanceId,

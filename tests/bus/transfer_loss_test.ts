@@ -1,5 +1,10 @@
-import { assert, assertEquals, assertRejects } from "@std/assert/mod.js";
-import { type IncomingTransfer, TransferError } from "../../shared/bus/mod.ts";
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert/mod.js";
+import {
+  type IncomingTransfer,
+  type OutgoingTransfer,
+  TransferError,
+} from "../../shared/bus/mod.ts";
+import { within } from "../kit/waits.ts";
 import { connectTestBus } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 import { startPeer } from "./peer_kit.ts";
@@ -28,9 +33,7 @@ Deno.test("a sender whose receiver is killed fails long before the lease", async
   await outgoing.write(null, new Uint8Array(10));
   await peer.ready;
   await peer.kill();
-  const error = await assertRejects(async () => {
-    while (true) await outgoing.write(null, new Uint8Array(1 << 20));
-  }, TransferError);
+  const error = await failureOfWrites(outgoing);
   assertEquals(error.reason, "peer_lost");
 });
 
@@ -111,9 +114,7 @@ Deno.test("close() by the receiver ends the sender's writes", async () => {
   const outgoing = sender.send(subject);
   await outgoing.write(null, new Uint8Array(5));
   for await (const _ of incoming) break;
-  const error = await assertRejects(async () => {
-    while (true) await outgoing.write(null, new Uint8Array(1 << 20));
-  }, TransferError);
+  const error = await failureOfWrites(outgoing);
   assertEquals(error.reason, "closed");
 });
 
@@ -130,9 +131,7 @@ Deno.test("a signal aborts a transfer from either end", async () => {
     await incoming.opened;
     abort.abort("cancelled");
     assertEquals(await reasonOf(incoming), "aborted");
-    const error = await assertRejects(async () => {
-      while (true) await outgoing.write(null, new Uint8Array(1 << 20));
-    }, TransferError);
+    const error = await failureOfWrites(outgoing);
     assertEquals(error.reason, "aborted");
   }
 });
@@ -155,37 +154,58 @@ Deno.test("closing a bus ends its transfers at both ends", async () => {
   const incoming = receiver.receive(subject);
   const outgoing = sender.send(subject);
   await outgoing.write(null, new Uint8Array(5));
-  const finished = assertRejects(async () => {
-    while (true) await outgoing.write(null, new Uint8Array(1 << 20));
-  }, TransferError);
+  const finished = failureOfWrites(outgoing);
   await receiver[Symbol.asyncDispose]();
   assertEquals(await reasonOf(incoming), "closed");
   assertEquals((await finished).reason, "closed");
 });
 
-Deno.test("a server that restarts mid-transfer ends it at both ends", async () => {
+Deno.test("a server that restarts mid-transfer ends it at both ends, or has lost nothing of it", async () => {
   await using server = await NatsServer.start();
   await using receiver = await connectTestBus(server);
   await using sender = await connectTestBus(server);
   const subject = receiver.transferSubject("t");
   const incoming = receiver.receive(subject, { leaseMs: 2_000 });
   const outgoing = sender.send(subject, { leaseMs: 2_000 });
-  const sending = assertRejects(async () => {
-    while (true) await outgoing.write(null, new Uint8Array(1 << 20));
-  }, TransferError);
-  const iterator = incoming[Symbol.asyncIterator]();
-  await iterator.next();
+  const begun = Promise.withResolvers<void>();
+  const sending = async () => {
+    for (let part = 0; part < 64; part++) await outgoing.write(part, new Uint8Array(1 << 20));
+    return (await outgoing.finish(null)).bytes;
+  };
+  const receiving = async () => {
+    let bytes = 0;
+    for await (const part of incoming) {
+      begun.resolve();
+      if (part.kind === "part") bytes += part.data.byteLength;
+    }
+    return bytes;
+  };
+  const both = Promise.all([sending, receiving].map((run) => run().catch(transferErrorOf)));
+  await begun.promise;
   await server.kill();
   await server.restart();
-  await assertRejects(async () => {
-    while (true) await iterator.next();
-  }, TransferError);
-  await sending;
+  const [sent, received] = await within("the end of the transfer", both);
+  if (sent instanceof TransferError) assertInstanceOf(received, TransferError);
+  else assertEquals([sent, received], [64 << 20, 64 << 20]);
 });
 
+function transferErrorOf(error: unknown): TransferError {
+  if (error instanceof TransferError) return error;
+  throw error;
+}
+
+/** Writes until the transfer has failed. */
+async function failureOfWrites(outgoing: OutgoingTransfer): Promise<TransferError> {
+  const writing = async () => {
+    while (true) await outgoing.write(null, new Uint8Array(1 << 20));
+  };
+  return await within("the end of the transfer", assertRejects(writing, TransferError));
+}
+
 async function reasonOf(incoming: IncomingTransfer): Promise<string> {
-  const error = await assertRejects(async () => {
+  const reading = async () => {
     for await (const _ of incoming);
-  }, TransferError);
-  return error.reason;
+  };
+  const failure: Promise<TransferError> = assertRejects(reading, TransferError);
+  return (await within("the end of the transfer", failure)).reason;
 }

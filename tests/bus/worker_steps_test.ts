@@ -20,6 +20,11 @@ function headersOf(traceId: string, tracestate = ""): Record<string, string> {
   };
 }
 
+function unsampledHeadersOf(traceId: string): Record<string, string> {
+  const headers = headersOf(traceId);
+  return { ...headers, traceparent: `${headers.traceparent?.slice(0, -2)}00` };
+}
+
 /** The spans of a trace once its request has ended at the worker, by name. */
 async function spansOf(sink: OtlpSink, traceId: string): Promise<Map<string, SinkSpan>> {
   const spans = await sink.waitForTrace(
@@ -210,4 +215,43 @@ Deno.test("a worker forgets the requests that have ended, but for the last", asy
   assert(worker.steps.requestOf(first!.sequenceId) !== null);
   for (let request = 0; request < 70; request++) await ask();
   assertEquals(worker.steps.requestOf(first!.sequenceId), null);
+});
+
+Deno.test("a request of level 3 that is kept in the end has its steps, one that is not leaves none", async () => {
+  await using server = await NatsServer.start();
+  await using sink = startOtlpSink();
+  await using worker = await startWorker(server, sink, "decode", {
+    simulation: testSimulation({ stepMs: 2 }),
+    telemetry: {
+      level: 3,
+      sampler: { name: "parentbased_always_off", ratio: 0 },
+      keep: { slowerThan: null, maxBytes: 2 ** 20, waitMs: 60_000 },
+    },
+  });
+  await using caller = await connectTestBus(server);
+  const request = workRequest("aggregate", { promptTokens: prompt(4), maxTokens: 20 });
+  const calls = [TRACE_A, TRACE_B, TRACE_C].map((traceId) =>
+    collect(caller, "decode", request, { headers: unsampledHeadersOf(traceId) })
+  );
+  await Promise.all(calls);
+  assert(worker.telemetry.exporter.heldSpans > 0);
+  worker.telemetry.keep("request-a");
+  worker.telemetry.keep("request-b");
+  await worker.telemetry.shutdown("test", 5_000);
+  const spans = sink.spans();
+  const kept = spans.filter(({ name }) => name === "handle_payload").map(({ traceId }) => traceId);
+  assertEquals(kept.toSorted(), [TRACE_A, TRACE_B]);
+  const steps = spans.filter(({ name }) => name === "engine.step");
+  // Steps that both were in have left once.
+  assertEquals(new Set(steps.map(({ spanId }) => spanId)).size, steps.length);
+  for (const traceId of kept) {
+    const ofRequest = steps.filter(({ links }) => links.some((link) => link.traceId === traceId));
+    assertEquals(ofRequest.length, 20);
+  }
+  for (const step of steps) {
+    assert(step.links.some((link) => kept.includes(link.traceId)));
+    assertEquals(validateSpan(step, "root"), []);
+    const passes = spans.filter(({ parentSpanId }) => parentSpanId === step.spanId);
+    assertEquals(passes.length, 4);
+  }
 });

@@ -3,7 +3,7 @@
  * themselves are in golden/.
  */
 
-import { assertArrayIncludes, assertEquals, assertMatch } from "@std/assert/mod.js";
+import { assert, assertArrayIncludes, assertEquals, assertMatch } from "@std/assert/mod.js";
 import type { SinkSpan } from "../kit/otlp_sink.ts";
 import { denoRun, runProgram } from "../kit/program.ts";
 import { Stack } from "../kit/stack.ts";
@@ -71,6 +71,27 @@ Deno.test("the headers of an answer name its trace, its ids and the times of its
       "total",
     ],
   );
+});
+
+Deno.test("each histogram of a worker that requests feed names traces that were exported", async () => {
+  const response = await complete();
+  await response.body?.cancel();
+  await servedSpans(traceIdOf(response));
+  const exported = new Set(stack.sink.spans().map(({ traceId }) => traceId));
+  const common = [
+    "dynamo_component_engine_step_rows",
+    "dynamo_component_engine_step_seconds",
+    "dynamo_component_kv_transfer_seconds",
+    "dynamo_component_request_duration_seconds",
+    "dynamo_work_handler_time_to_first_response_seconds",
+  ];
+  for (const worker of stack.workers) {
+    const accept = "application/openmetrics-text";
+    const page = await (await fetch(`${worker.url}/metrics`, { headers: { accept } })).text();
+    const exemplars = [...page.matchAll(/^(\w+)_bucket\{.* # \{trace_id="(\w+)"\} /gm)];
+    assertEquals([...new Set(exemplars.map(([, name]) => name))].toSorted(), common, worker.name);
+    for (const [, , traceId = ""] of exemplars) assert(exported.has(traceId), traceId);
+  }
 });
 
 Deno.test("a refused request has its headers too", async () => {

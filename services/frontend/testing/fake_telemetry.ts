@@ -32,6 +32,7 @@ export class FakeSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
   readonly spanId: string;
   readonly isSampled = true;
   readonly isExported = true;
+  readonly mayBeKept = false;
   readonly level = 3;
   readonly log: Logger;
   readonly attributes: Record<string, unknown> = {};

@@ -27,6 +27,7 @@ import type {
 import type { AcceptedAttributes } from "./attribute_guard.ts";
 import type { OpenEntry } from "./open_spans.ts";
 import type { Interval } from "./own_time.ts";
+import type { SpanGroup } from "./request_spans.ts";
 import { SpanLog } from "./span_log.ts";
 import type { RequestScope, SpanRuntime } from "./span_runtime.ts";
 import { UnrecordedSpan } from "./unrecorded_span.ts";
@@ -94,6 +95,15 @@ export class OpenSpan<R extends SpanRole = SpanRole> implements ActiveSpan<R> {
 
   get isExported(): boolean {
     return this.#parts.runtime.requests.isExporting && (this.isSampled || this.#isKept);
+  }
+
+  get mayBeKept(): boolean {
+    return !this.isSampled && this.#parts.runtime.keeping !== null && !this.group.isLost;
+  }
+
+  /** Where the spans of its request in this process wait. */
+  get group(): SpanGroup {
+    return this.#parts.scope.group;
   }
 
   get level(): number {

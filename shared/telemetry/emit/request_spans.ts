@@ -20,14 +20,19 @@ import { type SpanContext, TraceFlags } from "@opentelemetry/api";
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
 import type { SpanReference } from "../telemetry.ts";
 import type { ExportStats } from "./export_stats.ts";
+import type { HeldSpans } from "./held_spans.ts";
 import { RemoteParents } from "./remote_parents.ts";
-import type { UnsampledSpans } from "./unsampled_spans.ts";
+import type { UnsampledRequest } from "./unsampled_spans.ts";
 
 const MAX_HELD_PER_REQUEST = 1000;
 
 /** The spans of one request in this process. */
 export interface SpanGroup {
   readonly key: string;
+  /** Of spans that unsampled requests asked for: what these requests wait with. */
+  readonly askedBy: readonly UnsampledRequest[];
+  /** What the request waits with for what it asked for itself. */
+  readonly asked: UnsampledRequest;
   /** Of an unsampled request: it was let go. */
   isLost: boolean;
   openRoots: number;
@@ -43,7 +48,7 @@ export interface SpanQueue {
   /** Most spans that may wait for the collector. */
   readonly queueSize: number;
   /** Where spans of unsampled requests wait; null where none is ever kept. */
-  readonly unsampled: UnsampledSpans | null;
+  readonly held: HeldSpans | null;
   /** Time that the word may take that a parent in another process was exported. */
   readonly parentWaitMs: number;
 }
@@ -52,6 +57,8 @@ export class RequestSpans {
   readonly #queue: SpanQueue;
   readonly #groups = new Map<string, SpanGroup>();
   readonly #parents: RemoteParents;
+  /** Of unsampled requests: several may have asked for one, and be kept. */
+  readonly #left = new WeakSet<ReadableSpan>();
   #heldSpans = 0;
   #isShutDown = false;
 
@@ -64,11 +71,11 @@ export class RequestSpans {
     return this.#queue.processor !== null;
   }
 
-  /** Takes the request's group for one more local root. */
-  open(key: string): SpanGroup {
+  /** Takes the request's group for one more local root; `askedBy` unsampled requests that asked for it. */
+  open(key: string, askedBy: readonly SpanGroup[] = []): SpanGroup {
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = { key, isLost: false, openRoots: 0, isHeld: true, held: [] };
+      group = newGroup(key, askedBy.map(({ asked }) => asked));
       this.#groups.set(key, group);
     }
     group.openRoots += 1;
@@ -81,12 +88,19 @@ export class RequestSpans {
     if (group.openRoots > 0) return;
     this.#groups.delete(group.key);
     this.#letGo(group);
-    this.#queue.unsampled?.ended(group);
+    this.#queue.held?.ofRequests.ended(group);
+    this.#queue.held?.asked.ended(group.asked);
   }
 
   /** Exports the request although it was not sampled. */
   keep(key: string): void {
-    const spans = this.#queue.unsampled?.keep(key) ?? [];
+    const { held } = this.#queue;
+    if (held === null) return;
+    const asked = held.asked.keep(key).filter((span) => !this.#left.has(span));
+    for (const trace of Map.groupBy(asked, (span) => span.spanContext().traceId).values()) {
+      this.#enqueue(trace);
+    }
+    const spans = held.ofRequests.keep(key);
     const group = this.#groups.get(key);
     if (group === undefined) this.#enqueue(spans);
     else for (const span of spans) this.#hold(group, span);
@@ -94,11 +108,18 @@ export class RequestSpans {
 
   /** A span of the group has ended; `standIn` where its parent may be lost with another process. */
   ended(group: SpanGroup, span: ReadableSpan, standIn?: SpanReference): void {
-    const { processor, unsampled } = this.#queue;
-    if (processor === null) return;
+    if (!this.isExporting) return;
     if (standIn !== undefined) this.#parents.standIn(span, standIn);
-    if (unsampled !== null && !isSampled(span) && unsampled.takes(group, span)) return;
-    this.#hold(group, span);
+    if (isSampled(span) || !this.#waitsForWord(group, span)) this.#hold(group, span);
+  }
+
+  #waitsForWord(group: SpanGroup, span: ReadableSpan): boolean {
+    const { held } = this.#queue;
+    if (held === null) return false;
+    const { askedBy } = group;
+    if (askedBy.length === 0) return held.ofRequests.takes(group, span);
+    // One that is kept already is enough.
+    return askedBy.every((request) => held.asked.takes(request, span, askedBy.length));
   }
 
   #hold(group: SpanGroup, span: ReadableSpan): void {
@@ -128,7 +149,8 @@ export class RequestSpans {
 
   async shutdown(): Promise<void> {
     for (const group of this.#groups.values()) this.#letGo(group);
-    this.#queue.unsampled?.expire(Infinity);
+    this.#queue.held?.ofRequests.expire(Infinity);
+    this.#queue.held?.asked.expire(Infinity);
     this.#parents.endAll();
     this.#isShutDown = true;
     await this.#queue.processor?.shutdown();
@@ -162,10 +184,30 @@ export class RequestSpans {
       if (isSampled(span)) processor?.onEnd(settled);
       else {
         stats.keptSpans += 1;
+        this.#left.add(span);
         processor?.onEnd(asSampled(settled));
       }
     }
   }
+}
+
+function newGroup(key: string, askedBy: readonly UnsampledRequest[]): SpanGroup {
+  const group: SpanGroup = {
+    key,
+    askedBy,
+    asked: {
+      key,
+      isLost: false,
+      get openRoots() {
+        return group.openRoots;
+      },
+    },
+    isLost: false,
+    openRoots: 0,
+    isHeld: true,
+    held: [],
+  };
+  return group;
 }
 
 function isSampled(span: ReadableSpan): boolean {

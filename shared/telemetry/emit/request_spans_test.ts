@@ -25,7 +25,7 @@ function createRequests(queueSize = 10_000) {
     processor,
     stats,
     queueSize,
-    unsampled: null,
+    held: null,
     parentWaitMs: 0,
   });
   const tracer = new TracerProvider().getTracer("test");

@@ -15,12 +15,16 @@ import type { SamplerChoice } from "../telemetry.ts";
 const PARENT_BASED = "parentbased_";
 const ASKED_FOR = createContextKey("a sampled request asked for these spans");
 const OF_REQUEST = createContextKey("the spans are of a request");
+const HELD = createContextKey("requests that may be kept asked for these spans");
 
 /** The context of spans that are sampled whatever the sampler thinks of their own trace. */
 export const ASKED_FOR_CONTEXT: Context = ROOT_CONTEXT.setValue(ASKED_FOR, true);
 
 /** The context of spans that may be kept although they are not sampled. */
 export const REQUEST_CONTEXT: Context = ROOT_CONTEXT.setValue(OF_REQUEST, true);
+
+/** The context of spans that are recorded, and exported only where who asked for them is kept. */
+export const HELD_CONTEXT: Context = ROOT_CONTEXT.setValue(HELD, true);
 
 export interface Samplers {
   /** Decides for every span. */
@@ -74,8 +78,9 @@ class RecordingSampler implements Sampler {
   }
 
   shouldSample(...args: Parameters<Sampler["shouldSample"]>): SamplingResult {
-    const result = this.#below.shouldSample(...args);
     const [context] = args;
+    if (context.getValue(HELD) === true) return { decision: SamplingDecision.RECORD };
+    const result = this.#below.shouldSample(...args);
     return result.decision === SamplingDecision.NOT_RECORD && context.getValue(OF_REQUEST) === true
       ? { ...result, decision: SamplingDecision.RECORD }
       : result;

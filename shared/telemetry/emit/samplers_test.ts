@@ -64,9 +64,10 @@ Deno.test("an unsampled request still has ids of its own, and they go on", () =>
 });
 
 Deno.test("what a sampled request asked for is sampled whatever the sampler says of its own trace", () => {
-  for (const name of ["always_off", "traceidratio", "parentbased_traceidratio"] as const) {
+  for (const name of ["parentbased_always_off", "parentbased_traceidratio"] as const) {
     const telemetry = telemetryWith(name, 0);
-    const step = telemetry.rootSpan("engine_step", { askedForLevel: 3 });
+    const request = telemetry.serverSpan("handle_payload", SAMPLED, IDS);
+    const step = telemetry.rootSpan("engine_step", { asked: { by: [request], level: 3 } });
     assertEquals([step.isSampled, step.child("cpu_embed").isSampled, step.level], [true, true, 3]);
     assertEquals(telemetry.rootSpan("worker_start").isSampled, false);
   }

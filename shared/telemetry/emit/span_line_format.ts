@@ -39,11 +39,15 @@ const LINE_KEYS = [
   "time.idle_us",
   "time.duration_us",
 ] as const satisfies (keyof SpanLineFields)[];
-/** One place in the sorted line: gives its member with the comma before it, or nothing. */
-interface Column {
-  readonly key: string;
-  text(span: SpanFacts, line: SpanLineFields): string;
-}
+/** Ids win over attributes of the same name. */
+const ID_KEYS = [
+  "parent_id",
+  "request_id",
+  "span_id",
+  "trace_id",
+  "tracestate",
+  "x_request_id",
+] as const;
 
 export class SpanLineFormats {
   readonly #processFields: Readonly<Record<string, string>>;
@@ -66,86 +70,108 @@ export class SpanLineFormats {
 
 export class SpanLineFormat {
   readonly #constants: Readonly<Record<string, string>>;
-  readonly #columns: readonly Column[];
+  /** The members of every span of the role, each in its place; empty where spans differ. */
+  readonly #template: readonly string[];
+  readonly #attributes = new Map<string, Column>();
+  readonly #others = new Map<string, Column>();
 
   constructor(role: SpanRole, processFields: Readonly<Record<string, string>>) {
     const { name, kind } = SPANS[role];
     this.#constants = { ...processFields, "otel.kind": kind.toLowerCase() };
-    const columns = new Map<string, Column>();
-    for (const key of attributeNames(role)) columns.set(key, attributeColumn(key));
-    for (const [key, value] of Object.entries({ ...this.#constants, span_name: name })) {
-      columns.set(key, constantColumn(key, value));
-    }
-    columns.set("trace_flags", column("trace_flags", (span) => span.trace_flags));
-    for (const key of LINE_KEYS) columns.set(key, column(key, (_, line) => line[key]));
-    // Ids win over attributes of the same name.
-    for (const key of ["parent_id", "span_id", "trace_id"] as const) {
-      columns.set(key, hexColumn(key));
-    }
-    for (const key of ["request_id", "tracestate", "x_request_id"] as const) {
-      columns.set(key, column(key, ({ ids }) => ids[key]));
-    }
-    this.#columns = [...columns.values()].sort((a, b) => a.key < b.key ? -1 : 1);
+    const same: Readonly<Record<string, string>> = { ...this.#constants, span_name: name };
+    const others: readonly string[] = ["trace_flags", ...LINE_KEYS, ...ID_KEYS];
+    const keys = new Set([...attributeNames(role), ...Object.keys(same), ...others]);
+    this.#template = [...keys].sort().map((key, place) => {
+      const constant = same[key];
+      if (constant !== undefined) return memberStart(key) + jsonText(constant);
+      const columns = others.includes(key) ? this.#others : this.#attributes;
+      columns.set(key, new Column(place, key));
+      return "";
+    });
   }
 
-  /** All fields and ids of a line: members of a JSON object, each behind a comma. */
-  json(span: SpanFacts, line: SpanLineFields): string {
-    let json = "";
-    for (const each of this.#columns) json += each.text(span, line);
-    return json;
+  /** Begins the lines of one span. */
+  begin(facts: SpanFacts): SpanMembers {
+    return new SpanMembers(facts, {
+      members: [...this.#template],
+      attributes: this.#attributes,
+      others: this.#others,
+    });
   }
 
-  /** The same as values, without the ids. */
+  /** The fields of a line as values, without the ids. */
   fields({ attributes, trace_flags }: SpanFacts, line: SpanLineFields) {
     return { ...attributes, ...this.#constants, trace_flags, ...line };
   }
 }
 
-function column(
-  key: string,
-  read: (span: SpanFacts, line: SpanLineFields) => unknown,
-): Column {
-  const start = memberStart(key);
-  return {
-    key,
-    text(span, line) {
-      const value = read(span, line);
-      return value === undefined ? "" : start + encoded(value);
-    },
-  };
+interface SpanMembersParts {
+  readonly members: string[];
+  readonly attributes: ReadonlyMap<string, Column>;
+  readonly others: ReadonlyMap<string, Column>;
 }
 
-/** Hexadecimal digits are JSON as they are. */
-function hexColumn(key: "parent_id" | "span_id" | "trace_id"): Column {
-  const start = `${memberStart(key)}"`;
-  return { key, text: ({ ids }) => ids[key] === undefined ? "" : `${start}${ids[key]}"` };
-}
+/** What the lines of one span say, each field made when it is told, and once for both lines. */
+export class SpanMembers {
+  readonly #parts: SpanMembersParts;
 
-function constantColumn(key: string, value: string): Column {
-  const member = memberStart(key) + jsonText(value);
-  return { key, text: () => member };
+  constructor({ ids, attributes, trace_flags }: SpanFacts, parts: SpanMembersParts) {
+    this.#parts = parts;
+    this.set(attributes);
+    for (const key of ID_KEYS) this.#setOther(key, ids[key]);
+    this.#setOther("trace_flags", trace_flags);
+  }
+
+  set(given: AcceptedAttributes): void {
+    const { members, attributes } = this.#parts;
+    for (const key in given) {
+      const column = attributes.get(key);
+      if (column !== undefined) members[column.place] = column.known(given[key]);
+    }
+  }
+
+  /** All fields and ids of a line: members of a JSON object, each behind a comma. */
+  json(line: SpanLineFields): string {
+    for (const key of LINE_KEYS) this.#setOther(key, line[key]);
+    return this.#parts.members.join("");
+  }
+
+  #setOther(key: string, value: unknown): void {
+    const { members, others } = this.#parts;
+    const column = others.get(key);
+    if (column !== undefined) members[column.place] = value === undefined ? "" : column.made(value);
+  }
 }
 
 /** Texts that come again with most spans, such as a route, are encoded once. */
 const MAX_KNOWN_TEXTS = 64;
 const MAX_KNOWN_CHARS = 64;
 
-function attributeColumn(key: string): Column {
-  const start = memberStart(key);
-  const known = new Map<unknown, string>();
-  return {
-    key,
-    text({ attributes }) {
-      const value = attributes[key];
-      if (value === undefined) return "";
-      const member = known.get(value);
-      if (member !== undefined) return member;
-      const made = start + encoded(value);
-      const isShortText = typeof value === "string" && value.length <= MAX_KNOWN_CHARS;
-      if (isShortText && known.size < MAX_KNOWN_TEXTS) known.set(value, made);
-      return made;
-    },
-  };
+/** One place in the sorted line. */
+class Column {
+  readonly place: number;
+  readonly #start: string;
+  readonly #known = new Map<unknown, string>();
+
+  constructor(place: number, key: string) {
+    this.place = place;
+    this.#start = memberStart(key);
+  }
+
+  /** The member with the comma before it. */
+  made(value: unknown): string {
+    return this.#start + encoded(value);
+  }
+
+  /** The same, of a value that may come again. */
+  known(value: unknown): string {
+    const known = this.#known.get(value);
+    if (known !== undefined) return known;
+    const made = this.made(value);
+    const isShortText = typeof value === "string" && value.length <= MAX_KNOWN_CHARS;
+    if (isShortText && this.#known.size < MAX_KNOWN_TEXTS) this.#known.set(value, made);
+    return made;
+  }
 }
 
 function encoded(value: unknown): string {

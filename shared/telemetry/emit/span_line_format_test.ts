@@ -47,10 +47,11 @@ const LINES: SpanLineFields[] = [
 
 Deno.test("a prepared line of a span is what formatLine makes of the same record", () => {
   const format = new SpanLineFormats(PROCESS).of("http_request");
+  const members = format.begin(FACTS);
   for (const line of [...LINES, ...LINES]) {
     const prepared = formatPrepared(
       HEAD.timeMs,
-      lineStart(HEAD) + format.json(FACTS, line),
+      lineStart(HEAD) + members.json(line),
       false,
     );
     const record = { ...HEAD, fields: format.fields(FACTS, line), ids: FACTS.ids };
@@ -63,7 +64,7 @@ Deno.test("a prepared line leaves out what a span does not have", () => {
   const format = new SpanLineFormats(PROCESS).of("preprocess");
   const ids = { trace_id: "t", span_id: "s", span_name: "preprocess" };
   const facts = { ids, attributes: {}, trace_flags: "00" };
-  assertEquals(JSON.parse(`{"a":0${format.json(facts, { "time.start_us": 7 })}}`), {
+  assertEquals(JSON.parse(`{"a":0${format.begin(facts).json({ "time.start_us": 7 })}}`), {
     a: 0,
     ...PROCESS,
     ...ids,

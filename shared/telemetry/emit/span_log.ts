@@ -16,11 +16,11 @@
  * | all others | the span's attributes |
  */
 
-import type { LineLogger } from "../log/mod.ts";
+import type { LineLogger, LogRecord } from "../log/mod.ts";
 import type { SpanReference } from "../telemetry.ts";
 import type { AcceptedAttributes } from "./attribute_guard.ts";
 import { coveredMs, type Interval } from "./own_time.ts";
-import type { SpanFacts, SpanLineFields, SpanLineFormat } from "./span_line_format.ts";
+import type { SpanFacts, SpanLineFields, SpanLineFormat, SpanMembers } from "./span_line_format.ts";
 
 export interface SpanLogOptions {
   readonly log: LineLogger;
@@ -36,6 +36,9 @@ export class SpanLog {
   readonly #log: LineLogger;
   readonly #format: SpanLineFormat;
   readonly #facts: SpanFacts;
+  readonly #members: SpanMembers;
+  /** Beside those of the facts, as they were set. */
+  readonly #attributes: AcceptedAttributes[] = [];
   readonly #links: string[];
   readonly #events: Record<string, unknown>[] = [];
   readonly #children: Interval[] = [];
@@ -45,13 +48,15 @@ export class SpanLog {
   constructor({ log, format, facts, startMs, links }: SpanLogOptions) {
     this.#log = log;
     this.#format = format;
-    this.#facts = { ...facts, attributes: { ...facts.attributes } };
+    this.#facts = facts;
+    this.#members = format.begin(facts);
     this.#links = links.map(linkText);
     this.#write("SPAN_FIRST_ENTRY", { "time.start_us": toUs(startMs) });
   }
 
   set(attributes: AcceptedAttributes): void {
-    Object.assign(this.#facts.attributes, attributes);
+    this.#members.set(attributes);
+    this.#attributes.push(attributes);
   }
 
   event(name: string, timeMs: number, attributes: EventAttributes = {}): void {
@@ -89,13 +94,16 @@ export class SpanLog {
   }
 
   #write(message: string, line: SpanLineFields): void {
-    const format = this.#format;
-    const facts = this.#facts;
     this.#log.writePrepared("info", message, {
-      ids: facts.ids,
-      json: () => format.json(facts, line),
-      fields: () => format.fields(facts, line),
+      ids: this.#facts.ids,
+      json: () => this.#members.json(line),
+      fields: () => this.#fields(line),
     });
+  }
+
+  #fields(line: SpanLineFields): LogRecord["fields"] {
+    const attributes = Object.assign({}, this.#facts.attributes, ...this.#attributes);
+    return this.#format.fields({ ...this.#facts, attributes }, line);
   }
 }
 

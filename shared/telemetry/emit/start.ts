@@ -26,26 +26,30 @@ import type {
   Telemetry,
   TelemetryOptions,
 } from "../telemetry.ts";
-import { openSpan } from "./active_span.ts";
+import { OpenSpan, openSpan } from "./active_span.ts";
 import { AttributeGuard } from "./attribute_guard.ts";
 import { createBatches, createDelivery } from "./delivery.ts";
 import { ExportStats } from "./export_stats.ts";
 import type { ReliableExporter } from "./exporter.ts";
+import { createHeldSpans, expireRegularly } from "./held_spans.ts";
 import { KeepPolicy } from "./keep_policy.ts";
 import { createLoggers } from "./loggers.ts";
 import { OpenSpans } from "./open_spans.ts";
 import { createPassThroughTracer } from "./pass_through_tracer.ts";
 import { RequestSpans } from "./request_spans.ts";
 import { processFields, ProcessResource } from "./resource.ts";
-import { ASKED_FOR_CONTEXT, createSamplers, REQUEST_CONTEXT, type Samplers } from "./samplers.ts";
+import {
+  ASKED_FOR_CONTEXT,
+  createSamplers,
+  HELD_CONTEXT,
+  REQUEST_CONTEXT,
+  type Samplers,
+} from "./samplers.ts";
 import { SpanLineFormats } from "./span_line_format.ts";
 import type { Keeping, SpanRuntime } from "./span_runtime.ts";
 import { ForwardedTraceState } from "./trace_state.ts";
-import { UnsampledSpans } from "./unsampled_spans.ts";
 
 const SCOPE_NAME = "baton";
-/** How often spans that wait for the word to keep them are looked at. */
-const EXPIRY_MS = 1000;
 /** A process of the same system says what it thinks of a request some milliseconds after its end. */
 const LAST_WORDS_MS = 500;
 /** A process that lives tells of its spans this long after it may have kept them for a batch. */
@@ -74,7 +78,7 @@ class ProcessTelemetry implements Telemetry {
   readonly #keepListeners: ((requestId: string) => void)[] = [];
   readonly #parentListeners: ((spanIds: readonly string[]) => void)[] = [];
   readonly #flushLog: () => void;
-  #stopExpiry = () => {};
+  readonly #stopExpiry: () => void;
   #shutdown: Promise<void> | null = null;
 
   constructor(options: TelemetryOptions) {
@@ -92,13 +96,13 @@ class ProcessTelemetry implements Telemetry {
       })
       : null;
     const keep = isExporting ? options.keep : null;
-    const unsampled = keep === null ? null : new UnsampledSpans(keep, this.exporter);
-    if (unsampled !== null) this.#stopExpiry = expireRegularly(unsampled);
+    const held = keep === null ? null : createHeldSpans(keep, this.exporter);
+    this.#stopExpiry = held === null ? () => {} : expireRegularly(held);
     const requests = new RequestSpans({
       processor: this.#delivery === null ? null : createBatches(options, this.#delivery),
       stats: this.exporter,
       queueSize: options.queueSize,
-      unsampled,
+      held,
       parentWaitMs: options.scheduleDelayMs + PARENT_WORD_MS,
     });
     this.#samplers = createSamplers(options.sampler, keep !== null);
@@ -156,11 +160,17 @@ class ProcessTelemetry implements Telemetry {
 
   rootSpan<R extends SpanRole>(
     role: R,
-    { askedForLevel, ...span }: RootSpanOptions<R> = {},
+    { asked, ...span }: RootSpanOptions<R> = {},
   ): ActiveSpan<R> {
-    const level = askedForLevel ?? this.#options.level;
-    const context = askedForLevel === undefined ? ROOT_CONTEXT : ASKED_FOR_CONTEXT;
-    const group = this.#runtime.requests.open(crypto.randomUUID());
+    const level = asked?.level ?? this.#options.level;
+    const by = asked?.by ?? [];
+    const isHeld = by.length > 0 && by.every(({ isSampled }) => !isSampled);
+    const group = this.#runtime.requests.open(
+      crypto.randomUUID(),
+      isHeld ? by.flatMap((each) => each instanceof OpenSpan ? [each.group] : []) : [],
+    );
+    const asking = isHeld ? HELD_CONTEXT : ASKED_FOR_CONTEXT;
+    const context = asked === undefined ? ROOT_CONTEXT : asking;
     return openSpan(role, {
       runtime: this.#runtime,
       scope: { group, ids: null, baggage: "", isRandom: false, level, context },
@@ -276,13 +286,6 @@ class ProcessTelemetry implements Telemetry {
       });
     }
   }
-}
-
-/** Returns what stops it. It keeps no process alive. */
-function expireRegularly(unsampled: UnsampledSpans): () => void {
-  const timer = setInterval(() => unsampled.expire(performance.now()), EXPIRY_MS);
-  Deno.unrefTimer(timer);
-  return () => clearInterval(timer);
 }
 
 function sdkLimits(limits: SpanLimits) {

@@ -30,6 +30,10 @@ export class UnrecordedSpan<R extends SpanRole> implements ActiveSpan<R> {
     return this.#recorded.isExported;
   }
 
+  get mayBeKept(): boolean {
+    return this.#recorded.mayBeKept;
+  }
+
   get level(): number {
     return this.#recorded.level;
   }

@@ -35,21 +35,30 @@ const MAX_KEPT_KEYS = 10_000;
 const SPAN_BYTES = 1200;
 const ATTRIBUTE_BYTES = 48;
 
+export interface UnsampledSpansOptions extends Pick<KeepOptions, "maxBytes" | "waitMs"> {
+  /** What it may hold of `maxBytes`, which counts all that is held in the process. */
+  readonly share: number;
+}
+
 export class UnsampledSpans {
-  readonly #options: Pick<KeepOptions, "maxBytes" | "waitMs">;
+  readonly #options: UnsampledSpansOptions;
   readonly #stats: ExportStats;
+  #heldBytes = 0;
   /** Of those that ended here, the one that waits longest comes first. */
   readonly #waiting = new Map<string, Waiting>();
   /** Until when the word holds, oldest first. */
   readonly #kept = new Map<string, number>();
 
-  constructor(options: Pick<KeepOptions, "maxBytes" | "waitMs">, stats: ExportStats) {
+  constructor(options: UnsampledSpansOptions, stats: ExportStats) {
     this.#options = options;
     this.#stats = stats;
   }
 
-  /** Takes a span in, or lets it go with its lost request. Returns false for one that is kept. */
-  takes(request: UnsampledRequest, span: ReadableSpan): boolean {
+  /**
+   * Takes a span in, or lets it go with its lost request. Returns false for one that is kept. `holders`
+   * requests have the span together, and share its memory.
+   */
+  takes(request: UnsampledRequest, span: ReadableSpan, holders = 1): boolean {
     if (request.isLost) {
       this.#stats.evictedSpans += 1;
       return true;
@@ -60,17 +69,16 @@ export class UnsampledSpans {
       waiting = { request, spans: [], bytes: 0, letGoAtMs: Infinity };
       this.#waiting.set(request.key, waiting);
     }
-    const bytes = estimatedBytes(span);
+    const bytes = Math.ceil(estimatedBytes(span) / holders);
     waiting.request = request;
     waiting.letGoAtMs = Infinity;
     waiting.spans.push(span);
     waiting.bytes += bytes;
     this.#stats.heldSpans += 1;
     this.#stats.heldBytes += bytes;
+    this.#heldBytes += bytes;
     if (request.openRoots === 0) this.ended(request);
-    while (this.#stats.heldBytes > this.#options.maxBytes) {
-      this.#evict(this.#longestWaiting() ?? waiting);
-    }
+    this.#makeRoom(waiting);
     return true;
   }
 
@@ -108,6 +116,16 @@ export class UnsampledSpans {
     }
   }
 
+  /** The last resort is the request that came last. */
+  #makeRoom(last: Waiting): void {
+    const { maxBytes, share } = this.#options;
+    while (this.#heldBytes > maxBytes * share || this.#stats.heldBytes > maxBytes) {
+      const victim = this.#longestWaiting() ?? last;
+      this.#evict(victim);
+      if (victim === last) return;
+    }
+  }
+
   #longestWaiting(): Waiting | undefined {
     return this.#waiting.values().find(({ letGoAtMs }) => letGoAtMs !== Infinity);
   }
@@ -124,6 +142,7 @@ export class UnsampledSpans {
     waiting.spans = [];
     this.#stats.heldSpans -= spans.length;
     this.#stats.heldBytes -= bytes;
+    this.#heldBytes -= bytes;
     return spans;
   }
 }

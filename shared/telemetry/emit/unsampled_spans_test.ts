@@ -7,7 +7,7 @@ const MEGABYTE = 1024 * 1024;
 
 function create({ maxBytes = MEGABYTE, waitMs = 1000 } = {}) {
   const stats = new ExportStats();
-  return { unsampled: new UnsampledSpans({ maxBytes, waitMs }, stats), stats };
+  return { unsampled: new UnsampledSpans({ maxBytes, waitMs, share: 1 }, stats), stats };
 }
 
 function request(key: string, openRoots = 1) {
@@ -121,4 +121,21 @@ Deno.test("a request that alone is more than the memory goes, and is not kept in
   unsampled.keep("r1");
   assert(unsampled.takes(large, span("last")));
   assertEquals([stats.heldSpans, stats.evictedSpans], [0, 6]);
+});
+
+Deno.test("spans that several requests hold are evicted by their share, and push out no others", () => {
+  const stats = new ExportStats();
+  const options = { maxBytes: 16_000, waitMs: 1000 };
+  const ofRequests = new UnsampledSpans({ ...options, share: 1 }, stats);
+  const asked = new UnsampledSpans({ ...options, share: 0.25 }, stats);
+  ofRequests.takes(request("r1"), span("handle_payload"));
+  const holders = [request("r1"), request("r2")];
+  for (let step = 0; step < 4; step++) {
+    for (const holder of holders) asked.takes(holder, span(`step ${step}`), holders.length);
+  }
+  assert(stats.heldBytes <= 16_000 * 0.25 + 2000);
+  assert(stats.evictedSpans > 0);
+  assertEquals(names(ofRequests.keep("r1")), ["handle_payload"]);
+  assertEquals(holders.map(({ isLost }) => isLost), [true, false]);
+  assertEquals(names(asked.keep("r2")), ["step 0", "step 1", "step 2", "step 3"]);
 });

@@ -1,6 +1,6 @@
 /** Measures one request of the frontend, from its arrival to its end. */
 
-import type { Histogram } from "prom-client";
+import type { Counter, Histogram } from "prom-client";
 import { observe } from "./exemplar.ts";
 import type { FrontendInstruments } from "./frontend_instruments.ts";
 
@@ -57,6 +57,7 @@ export class RequestMeter {
   readonly #model: { readonly model: string };
   /** Without exemplars, as it is used for every token. */
   readonly #itl: Histogram.Internal<"model">;
+  readonly #outputTokens: Counter.Internal;
   #maxItlMs: number | null = null;
   #isEnded = false;
 
@@ -66,6 +67,7 @@ export class RequestMeter {
     this.#labels = labels;
     this.#model = { model };
     this.#itl = instruments.itl.labels(model);
+    this.#outputTokens = instruments.outputTokensTotal.labels(model);
     instruments.started.inc({ model, endpoint, request_type: requestType });
     instruments.active.inc(this.#model);
     instruments.inflight.inc(this.#model);
@@ -84,13 +86,13 @@ export class RequestMeter {
   /** `traceId` of a trace that is exported becomes the exemplar. */
   firstToken(ttftMs: number, traceId?: string): void {
     observe(this.#instruments.ttft, this.#model, ttftMs / 1000, traceId);
-    this.#instruments.outputTokensTotal.inc(this.#model);
+    this.#outputTokens.inc();
   }
 
   /** Tokens after the first, and the time that each took since the one before. */
   nextTokens(count: number, itlMs: number): void {
     if (count === 0) return;
-    this.#instruments.outputTokensTotal.inc(this.#model, count);
+    this.#outputTokens.inc(count);
     const max = this.#maxItlMs;
     this.#maxItlMs = max === null ? itlMs : Math.max(max, itlMs);
     // The largest gap waits for the end, where its trace is known to be worth a look.

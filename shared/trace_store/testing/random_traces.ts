@@ -164,6 +164,8 @@ const LEAVES = [
   'event:name = "first" && event.a > 1',
   "event:timeSinceStart > 300ms",
   "event.b != nil",
+  "span.absent = nil",
+  "span.absent != nil",
   "link.a = 1 || link.b = 2",
   'link:spanID != ""',
   'instrumentation:name = "lib"',
