@@ -33,7 +33,6 @@ export function createFrontend(deps: FrontendDeps): Frontend {
   const directory = bus.directory();
   const catalogue = new ModelCatalogue(bus, directory, {
     cardTimeoutMs: options.cardTimeoutMs,
-    discoveryMs: options.discoveryMs,
     telemetry,
     onNames: (names) => metrics.setModels(names),
   });

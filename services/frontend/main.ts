@@ -1,5 +1,6 @@
 /** The frontend process: bus, HTTP, drain. */
 
+import { delay } from "@std/async/delay.js";
 import { type Settings, VERSION } from "../../shared/config/mod.ts";
 import { runService } from "../../shared/process/run_service.ts";
 import { connectServiceBus } from "../../shared/process/service_bus.ts";
@@ -9,8 +10,8 @@ import type { FrontendOptions } from "./options.ts";
 import { serveFrontend } from "./server.ts";
 
 const CARD_TIMEOUT_MS = 15_000;
-/** Workers answer the roll call at once. */
-const DISCOVERY_MS = 500;
+/** Time for the answers to the roll call that opening the directory is: they come at once. */
+const ROLL_CALL_MS = 100;
 /** A connection that broke is back after two seconds, the next heartbeat comes within one more. */
 const WORKER_RETURN_MS = 5_000;
 
@@ -23,7 +24,6 @@ function frontendOptions(settings: Settings): FrontendOptions {
     localPrefillMaxTokens: settings.DYN_LOCAL_PREFILL_MAX_TOKENS,
     keepAliveIntervalMs: settings.DYN_HTTP_SSE_KEEP_ALIVE_INTERVAL_MS,
     cardTimeoutMs: CARD_TIMEOUT_MS,
-    discoveryMs: DISCOVERY_MS,
     workerReturnMs: WORKER_RETURN_MS,
   };
 }
@@ -41,6 +41,8 @@ await runService("frontend", async (context) => {
     options: frontendOptions(settings),
     version: VERSION,
   });
+  // Who asks first should find the workers that are up.
+  await delay(ROLL_CALL_MS);
   const hostname = settings.DYN_HTTP_HOST;
   const server = await serveFrontend(frontend, { hostname, port: settings.DYN_HTTP_PORT });
   telemetry.log.info("frontend ready", { instance_id: instanceId, hostname, port: server.port });

@@ -33,8 +33,6 @@ interface CardEntry {
 
 export interface ModelCatalogueOptions {
   readonly cardTimeoutMs: number;
-  /** Time after which every worker that is up has been heard of. */
-  readonly discoveryMs: number;
   readonly telemetry: Telemetry;
   /** Told the names that can be asked for, whenever they may have changed. */
   readonly onNames: (names: readonly string[]) => void;
@@ -45,7 +43,6 @@ export class ModelCatalogue implements Disposable {
   readonly #directory: InstanceDirectory;
   readonly #options: ModelCatalogueOptions;
   readonly #log: Logger;
-  readonly #startedAtMs = performance.now();
   /** By card digest. */
   readonly #entries = new Map<string, CardEntry>();
   readonly #stop: () => void;
@@ -61,7 +58,7 @@ export class ModelCatalogue implements Disposable {
 
   /**
    * The model of a name, waiting for its card where that is on its way. Throws an ApiError:
-   * `model_not_found`, or `no_workers` when no decode worker serves it now or is heard of yet.
+   * `model_not_found`, or `no_workers` when no decode worker serves it now.
    */
   async resolve(name: string): Promise<ServedModel> {
     const digest = this.#digestOf(name);
@@ -135,9 +132,6 @@ export class ModelCatalogue implements Disposable {
     if (!this.#bus.isConnected) return refusal("this frontend has no connection to NATS");
     if (isKnown) return refusal("no decode worker is up");
     if (this.#decodeInstances().length === 0) return refusal("no decode worker of any model is up");
-    if (performance.now() - this.#startedAtMs < this.#options.discoveryMs) {
-      return refusal("this frontend has just started and has not heard of a worker with it");
-    }
     return new ApiError("model_not_found", `The model ${name} does not exist`, { param: "model" });
   }
 

@@ -5,12 +5,11 @@ import { FakeBus } from "./testing/fake_bus.ts";
 import { FakeTelemetry } from "./testing/fake_telemetry.ts";
 import { FakeModel, modelCard, startFakeWorker } from "./testing/fake_worker.ts";
 
-function catalogueOn(bus: FakeBus, discoveryMs = 0) {
+function catalogueOn(bus: FakeBus) {
   const telemetry = new FakeTelemetry();
   const names: string[][] = [];
   const catalogue = new ModelCatalogue(bus, bus.directory(), {
     cardTimeoutMs: 500,
-    discoveryMs,
     telemetry,
     onNames: (list) => names.push([...list]),
   });
@@ -65,9 +64,6 @@ Deno.test("ModelCatalogue calls no model unknown that a worker may have which it
   assertEquals(await refusalOf(catalogue, "tiny"), "model_not_found");
   bus.isConnected = false;
   assertEquals(await refusalOf(catalogue, "tiny"), "no_workers");
-  bus.isConnected = true;
-  using young = catalogueOn(bus, 30_000).catalogue;
-  assertEquals(await refusalOf(young, "tiny"), "no_workers");
 });
 
 Deno.test("ModelCatalogue lists no model whose decode workers all drain or are stuck", async () => {

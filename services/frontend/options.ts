@@ -13,8 +13,6 @@ export interface FrontendOptions {
   readonly keepAliveIntervalMs: number;
   /** Time that fetching a model card from a worker may take. */
   readonly cardTimeoutMs: number;
-  /** Time from the start after which every worker that is up has been heard of. */
-  readonly discoveryMs: number;
   /** Time for which a request waits for a worker that has just gone to come back. */
   readonly workerReturnMs: number;
 }

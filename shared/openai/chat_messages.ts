@@ -68,7 +68,6 @@ export function readMessages(list: readonly unknown[]): ChatMessage[] {
 function readMessage(message: unknown, path: string): ChatMessage {
   const { role, name } = parseBody(messageHead, message, path);
   const given = message as Readonly<Record<string, unknown>>;
-  const content = readContent(given, path);
   refuseUnsupported(given, {
     known: KNOWN_IN_MESSAGE,
     unsupported: UNSUPPORTED_IN_MESSAGE,
@@ -76,7 +75,7 @@ function readMessage(message: unknown, path: string): ChatMessage {
   });
   return {
     role: role === "developer" ? "system" : role,
-    content,
+    content: readContent(given, path),
     ...(name === undefined ? {} : { name }),
   };
 }

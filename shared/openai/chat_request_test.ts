@@ -189,6 +189,11 @@ Deno.test("parseChatRequest() refuses tool calls inside a message by their path"
     refusal({ messages: [{ role: "assistant", content: "a", tool_calls: [{ id: "1" }] }] }),
     { code: "unsupported_parameter", param: "messages.0.tool_calls" },
   );
+  // As OpenAI's models send it, without a text.
+  assertEquals(
+    refusal({ messages: [{ role: "assistant", content: null, tool_calls: [{ id: "1" }] }] }),
+    { code: "unsupported_parameter", param: "messages.0.tool_calls" },
+  );
 });
 
 Deno.test("parseChatRequest() names the exact path of a wrong value", () => {

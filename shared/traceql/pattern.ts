@@ -12,10 +12,14 @@ const MAX_INSTRUCTIONS = 500;
 /** Instructions times characters of one match: more would take seconds. */
 const MAX_STEPS = 16 * 1024 * 1024;
 const MAX_CACHED = 64;
+/** Texts whose answer a pattern remembers: names and services come again with every span. */
+const MAX_REMEMBERED = 1000;
+const MAX_REMEMBERED_CHARACTERS = 100;
 
 interface Pattern {
   readonly regExp: RE2JS;
   readonly instructions: number;
+  readonly answers: Map<string, boolean>;
 }
 
 const patterns = new Map<string, Pattern>();
@@ -30,14 +34,20 @@ export class PatternError extends Error {
  * where a large pattern meets a long text.
  */
 export function matchesPattern(pattern: string, text: string): boolean {
-  const { regExp, instructions } = compilePattern(pattern);
+  const { regExp, instructions, answers } = compilePattern(pattern);
+  const known = answers.get(text);
+  if (known !== undefined) return known;
   if (instructions * text.length > MAX_STEPS) {
     throw new QueryLimitError(
       `Cannot match a text of ${text.length} characters with a regular expression of ` +
         `${instructions} instructions; make it shorter`,
     );
   }
-  return regExp.testExact(text);
+  const isMatch = regExp.testExact(text);
+  if (answers.size < MAX_REMEMBERED && text.length <= MAX_REMEMBERED_CHARACTERS) {
+    answers.set(text, isMatch);
+  }
+  return isMatch;
 }
 
 /** Throws a PatternError. */
@@ -58,7 +68,7 @@ function compile(pattern: string): Pattern {
     throw new PatternError(error instanceof Error ? error.message : String(error));
   }
   const instructions = regExp.programSize();
-  if (instructions <= MAX_INSTRUCTIONS) return { regExp, instructions };
+  if (instructions <= MAX_INSTRUCTIONS) return { regExp, instructions, answers: new Map() };
   throw new PatternError(
     `it has ${instructions} instructions, more than ${MAX_INSTRUCTIONS}; make it shorter`,
   );

@@ -22,8 +22,12 @@ const COLUMNS = 32;
 const ROWS = 64;
 
 /** A pool, and a program that normalises rows again and again, from one buffer into the other. */
-async function openPool(threads: number, operationCount: number, rows = ROWS) {
-  const plan = new MemoryPlan();
+async function openPool(
+  threads: number,
+  operationCount: number,
+  rows = ROWS,
+  plan = new MemoryPlan(),
+) {
   const reserve = (bytes: number) => plan.reserve("activations", bytes);
   const [a, b, weight] = [1, 2, 3].map(() => reserve(rows * COLUMNS * 4));
   const [count, gather] = [reserve(4), reserve(rows * 4)];
@@ -62,6 +66,19 @@ Deno.test("ThreadPool.run() gives the same results on any number of threads, lau
     assertEquals(results[1], results[0]);
     assertEquals(results[2], results[0]);
   }
+});
+
+Deno.test("ThreadPool.run() works where addresses have their highest bit set, and the pool closes", async () => {
+  const results: Float32Array[] = [];
+  for (const bytes of [0, 2 ** 31]) {
+    const plan = new MemoryPlan();
+    plan.reserve("weights", bytes);
+    const { pool, program, result } = await openPool(3, 40, ROWS, plan);
+    for (let launch = 0; launch < 20; launch++) pool.run(program);
+    results.push(result());
+    await within("The end of the pool", pool.close());
+  }
+  assertEquals(results[1], results[0]);
 });
 
 Deno.test("ThreadPool.run() throws a DeviceError when a thread fails, and the pool still closes", async () => {
@@ -143,11 +160,23 @@ Deno.test({
       4,
       (request) => threads.use(startPoolThread(request)),
     );
-    await starting;
+    const pool = await starting;
     assertEquals(added(), 3);
     threads.dispose();
     await eventually(() => added() === 0);
+    await within("The failure", pool.failed);
+    await within("The end of the pool", pool.close());
   },
+});
+
+Deno.test("startPoolThread() gives a handle that ends the thread while its pool starts", async () => {
+  const threads = new DisposableStack();
+  const { starting } = await startPool(
+    3,
+    (request) => threads.use(startPoolThread(request)),
+  );
+  threads.dispose();
+  await assertRejects(() => starting, DeviceError, "Cannot start a CPU thread: it was ended");
 });
 
 function setParameter(

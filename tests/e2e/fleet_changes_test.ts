@@ -162,7 +162,6 @@ Deno.test("a client's usual retries carry it over a frontend's restart, and a dr
   assertEquals((await first.end()).code, 0);
   await assertRejects(() => complete(fleet.client(0)), APIConnectionError);
   await fleet.frontend();
-  // It may not have heard of the worker yet.
   assertEquals(await complete(fleet.client(2), 30), whole);
 });
 

@@ -20,7 +20,6 @@ const OPTIONS: FrontendOptions = {
   localPrefillMaxTokens: 0,
   keepAliveIntervalMs: 10_000,
   cardTimeoutMs: 1_000,
-  discoveryMs: 0,
   workerReturnMs: 0,
 };
 

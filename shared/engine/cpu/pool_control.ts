@@ -21,13 +21,8 @@ export const CONTROL = {
 export const CONTROL_BYTES = 256;
 
 /** The words that `CONTROL` names, of the control block at `address`. */
-export function controlWords(memory: WebAssembly.Memory, address: number): Uint32Array {
-  return new Uint32Array(memory.buffer, address, CONTROL_BYTES / 4);
-}
-
-/** Wakes the threads that sleep on a word. @param words of the control block */
-export function wake(words: Uint32Array, word: number): void {
-  Atomics.notify(new Int32Array(words.buffer), (words.byteOffset >> 2) + word);
+export function controlWords(memory: WebAssembly.Memory, address: number): Int32Array {
+  return new Int32Array(memory.buffer, address, CONTROL_BYTES / 4);
 }
 
 /**
@@ -35,15 +30,15 @@ export function wake(words: Uint32Array, word: number): void {
  *
  * @param words of the control block
  */
-export function closePool(words: Uint32Array): void {
+export function closePool(words: Int32Array): void {
   Atomics.store(words, CONTROL.isClosing, 1);
   Atomics.add(words, CONTROL.launches, 1);
-  wake(words, CONTROL.launches);
+  Atomics.notify(words, CONTROL.launches);
 }
 
 /** Ends a meeting to which a thread will not come. @param words of the control block */
-export function failPool(words: Uint32Array): void {
+export function failPool(words: Int32Array): void {
   Atomics.store(words, CONTROL.hasFailed, 1);
   Atomics.add(words, CONTROL.meetings, 1);
-  wake(words, CONTROL.meetings);
+  Atomics.notify(words, CONTROL.meetings);
 }

@@ -34,7 +34,7 @@ export type PoolThreadMessage =
 
 /**
  * Makes a thread as a worker of the calling one, whose messages then pass through here. Says
- * "failed" where it cannot. Disposing ends the thread, whatever it waits for, and so its pool.
+ * "failed" where it cannot. Disposing ends the thread, whatever it waits for, and fails its pool.
  */
 export function startPoolThread({ start, port }: PoolThreadRequest): Disposable {
   const words = controlWords(start.memory, start.control);
@@ -65,8 +65,7 @@ export function startPoolThread({ start, port }: PoolThreadRequest): Disposable 
     [Symbol.dispose]() {
       // A worker that sleeps in a wait is not woken by its termination.
       closePool(words);
-      failPool(words);
-      open.dispose();
+      fail("it was ended");
     },
   };
 }

@@ -10,7 +10,7 @@
 import { DeviceError } from "../backend.ts";
 import { instantiateKernels, type Kernels } from "./kernel_module.ts";
 import type { MemoryPlan } from "./memory_plan.ts";
-import { closePool, CONTROL, CONTROL_BYTES, controlWords, failPool, wake } from "./pool_control.ts";
+import { closePool, CONTROL, CONTROL_BYTES, controlWords, failPool } from "./pool_control.ts";
 import type { Program } from "./program.ts";
 import {
   type PoolThreadMessage,
@@ -65,7 +65,7 @@ export class ThreadPool {
   readonly failed: Promise<DeviceError>;
   readonly #kernels: Kernels;
   readonly #control: number;
-  readonly #words: Uint32Array;
+  readonly #words: Int32Array;
   readonly #others: readonly PoolThread[];
   readonly #fail: (error: DeviceError) => void;
 
@@ -119,7 +119,7 @@ export class ThreadPool {
       words[CONTROL.program] = address;
       words[CONTROL.operations] = count;
       Atomics.add(words, CONTROL.launches, 1);
-      wake(words, CONTROL.launches);
+      Atomics.notify(words, CONTROL.launches);
     }
     try {
       this.#kernels.run(this.#control, address, count, 0);

@@ -60,6 +60,18 @@ Deno.test("a prepared line of a span is what formatLine makes of the same record
   }
 });
 
+Deno.test("an attribute that is set again is told as it was set last", () => {
+  const format = new SpanLineFormats(PROCESS).of("http_request");
+  const members = format.begin(FACTS);
+  const [line] = LINES;
+  members.set({ "http.route": "/v1/completions", attempts: 2, x_request_id: "not the id" });
+  const read = JSON.parse(`{"a":0${members.json(line!)}}`);
+  assertEquals(
+    [read["http.route"], read.attempts, read.x_request_id],
+    ["/v1/completions", 2, FACTS.ids.x_request_id],
+  );
+});
+
 Deno.test("a prepared line leaves out what a span does not have", () => {
   const format = new SpanLineFormats(PROCESS).of("preprocess");
   const ids = { trace_id: "t", span_id: "s", span_name: "preprocess" };

@@ -45,8 +45,8 @@ Deno.test("golden: collector_down", async () => {
     env: {
       ...SIMULATED,
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${port}/v1/traces`,
-      // Each service tries to deliver its spans until this is over.
-      DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: "500",
+      // Each service tries so long to deliver its last spans.
+      OTEL_EXPORTER_OTLP_TIMEOUT: "300",
     },
   });
   const { traceId, status } = await answerOf(golden.ask("completions", completion("unheard", 20)));
