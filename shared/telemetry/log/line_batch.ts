@@ -33,13 +33,14 @@ export class LineBatch {
   /** Writes a line at once, behind those that wait. */
   write(line: string): void {
     this.#append(line);
-    this.flush();
+    this.#leave();
   }
 
   /** Takes a line that may wait. */
   add(line: string): void {
     this.#append(line);
-    if (this.#used >= FULL) return this.flush();
+    if (this.#used >= FULL) this.#leave();
+    // One that runs goes on when lines left before it: a timer costs as much as making a line.
     if (this.#timer !== undefined) return;
     const timer = setTimeout(() => this.flush(), WAIT_MS);
     Deno.unrefTimer(timer);
@@ -50,6 +51,10 @@ export class LineBatch {
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#leave();
+  }
+
+  #leave(): void {
     if (this.#used === 0) return;
     const lines = this.#buffer.subarray(0, this.#used);
     this.#used = 0;
@@ -58,7 +63,7 @@ export class LineBatch {
 
   #append(line: string): void {
     const mostBytes = line.length * MAX_BYTES_PER_UNIT;
-    if (mostBytes > BUFFER_BYTES - this.#used) this.flush();
+    if (mostBytes > BUFFER_BYTES - this.#used) this.#leave();
     if (mostBytes > BUFFER_BYTES) return this.#sink(ENCODER.encode(line));
     this.#used += ENCODER.encodeInto(line, this.#buffer.subarray(this.#used)).written;
   }

@@ -30,6 +30,7 @@ Deno.test("LineBatch writes an urgent line at once, and none of those before it 
   batch.write("urgent\n");
   batch.write("next\n");
   assertEquals(writes, ["a\nurgent\n", "next\n"]);
+  batch.flush();
 });
 
 Deno.test("LineBatch does not wait when it is full", () => {
@@ -38,6 +39,7 @@ Deno.test("LineBatch does not wait when it is full", () => {
   batch.add(line);
   batch.add(line);
   assertEquals(writes, [line + line]);
+  batch.flush();
 });
 
 Deno.test("LineBatch gives the bytes of every line, longer than its buffer too, in their order", () => {
