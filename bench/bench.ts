@@ -56,7 +56,7 @@ const PARTS: Readonly<Record<string, { title: string; run: () => Promise<string>
   },
   plane: {
     title: "Many streams, off and fully on",
-    run: () => benchPlane({ rounds: rounds(3), concurrencies, kvTokenBytes, other }),
+    run: () => benchPlane({ rounds: rounds(9), concurrencies, kvTokenBytes, other }),
   },
 };
 

@@ -2,15 +2,16 @@
  * What everything around the engine costs: streams on a simulated engine that takes no time,
  * aggregated and disaggregated, tracing off and fully on, over 1 to 256 connections.
  *
- * All setups run side by side and take turns within a round, so that they share the machine's drift;
- * figures are medians of the rounds, ratios medians of the rounds' own.
+ * All setups run side by side and take turns within a round, so that they share the machine's drift,
+ * and are started several times, since no two processes of one program are equally fast; figures are
+ * medians of the rounds, ratios medians of the rounds' own.
  */
 
 import { type LoadFigures, runLoad } from "./stack/load.ts";
 import { SIMULATED_MODEL, simulatedEngineEnv } from "./stack/simulated_engine.ts";
 import { SpanSink } from "./stack/span_sink.ts";
 import { BenchStack, natsProgram } from "./stack/stack.ts";
-import { figure, median } from "./statistics.ts";
+import { figure, median, medianInterval } from "./statistics.ts";
 import { table } from "./table.ts";
 
 export interface PlaneBenchOptions {
@@ -21,7 +22,9 @@ export interface PlaneBenchOptions {
   readonly other?: string;
 }
 
-/** Streams of one turn: enough for the 10 ms steps of /proc, few enough to take turns often. */
+/** Of every setup. */
+const STARTS = 3;
+/** Streams of one turn: few enough to take turns often. */
 const MIN_STREAMS = 100;
 const STREAMS_PER_CONNECTION = 2;
 /** A service that has run for a while: the compiler has seen it all. */
@@ -46,50 +49,72 @@ interface Setup {
 
 interface Cell {
   readonly setup: Setup;
-  readonly stack: BenchStack;
   readonly concurrency: number;
   readonly rounds: LoadFigures[];
 }
 
 /** Runs the benchmark and returns its report as Markdown. */
 export async function benchPlane(options: PlaneBenchOptions): Promise<string> {
-  if (Deno.build.os !== "linux") return "Not measured: it reads CPU times from /proc of Linux.";
+  if (Deno.build.os !== "linux") return "Not measured: it reads CPU times as on Linux.";
   await using open = new AsyncDisposableStack();
   const sink = open.use(new SpanSink());
   const nats = await natsProgram();
-  const cells: Cell[] = [];
-  for (const setup of setups(options.other)) {
-    const flag = setup.isTraced ? "1" : "0";
-    const stack = open.use(
-      await BenchStack.start({
-        ...setup,
-        model: SIMULATED_MODEL,
-        natsProgram: nats,
-        env: {
-          ...simulatedEngineEnv(options.kvTokenBytes),
-          OTEL_EXPORT_ENABLED: flag,
-          OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: sink.tracesUrl,
-          DYN_LOGGING_JSONL: flag,
-          DYN_LOGGING_SPAN_EVENTS: flag,
-        },
-      }),
-    );
-    await runLoad(stack, { ...WARM_UP, tokensPerStream: TOKENS_PER_STREAM });
-    for (const concurrency of options.concurrencies) {
-      cells.push({ setup, stack, concurrency, rounds: [] });
+  const cells = options.concurrencies.toSorted((a, b) => a - b).flatMap((concurrency) =>
+    setups(options.other).map((setup): Cell => ({ setup, concurrency, rounds: [] }))
+  );
+  for (let start = 0; start < STARTS; start++) {
+    const rounds = Math.ceil((options.rounds - start) / STARTS);
+    if (rounds > 0) {
+      await measureOnce(cells, { ...options, rounds, nats, tracesUrl: sink.tracesUrl });
     }
   }
-  cells.sort((a, b) => a.concurrency - b.concurrency);
+  if (sink.spans === 0) throw new Error("Cannot report: the traced setups exported no spans");
+  return report(cells, options);
+}
+
+interface MeasureOptions extends PlaneBenchOptions {
+  readonly nats: string;
+  readonly tracesUrl: string;
+}
+
+/** Starts every setup, and adds the rounds to the cells. */
+async function measureOnce(cells: readonly Cell[], options: MeasureOptions): Promise<void> {
+  await using open = new AsyncDisposableStack();
+  const stacks = new Map<string, BenchStack>();
+  for (const { setup } of cells) {
+    const name = nameOf(setup);
+    if (stacks.has(name)) continue;
+    const stack = open.use(await startSetup(setup, options));
+    await runLoad(stack, { ...WARM_UP, tokensPerStream: TOKENS_PER_STREAM });
+    stacks.set(name, stack);
+  }
   for (let round = 0; round < options.rounds; round++) {
-    for (const { stack, concurrency, rounds } of cells) {
+    // The other way round every second time: who comes first finds another machine than who follows.
+    for (const { setup, concurrency, rounds } of round % 2 === 0 ? cells : cells.toReversed()) {
+      const stack = stacks.get(nameOf(setup));
+      if (stack === undefined) throw new Error("Cannot load a setup before its start");
       const streams = Math.max(MIN_STREAMS, concurrency * STREAMS_PER_CONNECTION);
       rounds.push(
         await runLoad(stack, { concurrency, streams, tokensPerStream: TOKENS_PER_STREAM }),
       );
     }
   }
-  if (sink.spans === 0) throw new Error("Cannot report: the traced setups exported no spans");
-  return report(cells, options);
+}
+
+async function startSetup(setup: Setup, options: MeasureOptions): Promise<BenchStack> {
+  const flag = setup.isTraced ? "1" : "0";
+  return await BenchStack.start({
+    ...setup,
+    model: SIMULATED_MODEL,
+    natsProgram: options.nats,
+    env: {
+      ...simulatedEngineEnv(options.kvTokenBytes),
+      OTEL_EXPORT_ENABLED: flag,
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: options.tracesUrl,
+      DYN_LOGGING_JSONL: flag,
+      DYN_LOGGING_SPAN_EVENTS: flag,
+    },
+  });
 }
 
 function setups(other: string | undefined): Setup[] {
@@ -134,8 +159,9 @@ function report(cells: readonly Cell[], options: PlaneBenchOptions): string {
   return [
     `Streams of ${TOKENS_PER_STREAM} tokens on a simulated engine without compute time, ` +
     `${options.kvTokenBytes} bytes of KV a token. The client is a raw socket without special ` +
-    `settings on the same machine. Medians of ${options.rounds} interleaved rounds, after ${WARM_UP.streams} streams. "On" is ` +
-    "export, JSON lines and span events. `× off`: median of the rounds' ratios of frontend CPU.",
+    `settings on the same machine. Medians of ${options.rounds} interleaved rounds over ${STARTS} starts, each after ` +
+    `${WARM_UP.streams} streams. "On" is export, JSON lines and span events. \`× off\`: median of ` +
+    "the rounds' ratios of frontend CPU, with its 95 % interval.",
     table(head, rows),
     "The reference system on 2 cores, its frontend in Rust, its client with immediate ACK (without, " +
     "its TTFT at one connection is 44 ms), at 1 / 16 / 64 connections. Its on/off ratio of CPU is " +
@@ -156,11 +182,9 @@ function ratioToOff(cell: Cell, cells: readonly Cell[]): string {
     !setup.isTraced && setup.isDisaggregated === isDisaggregated && setup.checkout === checkout &&
     concurrency === cell.concurrency
   );
-  return figure(
-    median(
-      cell.rounds.map(({ frontendUsPerToken }, round) =>
-        frontendUsPerToken / (off?.rounds[round]?.frontendUsPerToken ?? NaN)
-      ),
-    ),
+  const ratios = cell.rounds.map(({ frontendUsPerToken }, round) =>
+    frontendUsPerToken / (off?.rounds[round]?.frontendUsPerToken ?? NaN)
   );
+  const { low, high } = medianInterval(ratios);
+  return `${median(ratios).toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
 }

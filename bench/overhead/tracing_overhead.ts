@@ -59,7 +59,7 @@ const KV_TOKEN_BYTES = 8;
 
 /** Runs the benchmark and returns its report as Markdown. */
 export async function benchTracingOverhead(options: TracingOverheadOptions): Promise<string> {
-  if (Deno.build.os !== "linux") return "Not measured: it reads CPU times from /proc of Linux.";
+  if (Deno.build.os !== "linux") return "Not measured: it reads CPU times as on Linux.";
   const nats = await natsProgram();
   const parts = [
     `“off” is \`OTEL_SDK_DISABLED=true\`; the levels are \`DYN_TRACE_LEVEL\` with export over ` +

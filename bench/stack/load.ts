@@ -30,14 +30,14 @@ export interface LoadFigures {
 
 let prompts = 0;
 
-/** Runs streams to their end. Reads CPU times from /proc, so on Linux only. */
+/** Runs streams to their end. Reads CPU times of processes, so on Linux only. */
 export async function runLoad(stack: BenchStack, options: LoadOptions): Promise<LoadFigures> {
   const { concurrency, streams, tokensPerStream } = options;
   const clients = await Promise.all(
     Array.from({ length: concurrency }, () => SseClient.connect(stack.url)),
   );
   try {
-    const before = await usage(stack);
+    const before = usage(stack);
     const times: StreamTimes[] = [];
     let left = streams;
     const startMs = performance.now();
@@ -50,7 +50,7 @@ export async function runLoad(stack: BenchStack, options: LoadOptions): Promise<
       }
     }));
     const elapsedMs = performance.now() - startMs;
-    const after = await usage(stack);
+    const after = usage(stack);
     const tokens = streams * tokensPerStream;
     const of = (pick: (each: StreamTimes) => number) => times.map(pick);
     return {
@@ -70,10 +70,9 @@ export async function runLoad(stack: BenchStack, options: LoadOptions): Promise<
   }
 }
 
-async function usage(stack: BenchStack): Promise<{ frontendUs: number; workersUs: number }> {
-  const workers = await Promise.all(stack.workerPids.map(cpuTimeUs));
+function usage(stack: BenchStack): { frontendUs: number; workersUs: number } {
   return {
-    frontendUs: await cpuTimeUs(stack.frontendPid),
-    workersUs: workers.reduce((sum, us) => sum + us, 0),
+    frontendUs: cpuTimeUs(stack.frontendPid),
+    workersUs: stack.workerPids.map(cpuTimeUs).reduce((sum, us) => sum + us, 0),
   };
 }

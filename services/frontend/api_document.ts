@@ -95,6 +95,7 @@ export const MODEL_ROUTE = createRoute({
   responses: {
     200: jsonOf(modelSchema, "The model"),
     404: jsonOf(errorBodySchema, "model_not_found"),
+    503: jsonOf(errorBodySchema, "no_workers: no worker serves it now"),
   },
 });
 

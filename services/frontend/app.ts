@@ -44,11 +44,12 @@ export function createApp(deps: AppDeps): OpenAPIHono<FrontendEnv> {
     )
   );
   app.onError((thrown) => {
-    const error = toApiError(thrown);
-    deps.telemetry.log.error("request failed outside the completion endpoints", {
-      error: thrown.stack ?? thrown.message,
-    });
-    return errorResponse(error);
+    if (!(thrown instanceof ApiError)) {
+      deps.telemetry.log.error("request failed outside the completion endpoints", {
+        error: thrown.stack ?? thrown.message,
+      });
+    }
+    return errorResponse(toApiError(thrown));
   });
   return app;
 }
@@ -82,14 +83,7 @@ function addModels(app: OpenAPIHono<FrontendEnv>, { catalogue }: AppDeps): void 
   app.all(MODELS_ROUTE.path, refuseOther("GET"));
   // Names may hold slashes, as in `org/model`.
   const one = "/v1/models/:model{.+}";
-  app.get(one, (c) => {
-    const name = c.req.param("model");
-    const found = catalogue.list().find(({ model }) => model.card.name === name);
-    if (found !== undefined) return c.json(describeModel(found));
-    return errorResponse(
-      new ApiError("model_not_found", `The model ${name} does not exist`, { param: "model" }),
-    );
-  });
+  app.get(one, async (c) => c.json(describeModel(await catalogue.find(c.req.param("model")))));
   app.all(one, refuseOther("GET"));
 }
 

@@ -29,6 +29,23 @@ Deno.test("GET /v1/models/{model} finds names with slashes, and 404s in the enve
   assertEquals([missing.status, (await missing.json()).error.code], [404, "model_not_found"]);
 });
 
+Deno.test("GET /v1/models/{model} says of a model without workers what a request for it is told", async () => {
+  using kit = await FrontendKit.start();
+  const worker = { role: "decode", instanceId: "d1" } as const;
+  await kit.worker(worker);
+  await kit.worker({ ...worker, state: "stuck" });
+  for (const leave of [() => {}, () => kit.bus.instances.remove("d1")]) {
+    leave();
+    const one = await kit.get("/v1/models/tiny");
+    assertEquals(one.headers.get("retry-after"), "1");
+    const asked = await kit.chat();
+    assertEquals([one.status, (await one.json()).error.code], [503, "no_workers"]);
+    assertEquals([asked.status, (await asked.json()).error.code], [503, "no_workers"]);
+    assertEquals((await (await kit.get("/v1/models")).json()).data, []);
+  }
+  assertEquals(kit.telemetry.lines.filter(({ level }) => level === "error"), []);
+});
+
 Deno.test("GET /health is 503 until a decode worker serves a model", async () => {
   using kit = await FrontendKit.start();
   const empty = await kit.get("/health");
@@ -108,6 +125,15 @@ Deno.test("GET /openapi.json describes every route, with resolvable references",
   ]);
   const schema = post.requestBody.content["application/json"].schema;
   assertEquals(schema.required.sort(), ["messages", "model"]);
+  const { stop, metadata, stream_options, messages } = schema.properties;
+  assertEquals([stop.anyOf[1].maxItems, metadata.maxProperties], [4, 16]);
+  const [, parts] = messages.items.properties.content.anyOf;
+  for (const closed of [stream_options, parts.items]) {
+    assertEquals(closed.additionalProperties, false);
+  }
+  const completion = document.paths["/v1/completions"].post.requestBody.content["application/json"];
+  const [, oneText] = completion.schema.properties.prompt.anyOf;
+  assertEquals([oneText.minItems, oneText.maxItems], [1, 1]);
   const [header] = post.parameters;
   assertEquals([header.in, header.name, header.required], ["header", "x-baton-timings", false]);
   for (const type of ["application/json", "text/event-stream"]) {

@@ -149,6 +149,12 @@ export class Attempt {
     }
   }
 
+  /** Instances whose calls are still open. */
+  get openInstanceIds(): readonly string[] {
+    return [this.#prefill, this.#decode]
+      .flatMap((call) => call === null || call.isClosed ? [] : call.instance.instanceId);
+  }
+
   /** Gives up the call of an instance that is stuck. It fails the attempt if that still needs the call. */
   giveUp(instanceId: string): void {
     const reason = new StuckError(

@@ -55,8 +55,8 @@ export interface GenerationDeps {
   readonly directory: InstanceDirectory;
   readonly dispatcher: Dispatcher;
   readonly migrationLimit: number;
-  readonly workerReturn: WorkerReturn;
-  readonly stuckWorkers: StuckWorkers;
+  readonly workerReturn: Pick<WorkerReturn, "decoder">;
+  readonly stuckWorkers: Pick<StuckWorkers, "watch">;
 }
 
 /** Told of attempts, for the record. */
@@ -89,13 +89,19 @@ export async function* generate(
     if (lastFailure !== null) progress.onMigration(lastFailure, history);
     progress.onAttempt(plan);
     const run = new Attempt(deps.bus, plan, (arrival) => progress.onFrame(arrival));
-    const onAbort = () => run.abort(cancellationOf(job.signal.reason), job.signal.reason);
-    job.signal.addEventListener("abort", onAbort, { once: true });
     const unwatch = attempt > deps.migrationLimit ? () => {} : deps.stuckWorkers.watch({
-      instanceIds: [plan.prefill, plan.decode].flatMap((call) => call?.instance.instanceId ?? []),
+      get openInstanceIds() {
+        return run.openInstanceIds;
+      },
       isFit: fitnessFor(job, history),
       onStuck: (instanceId) => run.giveUp(instanceId),
     });
+    // A reader that has left asks for nothing more: what follows the loop may never run.
+    const onAbort = () => {
+      unwatch();
+      run.abort(cancellationOf(job.signal.reason), job.signal.reason);
+    };
+    job.signal.addEventListener("abort", onAbort, { once: true });
     try {
       if (job.signal.aborted) onAbort();
       run.start();

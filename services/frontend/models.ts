@@ -74,6 +74,17 @@ export class ModelCatalogue implements Disposable {
     return model;
   }
 
+  /** One of `list`. Throws as `resolve` does, and `no_workers` where no decode worker takes requests. */
+  async find(name: string): Promise<ListedModel> {
+    await this.resolve(name);
+    const found = this.list().find(({ model }) => model.card.name === name);
+    if (found !== undefined) return found;
+    throw new ApiError(
+      "no_workers",
+      `Cannot serve model ${name}: no decode worker takes requests`,
+    );
+  }
+
   /** Whether a worker has served a model of this name. */
   knows(name: string): boolean {
     return [...this.#entries.values()].some((entry) => entry.name === name && entry.model !== null);

@@ -16,8 +16,8 @@ export interface RequestBodyOptions {
 }
 
 /**
- * Throws an ApiError: 415 for another content type or a content encoding, 413 beyond the limit, 400 for broken JSON; or the
- * signal's reason.
+ * Throws an ApiError: 415 for another content type or a content encoding, 413 beyond the limit, 400 for
+ * broken JSON; or the signal's reason.
  */
 export async function readJsonBody(
   request: Request,

@@ -54,7 +54,7 @@ export function chooseInstance(
   for (const instance of instances) {
     if (instance.role !== query.role || instance.model.cardDigest !== query.cardDigest) continue;
     if (instance.state !== "ready" || query.excludedIds.has(instance.instanceId)) unfitCount++;
-    else if (!takesRequests(instance)) fullCount++;
+    else if (queueRoom(instance) === 0) fullCount++;
     else candidates.push({ instance, cost: cost(instance, query.unreportedLoad(instance)) });
   }
   candidates.sort((a, b) =>
@@ -66,11 +66,12 @@ export function chooseInstance(
 }
 
 /**
- * Whether it is ready and its queue is not full. A queue limit of 0 lets nothing wait, which says nothing
- * about a free slot: the worker decides.
+ * Requests that may join its queue, none unless it is ready. A queue limit of 0 lets nothing wait, which
+ * says nothing about a free slot: the worker decides.
  */
-export function takesRequests({ state, load }: InstanceRecord): boolean {
-  return state === "ready" && load.waitingSequences < Math.max(load.queueLimit, 1);
+export function queueRoom({ state, load }: InstanceRecord): number {
+  if (state !== "ready") return 0;
+  return Math.max(0, Math.max(load.queueLimit, 1) - load.waitingSequences);
 }
 
 function cost({ load }: InstanceRecord, unreported: UnreportedLoad): number {

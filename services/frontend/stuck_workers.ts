@@ -2,23 +2,28 @@
  * Takes requests away from workers whose engine is stuck in a step, where another can go on with them.
  *
  * Such a worker answers pings, so calls of it do not fail by themselves. Where nobody could take over,
- * they stay: the step may yet end, and until then nothing is lost.
+ * they stay: the step may yet end, and until then nothing is lost. So no more of them leave between two
+ * heartbeats of the others than the queues of those have room for.
  */
 
 import type { InstanceDirectory } from "../../shared/bus/bus.ts";
 import type { InstanceRecord } from "../../shared/messages/mod.ts";
-import { takesRequests } from "./route.ts";
+import { queueRoom } from "./route.ts";
+import { SentLedger } from "./sent_ledger.ts";
 
 export interface WatchedAttempt {
-  readonly instanceIds: readonly string[];
+  /** Instances whose calls are still open. */
+  readonly openInstanceIds: readonly string[];
   /** Whether a decode worker could go on with it. */
   isFit(instance: InstanceRecord): boolean;
-  /** Called when one of the instances is stuck and another one takes requests. */
+  /** Called with each instance that is stuck once another one takes requests. */
   onStuck(instanceId: string): void;
 }
 
 export class StuckWorkers implements Disposable {
   readonly #attempts = new Set<WatchedAttempt>();
+  /** What was moved on since each taker's heartbeat. */
+  readonly #moved = new SentLedger();
   readonly #stop: () => void;
 
   constructor(directory: InstanceDirectory) {
@@ -36,14 +41,23 @@ export class StuckWorkers implements Disposable {
   }
 
   #note(instances: readonly InstanceRecord[]): void {
+    this.#moved.retain(instances);
     const stuckIds = new Set(
       instances.filter(({ state }) => state === "stuck").map(({ instanceId }) => instanceId),
     );
     if (stuckIds.size === 0) return;
-    const takers = instances.filter((each) => each.role === "decode" && takesRequests(each));
-    for (const { instanceIds, isFit, onStuck } of [...this.#attempts]) {
-      const stuckId = instanceIds.find((id) => stuckIds.has(id));
-      if (stuckId !== undefined && takers.some(isFit)) onStuck(stuckId);
+    const decoders = instances.filter(({ role }) => role === "decode");
+    for (const attempt of [...this.#attempts]) {
+      const stuck = attempt.openInstanceIds.filter((id) => stuckIds.has(id));
+      if (stuck.length === 0) continue;
+      const taker = decoders.find((each) => this.#hasRoom(each) && attempt.isFit(each));
+      if (taker === undefined) continue;
+      this.#moved.add(taker, 0);
+      for (const id of stuck) attempt.onStuck(id);
     }
+  }
+
+  #hasRoom(instance: InstanceRecord): boolean {
+    return queueRoom(instance) > this.#moved.unreportedLoad(instance).requests;
   }
 }

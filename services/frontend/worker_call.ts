@@ -69,6 +69,11 @@ export class WorkerCall {
     });
   }
 
+  /** Nothing more is expected of the worker. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** The worker has told that its engine works on it. */
   get hasBegun(): boolean {
     return this.#stage !== null && this.#stage !== "accepted";

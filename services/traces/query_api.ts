@@ -7,7 +7,12 @@
 import { type Context, Hono } from "hono";
 import { tracesToJson, WireWriter } from "../../shared/otlp/mod.ts";
 import type { ObservedQuery, QueryKind } from "../../shared/telemetry/metrics/mod.ts";
-import { QueryTimeoutError, StoreError, type TraceStore } from "../../shared/trace_store/mod.ts";
+import {
+  QueryCancelledError,
+  QueryTimeoutError,
+  StoreError,
+  type TraceStore,
+} from "../../shared/trace_store/mod.ts";
 import { MetricsWindow, parseQuery, type Query, QueryError } from "../../shared/traceql/mod.ts";
 import { metricsAnswer, searchAnswer } from "./answer_shapes.ts";
 import { logfmtQuery } from "./logfmt_query.ts";
@@ -34,32 +39,36 @@ const MAX_LIMIT = 1000;
 const DEFAULT_SPANS_PER_SPANSET = 3;
 const MAX_SPANS_PER_SPANSET = 1000;
 const DEFAULT_EXEMPLARS = 100;
-const MAX_QUERIES = 64;
+/** Queries at once; looking up a trace by its id costs little, and waits for no search. */
+const MAX_LOOKUPS = 64;
+const MAX_SEARCHES = 64;
+/** The client has gone: nobody reads the answer. */
+const CLIENT_CLOSED_REQUEST = 499;
 /** The API that is spoken; Grafana looks at it to know what it may ask. */
 const TEMPO_VERSION = "v3.0.3";
 
 export function createQueryApi(options: QueryApiOptions): Hono {
   const app = new Hono();
-  let running = 0;
+  const lookups = { running: 0, most: MAX_LOOKUPS };
+  const searches = { running: 0, most: MAX_SEARCHES };
   app.use(async (c, next) => {
     const kind = kindOf(c.req.path);
     if (kind === null) return await next();
     const startMs = performance.now();
-    await next();
+    const lane = kind === "trace" ? lookups : searches;
+    if (lane.running >= lane.most) {
+      c.header("retry-after", "1");
+      c.res = c.text("too many queries at once; ask again a little later", 429);
+    } else {
+      lane.running++;
+      try {
+        await next();
+      } finally {
+        lane.running--;
+      }
+    }
     const { status } = c.res;
     options.onQuery({ kind, status, durationMs: performance.now() - startMs });
-  });
-  app.use(async (c, next) => {
-    if (running >= MAX_QUERIES) {
-      c.header("retry-after", "1");
-      return c.text("too many queries at once; ask again a little later", 429);
-    }
-    running++;
-    try {
-      await next();
-    } finally {
-      running--;
-    }
   });
   addStatusRoutes(app, options);
   addTraceRoutes(app, options);
@@ -73,6 +82,9 @@ export function createQueryApi(options: QueryApiOptions): Hono {
     if (error instanceof QueryError) return c.text(`invalid TraceQL query: ${error.message}`, 400);
     if (error instanceof QueryTimeoutError) return c.text(error.message, 504);
     if (error instanceof StoreError) return c.text(error.message, 503);
+    if (error instanceof QueryCancelledError) {
+      return new Response(error.message, { status: CLIENT_CLOSED_REQUEST });
+    }
     return c.text(`internal error: ${error.message}`, 500);
   });
   return app;
@@ -140,7 +152,7 @@ function addSearchRoutes(app: Hono, { store, now = Date.now }: QueryApiOptions):
       }),
       minDurationNs: duration(parameters, "minDuration", 0),
       maxDurationNs: duration(parameters, "maxDuration", Infinity),
-    });
+    }, c.req.raw.signal);
     return c.json(searchAnswer(result, { isLogfmt }));
   });
 
@@ -154,7 +166,7 @@ function addSearchRoutes(app: Hono, { store, now = Date.now }: QueryApiOptions):
       stage: query.metrics,
       range,
       exemplarLimit: isInstant ? 0 : exemplarLimit(query, parameters),
-    });
+    }, c.req.raw.signal);
     const window = new MetricsWindow(range);
     const timesMs = Array.from({ length: window.intervals }, (_, index) => window.timeMs(index));
     return c.json(metricsAnswer(series, isInstant ? null : timesMs));

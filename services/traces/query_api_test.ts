@@ -1,7 +1,12 @@
 import { assertEquals, assertStringIncludes } from "@std/assert/mod.js";
 import { encodeSpans } from "../../shared/otlp/testing/encode_spans.ts";
 import { readSpans } from "../../shared/otlp/mod.ts";
-import { QueryTimeoutError, StoreError, type TraceStore } from "../../shared/trace_store/mod.ts";
+import {
+  QueryCancelledError,
+  QueryTimeoutError,
+  StoreError,
+  type TraceStore,
+} from "../../shared/trace_store/mod.ts";
 import { BASE_NS, Random, randomTrace } from "../../shared/trace_store/testing/random_traces.ts";
 import type { ObservedQuery } from "../../shared/telemetry/metrics/mod.ts";
 import { QueryLimitError } from "../../shared/traceql/mod.ts";
@@ -177,4 +182,64 @@ Deno.test("each query is told of with its kind and how it ended", async () => {
     ["tags", 200],
     ["tags", 200],
   ]);
+});
+
+Deno.test("a trace is found by its id, and readiness told, while as many searches run as may", async () => {
+  await using open = await openStore();
+  await open.store.write(encodeSpans(TRACES[0]));
+  const held = Promise.withResolvers<void>();
+  const { store } = open;
+  const api = apiOf({
+    trace: (id) => store.trace(id),
+    metrics: (input) => store.metrics(input),
+    tagKeys: (range) => store.tagKeys(range),
+    tagValues: (options) => store.tagValues(options),
+    search: async (options) => {
+      await held.promise;
+      return await store.search(options);
+    },
+  });
+  const status = async (path: string) => {
+    const answer = await api.request(path);
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  const searches = Array.from({ length: 64 }, () => status("/api/search?q={}"));
+  for (const path of ["/api/search?q={}", "/api/search/tags", "/api/metrics/query?q={}|rate()"]) {
+    assertEquals(await status(path), 429, path);
+  }
+  for (const path of [`/api/traces/${TRACES[0][0].traceId}`, "/ready", "/api/echo"]) {
+    assertEquals(await status(path), 200, path);
+  }
+  held.resolve();
+  assertEquals(new Set(await Promise.all(searches)), new Set([200]));
+  assertEquals(await status("/api/search?q={}"), 200);
+});
+
+Deno.test("a query ends when its client leaves, and is counted as such", async () => {
+  const queries: [string, number][] = [];
+  const untilAborted = (_: unknown, signal?: AbortSignal) =>
+    new Promise<never>((_, reject) => {
+      signal?.addEventListener("abort", () => reject(new QueryCancelledError("gone")));
+    });
+  const api = apiOf({
+    trace: () => Promise.reject(new Error("not asked")),
+    search: untilAborted,
+    metrics: untilAborted,
+    tagKeys: untilAborted,
+    tagValues: untilAborted,
+  }, ({ kind, status }) => queries.push([kind, status]));
+  const paths = [
+    "/api/search?q={}",
+    "/api/metrics/query?q={}|rate()",
+    "/api/v2/search/tags",
+    "/api/v2/search/tag/.a/values",
+  ];
+  for (const path of paths) {
+    const leave = new AbortController();
+    const answer = api.request(new Request(`http://tempo${path}`, { signal: leave.signal }));
+    leave.abort();
+    assertEquals((await answer).status, 499, path);
+  }
+  assertEquals(queries, [["search", 499], ["metrics", 499], ["tags", 499], ["tags", 499]]);
 });

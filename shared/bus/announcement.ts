@@ -5,6 +5,12 @@ import type { Departure } from "./instance_directory.ts";
 import type { Link, LinkSubscription } from "./link.ts";
 import { encodePayload } from "./payload.ts";
 
+/**
+ * Roll calls this soon after an answered one share the next answer: when a server is back, every process
+ * of a fleet calls at once, and an answer to each would be heard by all of them.
+ */
+const ANSWER_GAP_MS = 50;
+
 export interface AnnouncementOptions {
   readonly namespace: string;
   readonly record: () => InstanceRecord;
@@ -18,6 +24,8 @@ export class Announcement {
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #rollCalls: LinkSubscription;
   readonly #removeListener: () => void;
+  #answerGap: ReturnType<typeof setTimeout> | undefined;
+  #isAsked = false;
   #isStopped = false;
 
   constructor(link: Link, { namespace, record, heartbeatMs }: AnnouncementOptions) {
@@ -25,7 +33,7 @@ export class Announcement {
     this.#subject = heartbeatSubject(namespace);
     this.#record = record;
     // First: who begins to listen between the two hears one of them.
-    this.#rollCalls = link.subscribe(rollCallSubject(namespace), () => this.publishNow());
+    this.#rollCalls = link.subscribe(rollCallSubject(namespace), () => this.#answerRoll());
     this.publishNow();
     this.#timer = setInterval(() => this.publishNow(), heartbeatMs);
     this.#removeListener = link.onReconnect(() => this.publishNow());
@@ -44,9 +52,20 @@ export class Announcement {
     if (this.#isStopped) return;
     this.#isStopped = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#answerGap);
     this.#rollCalls.stop();
     this.#removeListener();
     const departure: Departure = { instanceId: this.#record().instanceId, hasLeft: true };
     this.#link.publish(this.#subject, { kind: "departure", data: encodePayload(departure) });
+  }
+
+  #answerRoll(): void {
+    this.#isAsked = this.#answerGap !== undefined;
+    if (this.#isAsked) return;
+    this.publishNow();
+    this.#answerGap = setTimeout(() => {
+      this.#answerGap = undefined;
+      if (this.#isAsked) this.#answerRoll();
+    }, ANSWER_GAP_MS);
   }
 }

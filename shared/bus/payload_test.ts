@@ -42,6 +42,18 @@ Deno.test("decodePayload() refuses nested lengths that the payload cannot hold, 
   assertThrows(() => decodePayload(nested), TypeError, "not msgpack");
 });
 
+Deno.test("decodePayload() throws a TypeError on a payload that is cut off anywhere", () => {
+  const lengths = [3, 40, 300, 70_000].map((length) => "x".repeat(length));
+  const encoded = encodePayload({
+    a: [1, 300, 70_000, 1.5, null, true],
+    b: lengths,
+    c: new Date(5),
+  });
+  for (let end = 1; end < encoded.length; end += end < 500 ? 1 : 997) {
+    assertThrows(() => decodePayload(encoded.slice(0, end)), TypeError, "not msgpack");
+  }
+});
+
 Deno.test("decodePayload() reads every size class of msgpack", () => {
   for (const length of [0, 15, 16, 31, 32, 255, 256, 65_535, 65_536]) {
     const value = {

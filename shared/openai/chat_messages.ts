@@ -17,17 +17,13 @@ import {
   type UnsupportedParameters,
 } from "./validation.ts";
 
-const textPart = z.object({
+const textPart = z.strictObject({
   type: z.literal("text", "only text parts are supported"),
   text: z.string(),
+  prompt_cache_breakpoint: z.unknown().optional().describe(
+    "Not used: prefixes are found without it",
+  ),
 });
-
-const KNOWN_IN_PART = new Set(Object.keys(textPart.shape));
-
-const UNSUPPORTED_IN_PART: UnsupportedParameters = {
-  // Prefixes are found in the cache without it.
-  prompt_cache_breakpoint: () => true,
-};
 
 /** What a message is, for the description of the API. */
 export const messageSchema = z.object({
@@ -50,9 +46,9 @@ const UNSUPPORTED_IN_MESSAGE: UnsupportedParameters = {
   function_call: onlyValues(),
 };
 
-/** A message but for the parts of its content. */
+/** A message but for its content. */
 const messageHead = messageSchema.omit({ content: true });
-const wholeContent = messageSchema.pick({ content: true });
+const textContent = z.object({ content: z.string("it must be text or text parts") });
 
 export interface ChatMessage {
   readonly role: "system" | "user" | "assistant";
@@ -83,17 +79,10 @@ function readMessage(message: unknown, path: string): ChatMessage {
 function readContent(message: Readonly<Record<string, unknown>>, path: string): string {
   const { content } = message;
   if (Array.isArray(content) && content.length > 0) {
-    return content.map((part, index) => readPart(part, `${path}.content.${index}`)).join("\n");
+    const texts = content.map((part, index) =>
+      parseBody(textPart, part, `${path}.content.${index}`).text
+    );
+    return texts.join("\n");
   }
-  return String(parseBody(wholeContent, message, path).content);
-}
-
-function readPart(part: unknown, path: string): string {
-  const { text } = parseBody(textPart, part, path);
-  refuseUnsupported(part as Readonly<Record<string, unknown>>, {
-    known: KNOWN_IN_PART,
-    unsupported: UNSUPPORTED_IN_PART,
-    path,
-  });
-  return text;
+  return parseBody(textContent, message, path).content;
 }

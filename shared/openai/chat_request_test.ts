@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert/mod.js";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert/mod.js";
 import { parseChatRequest } from "./chat_request.ts";
 import { ApiError, type ErrorCode } from "./errors.ts";
 
@@ -161,6 +161,22 @@ Deno.test("parseChatRequest() names unknown keys of options and parts, and takes
   });
 });
 
+Deno.test("parseChatRequest() tells of a name that is megabytes long by its beginning", () => {
+  const name = "k".repeat(2_000_000);
+  const wrong = [
+    { [name]: 1 },
+    { metadata: { [name]: 1 } },
+    { messages: [{ ...MESSAGES[0], [name]: 1 }] },
+    { messages: [{ role: "user", content: [{ type: "text", text: "", [name]: 1 }] }] },
+  ];
+  for (const extra of wrong) {
+    const body = { model: "m", messages: MESSAGES, ...extra };
+    const error = assertThrows(() => parseChatRequest(body), ApiError);
+    assertEquals(JSON.stringify(error.body()).length < 1500, true);
+    assertMatch(error.param ?? "", /k…$/);
+  }
+});
+
 /** A value that fails the test when somebody looks into it. */
 function untouched(): unknown {
   const fail = () => {
@@ -223,6 +239,9 @@ Deno.test("parseChatRequest() names the exact path of a wrong value", () => {
     [{ stream: "yes" }, "stream"],
     [{ stream: true, stream_options: { include_usage: 1 } }, "stream_options.include_usage"],
     [{ stream_options: { include_usage: true } }, "stream_options"],
+    [{ stream: true, stream_options: [1] }, "stream_options"],
+    [{ model: "m".repeat(1001) }, "model"],
+    [{ messages: [{ role: "user", content: [] }] }, "messages.0.content"],
     [{ model: "" }, "model"],
     [{ metadata: { a: 1 } }, "metadata.a"],
     [{ metadata: Object.fromEntries("abcdefghijklmnopq".split("").entries()) }, "metadata"],

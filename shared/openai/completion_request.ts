@@ -28,10 +28,10 @@ export const completionRequestSchema = z.looseObject({
   ...BOOKKEEPING_FIELDS,
   prompt: z.union([
     z.string(),
-    z.array(z.string()).length(1, "there must be one prompt"),
+    z.array(z.string()).min(1).max(1),
     tokenIds,
-    z.array(tokenIds).length(1),
-  ], "it must be text or token ids of one prompt"),
+    z.array(tokenIds).min(1).max(1),
+  ]),
 });
 
 const KNOWN = new Set(Object.keys(completionRequestSchema.shape));
@@ -51,7 +51,7 @@ export interface CompletionRequest extends SamplingSettings {
 }
 
 const settingsSchema = completionRequestSchema.omit({ prompt: true });
-const promptSchema = completionRequestSchema.pick({ prompt: true });
+const textPrompt = z.object({ prompt: z.string("it must be text or token ids of one prompt") });
 
 /** Reads a request body. Throws an ApiError that names the parameter at fault. */
 export function parseCompletionRequest(
@@ -72,9 +72,7 @@ export function parseCompletionRequest(
 /** Token ids one by one up to the first problem: a schema would look for every problem of millions. */
 function readPrompt(body: Readonly<Record<string, unknown>>): string | readonly number[] {
   const { prompt } = body;
-  if (!Array.isArray(prompt) || prompt.length === 0) {
-    return String(parseBody(promptSchema, body).prompt);
-  }
+  if (!Array.isArray(prompt) || prompt.length === 0) return parseBody(textPrompt, body).prompt;
   const [first]: unknown[] = prompt;
   if (prompt.length > 1 && typeof first !== "number") {
     throw new ApiError("invalid_value", "Cannot use prompt: one prompt a request is supported", {

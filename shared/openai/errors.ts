@@ -97,6 +97,10 @@ export interface ApiErrorOptions extends ErrorOptions {
   readonly param?: string;
 }
 
+/** Longer ones are cut: a client's own words are in them, and every record of an error has them. */
+const MAX_MESSAGE_CHARS = 1000;
+const MAX_PARAM_CHARS = 200;
+
 /** An error whose message a client may see. */
 export class ApiError extends Error {
   override name = "ApiError";
@@ -104,9 +108,9 @@ export class ApiError extends Error {
   readonly param: string | null;
 
   constructor(code: ErrorCode, message: string, options: ApiErrorOptions = {}) {
-    super(message, options);
+    super(cut(message, MAX_MESSAGE_CHARS), options);
     this.code = code;
-    this.param = options.param ?? null;
+    this.param = options.param === undefined ? null : cut(options.param, MAX_PARAM_CHARS);
   }
 
   get kind(): ErrorKind {
@@ -124,6 +128,10 @@ export class ApiError extends Error {
       ...(timings && { timings }),
     };
   }
+}
+
+function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most)}…`;
 }
 
 /** Anything thrown, as an ApiError: what is not one is `internal_error`, its text kept from clients. */

@@ -2,22 +2,22 @@
 
 import { z } from "zod";
 import { ApiError } from "./errors.ts";
-import {
-  onlyEmpty,
-  onlyValues,
-  refuseUnsupported,
-  type UnsupportedParameters,
-} from "./validation.ts";
+import { onlyEmpty, onlyValues, type UnsupportedParameters } from "./validation.ts";
+
+/** OpenAI's limits. */
+const MAX_ENTRIES = { metadata: 16, stop: 4 } as const;
+/** Names of models are file names, paths and the like. */
+const MAX_MODEL_CHARS = 1000;
 
 const stopString = z.string().min(1, "a stop string must not be empty");
 
-const streamOptionsSchema = z.object({
+const streamOptionsSchema = z.strictObject({
   include_usage: z.boolean().nullish(),
   include_obfuscation: z.literal(false, "obfuscation is not supported").nullish(),
 });
 
 export const SAMPLING_FIELDS = {
-  model: z.string().min(1, "a model's name must not be empty"),
+  model: z.string().min(1, "a model's name must not be empty").max(MAX_MODEL_CHARS),
   stream: z.boolean().nullish(),
   stream_options: streamOptionsSchema.nullish(),
   max_tokens: z.int().min(1).nullish(),
@@ -25,23 +25,20 @@ export const SAMPLING_FIELDS = {
   top_p: z.number().min(0).max(1).nullish(),
   top_k: z.int().min(0).nullish().describe("Vendor extension: keep the k likeliest tokens; 0 all"),
   seed: z.int().nullish(),
-  stop: z.union([stopString, z.array(stopString)]).nullish(),
+  stop: z.union([stopString, z.array(stopString).max(MAX_ENTRIES.stop)]).nullish(),
   ignore_eos: z.boolean().nullish().describe("Vendor extension: generate to max_tokens"),
 } as const;
 
 /** Accepted and without effect on the answer: bookkeeping of the client's or of OpenAI's. */
 export const BOOKKEEPING_FIELDS = {
   user: z.string().nullish(),
-  metadata: z.record(z.string(), z.string()).nullish(),
+  metadata: z.record(z.string(), z.string()).meta({ maxProperties: MAX_ENTRIES.metadata })
+    .nullish(),
   safety_identifier: z.string().nullish(),
   prompt_cache_key: z.string().nullish(),
   prompt_cache_options: z.object({}).nullish(),
   prompt_cache_retention: z.string().nullish(),
 } as const;
-
-/** OpenAI's limits. */
-const MAX_ENTRIES = { metadata: 16, stop: 4 } as const;
-const KNOWN_IN_STREAM_OPTIONS = new Set(Object.keys(streamOptionsSchema.shape));
 
 /**
  * Throws an ApiError where a list or object of a body has more entries than it can have: a schema would
@@ -56,13 +53,6 @@ export function limitEntries(body: Readonly<Record<string, unknown>>): void {
     const problem = `it has ${count} entries, at most ${most} are allowed`;
     throw new ApiError("invalid_value", `Cannot use ${param}: ${problem}`, { param });
   }
-  const options = body.stream_options;
-  if (typeof options !== "object" || options === null) return;
-  refuseUnsupported(options as Readonly<Record<string, unknown>>, {
-    known: KNOWN_IN_STREAM_OPTIONS,
-    unsupported: {},
-    path: "stream_options",
-  });
 }
 
 /** Unsupported in both endpoints. */

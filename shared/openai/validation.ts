@@ -37,15 +37,13 @@ export function refuseUnsupported(
   object: Readonly<Record<string, unknown>>,
   { known, unsupported, path = "" }: RefusalOptions,
 ): void {
-  for (const [key, value] of Object.entries(object)) {
+  for (const key of Object.keys(object)) {
     if (known.has(key)) continue;
     const param = path === "" ? key : `${path}.${key}`;
     if (!Object.hasOwn(unsupported, key)) {
-      throw new ApiError("unknown_parameter", `Unrecognized request argument supplied: ${param}`, {
-        param,
-      });
+      throw unknownParameter(param);
     }
-    if (unsupported[key]?.(value) !== true) {
+    if (unsupported[key]?.(object[key]) !== true) {
       throw new ApiError(
         "unsupported_parameter",
         `Cannot use ${param} with this value: it is not supported, leave it out`,
@@ -53,6 +51,12 @@ export function refuseUnsupported(
       );
     }
   }
+}
+
+function unknownParameter(param: string): ApiError {
+  return new ApiError("unknown_parameter", `Unrecognized request argument supplied: ${param}`, {
+    param,
+  });
 }
 
 /**
@@ -77,6 +81,9 @@ function issueError(
     return new ApiError("missing_required_parameter", `Missing required parameter: ${param}`, {
       param,
     });
+  }
+  if (deepest.issue.code === "unrecognized_keys") {
+    return unknownParameter([...deepest.path, deepest.issue.keys[0]].map(String).join("."));
   }
   const where = param === "" ? "the request" : param;
   return new ApiError("invalid_value", `Cannot use ${where}: ${deepest.issue.message}`, {

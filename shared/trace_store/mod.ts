@@ -6,4 +6,4 @@ export type { RetentionLimits, WriteResult } from "./span_writer.ts";
 export { StoreError, type StoreFailure } from "./store_error.ts";
 export type { TagScope, TagValuesOptions } from "./tags.ts";
 export { type StoreStats, TraceStore, type TraceStoreOptions } from "./trace_store.ts";
-export { QueryTimeoutError } from "./work_slice.ts";
+export { QueryCancelledError, QueryTimeoutError } from "./work_slice.ts";

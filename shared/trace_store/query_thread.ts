@@ -1,4 +1,7 @@
-/** The thread that answers queries. They take turns, so that a short one does not wait for a long one. */
+/**
+ * The thread that answers queries. They take turns, so that a short one does not wait for a long one; a
+ * lookup by id is so short that it waits for no turn.
+ */
 
 import type { DatabaseSync } from "node:sqlite";
 import { type MetricsRange, MetricsWindow } from "../traceql/mod.ts";
@@ -35,11 +38,11 @@ function open(input: OpenQueriesInput): void {
 /** Runs a query; a broken file is a StoreError. */
 function query<T, R>(
   body: (source: BlockSource, input: T, slice: WorkSlice) => R | Promise<R>,
-): (input: T) => Promise<R> {
-  return async (input) => {
+): (input: T, signal: AbortSignal) => Promise<R> {
+  return async (input, signal) => {
     if (source === undefined) throw new Error("The queries are not open");
     try {
-      return await body(source, input, new WorkSlice(timeoutMs));
+      return await body(source, input, new WorkSlice(timeoutMs, signal));
     } catch (error) {
       if (!isCorrupt(error)) throw error;
       throw new StoreError("corrupt", "Cannot read the trace database: it is broken");
@@ -47,16 +50,26 @@ function query<T, R>(
   };
 }
 
+/** Runs a query that may take long. */
+function longQuery<T, R>(
+  body: (source: BlockSource, input: T, slice: WorkSlice) => Promise<R>,
+): (input: T, signal: AbortSignal) => Promise<R> {
+  return query(async (source, input: T, slice) => {
+    await slice.pause();
+    return await body(source, input, slice);
+  });
+}
+
 serveCalls(scope, {
   open,
   /** The bytes of a TracesData, empty for an unknown trace. */
   trace: query((blocks, traceId: string) => mergeChunks(blocks.traceChunks(traceId))),
-  search: query((blocks, options: SearchOptions, slice) => search(blocks, options, slice)),
-  metrics: query((blocks, { range, ...options }: MetricsInput, slice) =>
+  search: longQuery((blocks, options: SearchOptions, slice) => search(blocks, options, slice)),
+  metrics: longQuery((blocks, { range, ...options }: MetricsInput, slice) =>
     queryMetrics(blocks, { ...options, window: new MetricsWindow(range) }, slice)
   ),
-  tags: query((blocks, range: TimeRange | undefined, slice) => tagKeys(blocks, range, slice)),
-  tag_values: query((blocks, options: TagValuesOptions, slice) =>
+  tags: longQuery((blocks, range: TimeRange | undefined, slice) => tagKeys(blocks, range, slice)),
+  tag_values: longQuery((blocks, options: TagValuesOptions, slice) =>
     tagValues(blocks, options, slice)
   ),
 });

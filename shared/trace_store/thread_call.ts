@@ -1,9 +1,18 @@
-/** Calls to a Worker: one message there, one back, errors by name and message. */
+/**
+ * Calls to a Worker: one message there, one back, errors by name and message.
+ *
+ * A call that is cancelled is pending until the thread has answered, with an error as a rule: so whoever
+ * waits for it, or ends a thread that does not answer, knows what the thread is still at.
+ */
 
 interface CallMessage {
   readonly call: number;
   readonly name: string;
   readonly input: unknown;
+}
+
+interface CancelMessage {
+  readonly cancelled: number;
 }
 
 interface ReplyMessage {
@@ -27,6 +36,13 @@ export class ThreadCallError extends Error {
 /** The thread ended; whatever it had not answered may be sent again. */
 export class ThreadEndedError extends Error {
   override name = "ThreadEndedError";
+}
+
+export interface CallOptions {
+  /** Moves to the thread and is empty here afterwards. */
+  readonly transfer?: ArrayBuffer[];
+  /** Asks the thread to leave off. */
+  readonly signal?: AbortSignal;
 }
 
 export class ThreadClient {
@@ -56,14 +72,25 @@ export class ThreadClient {
     };
   }
 
-  /** `transfer` moves to the thread and is empty here afterwards. */
-  call(name: string, input: unknown, transfer: ArrayBuffer[] = []): Promise<unknown> {
-    if (this.#hasEnded) return Promise.reject(new ThreadEndedError("The thread has ended"));
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  async call(name: string, input: unknown, options: CallOptions = {}): Promise<unknown> {
+    const { transfer = [], signal } = options;
+    if (this.#hasEnded) throw new ThreadEndedError("The thread has ended");
     const call = this.#nextCall++;
     const pending = Promise.withResolvers<unknown>();
     this.#pending.set(call, pending);
     this.#worker.postMessage({ call, name, input } satisfies CallMessage, transfer);
-    return pending.promise;
+    const cancel = () => this.#worker.postMessage({ cancelled: call } satisfies CancelMessage);
+    if (signal?.aborted) cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      return await pending.promise;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
   }
 
   /** Ends the thread at once; pending calls reject. */
@@ -87,21 +114,28 @@ export class ThreadClient {
 
 /** What a thread needs of its own global scope. */
 export interface ThreadScope {
-  onmessage: ((event: MessageEvent<CallMessage>) => void) | null;
+  onmessage: ((event: MessageEvent<CallMessage | CancelMessage>) => void) | null;
   postMessage(message: unknown, transfer?: Transferable[]): void;
 }
 
-/** Answers calls by name; a handler's array of buffers in `transfer` moves to the caller. */
+/** Answers calls by name; `signal` aborts where the caller does not want the answer any more. */
 export function serveCalls(
   scope: ThreadScope,
-  handlers: Readonly<Record<string, (input: never) => unknown>>,
+  handlers: Readonly<Record<string, (input: never, signal: AbortSignal) => unknown>>,
 ): void {
-  scope.onmessage = async ({ data: { call, name, input } }) => {
+  const running = new Map<number, AbortController>();
+  scope.onmessage = async ({ data }) => {
+    if ("cancelled" in data) return running.get(data.cancelled)?.abort();
+    const { call, name, input } = data;
+    const abort = new AbortController();
+    running.set(call, abort);
     try {
-      const output = await handlers[name](input as never);
+      const output = await handlers[name](input as never, abort.signal);
       scope.postMessage({ call, output } satisfies ReplyMessage);
     } catch (error) {
       scope.postMessage({ call, error: describe(error) } satisfies ReplyMessage);
+    } finally {
+      running.delete(call);
     }
   };
 }

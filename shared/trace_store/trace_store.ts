@@ -16,7 +16,7 @@ import type { RetentionLimits, WriteResult, WriterStats } from "./span_writer.ts
 import { StoreError, type StoreFailure } from "./store_error.ts";
 import type { TagScope, TagValuesOptions } from "./tags.ts";
 import { ThreadCallError, ThreadClient, ThreadEndedError } from "./thread_call.ts";
-import { QueryTimeoutError } from "./work_slice.ts";
+import { QueryCancelledError, QueryTimeoutError } from "./work_slice.ts";
 import type { WriterEvent } from "./writer_thread.ts";
 
 export interface TraceStoreOptions {
@@ -32,6 +32,10 @@ export interface StoreStats extends WriterStats {
   readonly queryThreadRestarts: number;
   /** Files that were found broken and set aside. */
   readonly brokenFiles: number;
+}
+
+interface QueryOptions {
+  readonly signal?: AbortSignal;
 }
 
 /** Beyond the time of a query, for one that does not look at its time. */
@@ -82,7 +86,8 @@ export class TraceStore implements AsyncDisposable {
    * thread. Rejects with an OtlpError or a StoreError.
    */
   async write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteResult> {
-    return await this.#writer.call("write", bytes, [bytes.buffer]).catch(rethrow) as WriteResult;
+    return await this.#writer.call("write", bytes, { transfer: [bytes.buffer] })
+      .catch(rethrow) as WriteResult;
   }
 
   /** The TracesData of a trace; empty when it is unknown. Queries reject with a QueryTimeoutError. */
@@ -90,20 +95,24 @@ export class TraceStore implements AsyncDisposable {
     return await this.#query("trace", traceId) as Uint8Array<ArrayBuffer>;
   }
 
-  async search(options: SearchOptions): Promise<SearchResult> {
-    return await this.#query("search", options) as SearchResult;
+  /** This query and the following reject with a QueryCancelledError soon after `signal` aborts. */
+  async search(options: SearchOptions, signal?: AbortSignal): Promise<SearchResult> {
+    return await this.#query("search", options, { signal }) as SearchResult;
   }
 
-  async metrics(input: MetricsInput): Promise<Series[]> {
-    return await this.#query("metrics", input) as Series[];
+  async metrics(input: MetricsInput, signal?: AbortSignal): Promise<Series[]> {
+    return await this.#query("metrics", input, { signal }) as Series[];
   }
 
-  async tagKeys(range: TimeRange | undefined): Promise<Map<TagScope, string[]>> {
-    return await this.#query("tags", range) as Map<TagScope, string[]>;
+  async tagKeys(
+    range: TimeRange | undefined,
+    signal?: AbortSignal,
+  ): Promise<Map<TagScope, string[]>> {
+    return await this.#query("tags", range, { signal }) as Map<TagScope, string[]>;
   }
 
-  async tagValues(options: TagValuesOptions): Promise<Static[]> {
-    return await this.#query("tag_values", options) as Static[];
+  async tagValues(options: TagValuesOptions, signal?: AbortSignal): Promise<Static[]> {
+    return await this.#query("tag_values", options, { signal }) as Static[];
   }
 
   async stats(): Promise<StoreStats> {
@@ -124,25 +133,28 @@ export class TraceStore implements AsyncDisposable {
     this.#writer.end("closed");
   }
 
-  async #query(name: string, input: unknown): Promise<unknown> {
+  async #query(name: string, input: unknown, options: QueryOptions = {}): Promise<unknown> {
     try {
-      return await this.#ask(name, input);
+      return await this.#ask(name, input, options);
     } catch (error) {
-      if (error instanceof ThreadEndedError && !this.#isClosing) {
-        return await this.#ask(name, input).catch(rethrow);
+      const isWanted = !this.#isClosing && options.signal?.aborted !== true;
+      if (error instanceof ThreadEndedError && isWanted) {
+        return await this.#ask(name, input, options).catch(rethrow);
       }
       return rethrow(error);
     }
   }
 
   /** Rejects with a ThreadEndedError where another query ended the thread. */
-  async #ask(name: string, input: unknown): Promise<unknown> {
+  async #ask(name: string, input: unknown, { signal }: QueryOptions): Promise<unknown> {
     const timeoutMs = this.#options.queryTimeoutMs + HANG_MARGIN_MS;
     const thread = await this.#queries;
     try {
-      return await deadline(thread.call(name, input), timeoutMs);
+      return await deadline(thread.call(name, input, { signal }), timeoutMs);
     } catch (error) {
       if (error instanceof DOMException && error.name === "TimeoutError") {
+        // One that waited behind the query which was ended in the same moment is asked again.
+        if (thread.hasEnded) throw new ThreadEndedError("another query did not end");
         thread.end("a query did not end");
         throw new QueryTimeoutError("the query did not end in time; make its conditions simpler");
       }
@@ -199,6 +211,7 @@ function rethrow(error: unknown): never {
   if (!(error instanceof ThreadCallError)) throw error;
   if (error.name === "OtlpError") throw new OtlpError(error.message);
   if (error.name === "QueryTimeoutError") throw new QueryTimeoutError(error.message);
+  if (error.name === "QueryCancelledError") throw new QueryCancelledError(error.message);
   if (STORE_FAILURES.has(error.detail)) {
     throw new StoreError(error.detail as StoreFailure, error.message);
   }

@@ -6,7 +6,7 @@ import { parseQuery } from "../traceql/mod.ts";
 import type { SearchOptions } from "./search.ts";
 import { Random, randomTrace } from "./testing/random_traces.ts";
 import { TraceStore } from "./trace_store.ts";
-import { QueryTimeoutError } from "./work_slice.ts";
+import { QueryCancelledError, QueryTimeoutError } from "./work_slice.ts";
 
 function searchFor(text: string): SearchOptions {
   return {
@@ -21,6 +21,7 @@ function searchFor(text: string): SearchOptions {
 
 async function withStore(
   body: (store: TraceStore, notices: string[], path: string) => Promise<void>,
+  { queryTimeoutMs = 300 } = {},
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   const notices: string[] = [];
@@ -29,7 +30,7 @@ async function withStore(
     await using store = await TraceStore.open({
       path,
       retention: { maxAgeMs: 1e12, maxBytes: 1e12 },
-      queryTimeoutMs: 300,
+      queryTimeoutMs,
       onNotice: (message) => notices.push(message),
     });
     await body(store, notices, path);
@@ -71,16 +72,39 @@ Deno.test("TraceStore ends a query that does not look at its time, and answers t
   await withStore(async (store, notices) => {
     const [span] = TRACE;
     const spans = Array.from(
-      { length: 300 },
+      { length: 20 },
       (_, index) => ({ ...span, spanId: index.toString(16).padStart(16, "c") }),
     );
     await store.write(encodeSpans(spans.map((span) => crowded(span, 1_000))));
-    const hostile = store.search(searchFor("{ event.a != link.a }"));
-    const other = store.trace(span.traceId);
+    const small = { ...span, traceId: "2".repeat(32) };
+    await store.write(encodeSpans([small]));
+    // Seconds beyond what the thread is given, on the fastest of machines.
+    const condition = Array.from({ length: 100 }, () => "event.a != link.a").join(" || ");
+    const hostile = store.search(searchFor(`{ ${condition} }`));
+    const other = store.trace(small.traceId);
+    // The figures are the writer's.
+    assertEquals((await store.stats()).queryThreadRestarts, 0);
     await assertRejects(() => hostile, QueryTimeoutError);
     assertEquals((await other).length > 0, true);
     assertEquals(notices, ["the thread of queries was started again"]);
-  });
+  }, { queryTimeoutMs: 1_000 });
+});
+
+Deno.test("TraceStore leaves off a query that nobody waits for any more", async () => {
+  await withStore(async (store, notices) => {
+    const [span] = TRACE;
+    for (let trace = 0; trace < 200; trace++) {
+      const traceId = trace.toString(16).padStart(32, "a");
+      await store.write(encodeSpans([crowded({ ...span, traceId }, 300)]));
+    }
+    const abort = new AbortController();
+    const left = store.search(searchFor("{ event.a != link.a }"), abort.signal);
+    abort.abort();
+    await assertRejects(() => left, QueryCancelledError);
+    assertEquals((await store.search(searchFor("{ }"))).traces.length, 10);
+    await assertRejects(() => store.search(searchFor("{ }"), abort.signal), QueryCancelledError);
+    assertEquals(notices, []);
+  }, { queryTimeoutMs: 60_000 });
 });
 
 Deno.test("TraceStore refuses a query about too many pairs of events and links", async () => {

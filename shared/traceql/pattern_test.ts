@@ -12,6 +12,14 @@ Deno.test("matchesPattern takes the whole text, flags in front, classes and name
   assertEquals(matchesPattern("é.", "é😀"), true);
 });
 
+Deno.test("matchesPattern answers again as it did, also of more texts than it remembers", () => {
+  for (const turn of [1, 2]) {
+    for (let number = 0; number < 3000; number++) {
+      assertEquals(matchesPattern(".*7", `stage ${number}`), number % 10 === 7, `turn ${turn}`);
+    }
+  }
+});
+
 Deno.test("matchesPattern refuses with the reason what RE2 leaves out, and what is too large", () => {
   for (const pattern of ["(a)\\1", "(?=a)", "(?<!a)b", "(", "a{1001}", "((a{100}){100}){100}"]) {
     assertThrows(() => matchesPattern(pattern, "a"), PatternError, "error parsing regexp");

@@ -1,128 +1,63 @@
 /**
  * One request's way through a worker.
  *
- * The three phases differ in where KV comes from and goes to; the sequence runs the same way in all:
- * the engine's events become frames for the caller and stage spans.
+ * The three phases differ in where KV comes from and goes to; the sequence runs the same way in all
+ * (`sequence_run.ts`).
  */
 
-import { HandlerError, type Headers, type IncomingCall } from "../bus/mod.ts";
+import { HandlerError } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
-import type { EngineSequence, SequenceEvent, SequenceKind } from "../engine/engine.ts";
-import type { Phase, PhaseTimings, WorkFrame, WorkRequest, WorkUsage } from "../messages/mod.ts";
-import type { WorkerRequestMeter } from "../telemetry/metrics/mod.ts";
-import type { ActiveSpan, RequestIds } from "../telemetry/telemetry.ts";
+import type { WorkFrame } from "../messages/mod.ts";
 import { callFailure, cancellationOf } from "./call_failure.ts";
 import { blocksOf, type KvReceipt, receiveKv } from "./kv_receiver.ts";
 import { KvSender } from "./kv_sender.ts";
-import { StageSpans } from "./stage_spans.ts";
-import { wantsStepSpans } from "./step_spans.ts";
-import type { WorkerContext } from "./worker_context.ts";
-
-export interface GenerateRunOptions {
-  readonly context: WorkerContext;
-  readonly call: IncomingCall;
-  readonly span: ActiveSpan<"handle_payload">;
-  readonly meter: WorkerRequestMeter;
-  readonly request: WorkRequest;
-  readonly ids: RequestIds;
-  readonly receivedAtMs: number;
-}
+import { type FinishedEvent, type RunOptions, SequenceRun } from "./sequence_run.ts";
 
 export type EndFrame = Extract<WorkFrame, { kind: "end" }>;
 
-type FinishedEvent = Extract<SequenceEvent, { type: "finished" }>;
-type KvEvent = Extract<SequenceEvent, { type: "kv" }>;
-
-const KIND_OF: Readonly<Record<Phase, SequenceKind>> = {
-  aggregate: "generate",
-  prefill: "prefill",
-  decode: "decode",
-};
-
 /** The constructor throws a RangeError when the job itself is wrong, as Engine.submit does. */
 export class GenerateRun {
-  readonly #run: GenerateRunOptions;
-  readonly #stages: StageSpans;
-  readonly #sequence: EngineSequence;
-  /** Of every frame: they name the span that made them. */
-  readonly #headers: Headers;
-  readonly #times: { -readonly [K in keyof PhaseTimings]?: PhaseTimings[K] } = {};
-  #cachedTokens = 0;
-  #generatedTokens = 0;
-  #firstToken: number | undefined;
+  readonly #run: RunOptions;
+  readonly #sequence: SequenceRun;
+  #kvTransferMs: number | undefined;
 
-  constructor(options: GenerateRunOptions) {
-    const { context, request, span, ids, receivedAtMs } = options;
+  constructor(options: RunOptions) {
     this.#run = options;
-    const kind = KIND_OF[request.phase];
-    const promptTokens = request.promptTokens.length;
-    const { load } = context.engine;
-    this.#headers = { traceparent: span.headers().traceparent ?? "" };
-    this.#send({
-      kind: "accepted",
-      instanceId: context.instanceId,
-      queueDepth: load.waitingSequences,
-    });
-    const { callId: sequenceId } = options.call;
-    this.#sequence = context.engine.submit({
-      kind,
-      sequenceId,
-      promptTokens: request.promptTokens,
-      sampling: request.sampling,
-      maxTokens: request.maxTokens,
-      stopTokenIds: request.stopTokenIds,
-      timePasses: wantsStepSpans(span),
-    });
-    context.steps.join(sequenceId, { requestId: ids.requestId, span });
-    this.#stages = new StageSpans(span, {
-      kind,
-      receivedAtMs,
-      promptTokens,
-      load,
-      backend: context.engine.info.device.backend,
-      steps: context.steps,
-    });
+    this.#sequence = new SequenceRun(options);
   }
 
   /** Runs to the end and sends the end frame, which it returns. Throws what callFailure understands. */
   async run(): Promise<EndFrame> {
     const { signal } = this.#run.call;
-    const cancel = () => this.#sequence.cancel();
+    const { handle, stages } = this.#sequence;
+    const cancel = () => handle.cancel();
     signal.addEventListener("abort", cancel, { once: true });
     try {
       signal.throwIfAborted();
       const finished = await this.#runPhase();
       signal.throwIfAborted();
       const finishReason = this.#finishReasonOf(finished);
-      this.#stages.finished(finishReason);
+      stages.finished(finishReason);
       const end = this.#endFrame(finishReason);
-      this.#send(end);
+      this.#sequence.send(end);
       return end;
     } catch (error) {
       const failure = callFailure(error, signal);
       if (failure.code === "cancelled") {
         const isStop = cancellationOf(signal) === "stop_string";
-        this.#stages.finished(isStop ? "stop" : "cancelled");
-      } else this.#stages.failed(failure.code, failure.message);
+        stages.finished(isStop ? "stop" : "cancelled");
+      } else stages.failed(failure.code, failure.message);
       throw error;
     } finally {
       signal.removeEventListener("abort", cancel);
-      this.#sequence.cancel();
-      const { context, call, span } = this.#run;
-      context.steps.leave(call.callId);
-      const usage = this.#usage();
-      span.set({
-        "gen_ai.usage.input_tokens": usage.promptTokens,
-        "gen_ai.usage.output_tokens": usage.completionTokens,
-        "gen_ai.usage.cache_read.input_tokens": usage.cachedTokens,
-      });
+      this.#sequence.end();
     }
   }
 
   #runPhase(): Promise<FinishedEvent> {
     switch (this.#run.request.phase) {
       case "aggregate":
-        return this.#consume({});
+        return this.#sequence.consume({});
       case "prefill":
         return this.#prefill();
       case "decode":
@@ -138,18 +73,18 @@ export class GenerateRun {
       signal: call.signal,
     });
     try {
-      const finished = await this.#consume({
+      const finished = await this.#sequence.consume({
         kv: ({ firstBlock, blocks, data }) => sender.push({ firstBlock, blocks }, data),
       });
       call.signal.throwIfAborted();
-      const { firstTokenAtMs } = this.#times;
-      if (this.#firstToken === undefined || firstTokenAtMs === undefined) {
+      const { firstToken, times: { firstTokenAtMs } } = this.#sequence;
+      if (firstToken === undefined || firstTokenAtMs === undefined) {
         throw new HandlerError("engine_failed", "The engine ended the prompt without a token");
       }
       const stats = await sender.finish({
-        firstToken: this.#firstToken,
+        firstToken,
         firstTokenAtMs,
-        isComplete: this.#isComplete(this.#firstToken),
+        isComplete: this.#isComplete(firstToken),
       });
       this.#transferred("sent", stats);
       return finished;
@@ -173,7 +108,7 @@ export class GenerateRun {
     const receive = async () => {
       try {
         this.#kvArrived(
-          await receiveKv(context.telemetry, span, transfer, this.#sequence, {
+          await receiveKv(context.telemetry, span, transfer, this.#sequence.handle, {
             promptTokens: request.promptTokens.length,
             blockBytes,
             ids,
@@ -183,12 +118,12 @@ export class GenerateRun {
         );
         return null;
       } catch (error) {
-        this.#sequence.cancel();
+        this.#sequence.handle.cancel();
         return error;
       }
     };
     try {
-      const finished = await this.#consume({
+      const finished = await this.#sequence.consume({
         scheduled: () => {
           receiving = receive();
         },
@@ -204,48 +139,10 @@ export class GenerateRun {
 
   #kvArrived({ end, receive, stats }: KvReceipt): void {
     this.#transferred("received", stats);
-    this.#stages.kvArrived(epochMs(), { receive, sinceFirstTokenMs: end.sinceFirstTokenMs });
-    if (end.isComplete) this.#sequence.cancel();
-    else this.#sequence.begin(end.firstToken);
-  }
-
-  async #consume(
-    listeners: { scheduled?: () => void; kv?: (event: KvEvent) => void },
-  ): Promise<FinishedEvent> {
-    for await (const event of this.#sequence) {
-      switch (event.type) {
-        case "scheduled":
-          this.#times.scheduledAtMs = event.atMs;
-          this.#cachedTokens = event.cachedTokens;
-          this.#stages.scheduled(event.atMs, event.cachedTokens);
-          this.#prompted(event.cachedTokens);
-          this.#send({ kind: "scheduled", cachedTokens: event.cachedTokens });
-          listeners.scheduled?.();
-          break;
-        case "chunk":
-          this.#stages.chunk(event);
-          break;
-        case "preempted":
-          this.#stages.preempted(event);
-          break;
-        case "kv":
-          listeners.kv?.(event);
-          break;
-        case "token":
-          this.#times.firstTokenAtMs ??= event.atMs;
-          this.#firstToken ??= event.id;
-          this.#generatedTokens++;
-          this.#send({ kind: "tokens", index: event.index, ids: [event.id], step: event.step });
-          if (this.#generatedTokens === 1) this.#run.meter.firstToken(this.#exemplar());
-          this.#stages.token(event, epochMs());
-          break;
-        case "failed":
-          throw new HandlerError(event.code, event.message);
-        case "finished":
-          return event;
-      }
-    }
-    throw new HandlerError("engine_failed", "The engine ended the sequence without an outcome");
+    const { handle, stages } = this.#sequence;
+    stages.kvArrived(epochMs(), { receive, sinceFirstTokenMs: end.sinceFirstTokenMs });
+    if (end.isComplete) handle.cancel();
+    else handle.begin(end.firstToken);
   }
 
   #transferred(
@@ -253,21 +150,10 @@ export class GenerateRun {
     stats: { bytes: number; startedAtMs: number; endedAtMs: number },
   ): void {
     const durationMs = stats.endedAtMs - stats.startedAtMs;
-    this.#times.kvTransferMs = durationMs;
+    this.#kvTransferMs = durationMs;
     const { bytes } = stats;
-    const traceId = this.#exemplar();
+    const traceId = this.#sequence.exemplar;
     this.#run.context.metrics.kvTransferred({ direction, bytes, durationMs, traceId });
-  }
-
-  /** A decode worker's prompt was computed by another. */
-  #prompted(cachedTokens: number): void {
-    const { meter, request: { phase, promptTokens } } = this.#run;
-    if (phase !== "decode") meter.prompted({ tokens: promptTokens.length, cachedTokens });
-  }
-
-  #exemplar(): string | undefined {
-    const { span } = this.#run;
-    return span.isExported ? span.traceId : undefined;
   }
 
   /** Whether the first token already ended the text, so that nothing is left to decode. */
@@ -283,32 +169,26 @@ export class GenerateRun {
   }
 
   #finishReasonOf(finished: FinishedEvent): EndFrame["finishReason"] {
-    const isHandOff = this.#run.request.phase === "prefill" && this.#firstToken !== undefined &&
-      !this.#isComplete(this.#firstToken);
+    const { firstToken } = this.#sequence;
+    const isHandOff = this.#run.request.phase === "prefill" && firstToken !== undefined &&
+      !this.#isComplete(firstToken);
     if (isHandOff) return "handed_off";
     return finished.reason === "length" ? "length" : "stop";
   }
 
   /** Its end time is that of the request: no stage ends after it. */
   #endFrame(finishReason: EndFrame["finishReason"]): EndFrame {
-    const { receivedAtMs } = this.#run;
+    const { times, usage } = this.#sequence;
     return {
       kind: "end",
       finishReason,
-      usage: this.#usage(),
-      timings: { ...this.#times, receivedAtMs, endAtMs: epochMs() },
+      usage,
+      timings: {
+        ...times,
+        kvTransferMs: this.#kvTransferMs,
+        receivedAtMs: this.#run.receivedAtMs,
+        endAtMs: epochMs(),
+      },
     };
-  }
-
-  #usage(): WorkUsage {
-    return {
-      promptTokens: this.#run.request.promptTokens.length,
-      cachedTokens: this.#cachedTokens,
-      completionTokens: this.#generatedTokens,
-    };
-  }
-
-  #send(frame: WorkFrame): void {
-    this.#run.call.send(frame, this.#headers);
   }
 }

@@ -28,7 +28,8 @@ export interface KvReceiverOptions {
 /**
  * Reads the transfer to its end. The `kv.receive` span is made when it is over: under the sender's
  * `kv.send` when it succeeded, under this worker's own `handle_payload` when it did not, or when the
- * sender died before its spans had left, so that a dead sender leaves no orphan. Throws a HandlerError: `transfer_failed`, or why the call was aborted.
+ * sender died before its spans had left, so that a dead sender leaves no orphan. Throws a HandlerError:
+ * `transfer_failed`, or why the call was aborted.
  */
 export async function receiveKv(
   telemetry: Telemetry,

@@ -2,8 +2,8 @@
  * Two live workers with one instance id would both take every call of that id, and their frames would
  * mix. The second one finds the first before it serves, and does not start. Where neither could find
  * the other, since both started in the same moment or one was cut off from NATS, they meet by their
- * heartbeats, and the one that started later ends. Every process compares the same two records, so it
- * does not matter whose clock was right.
+ * heartbeats, and the one that started later ends: by what each says of its own start, so that both
+ * compare the same two records and it does not matter whose clock is right.
  */
 
 import { type Bus, CallError, type InstanceDirectory } from "../bus/mod.ts";
@@ -37,15 +37,18 @@ export function untilOutranked(
   own: InstanceRecord,
   heartbeat: { publishNow(): void },
 ): Promise<Error> {
-  return new Promise((resolve) => {
-    directory.onChange((instances) => {
-      const known = instances.find(({ instanceId }) => instanceId === own.instanceId);
-      if (known === undefined) return heartbeat.publishNow();
-      const order = compareStarts(known, own);
-      if (order > 0) heartbeat.publishNow();
-      else if (order < 0) resolve(outranked(known));
-    });
+  const { promise, resolve } = Promise.withResolvers<Error>();
+  let known: InstanceRecord | undefined;
+  directory.onChange((instances) => {
+    const before = known;
+    known = instances.find(({ instanceId }) => instanceId === own.instanceId);
+    // The heartbeats of others are no news of this id.
+    if (known === before) return;
+    const order = known === undefined ? 1 : compareStarts(known, own);
+    if (order > 0) heartbeat.publishNow();
+    else if (known !== undefined && order < 0) resolve(outranked(known));
   });
+  return promise;
 }
 
 function outranked({ instanceId, role, host, pid }: InstanceRecord): Error {

@@ -1,6 +1,9 @@
 /**
  * Notices a step that does not end: a device or driver that hangs blocks the engine thread, which can
  * then tell nobody. The worker is unhealthy for as long as that lasts.
+ *
+ * Time is counted in looks, as `shared/bus/ticker.ts` counts silence: of a process that was paused, by its
+ * host or a debugger, no step is overdue when it wakes.
  */
 
 import { epochMs } from "../clock/epoch_clock.ts";
@@ -20,14 +23,16 @@ export class StepWatchdog implements Disposable {
   readonly #engine: Pick<Engine, "stepStartedAtMs">;
   readonly #options: StepWatchdogOptions;
   readonly #timer: ReturnType<typeof setInterval> | undefined;
-  /** Start of the step that was told of; null after it ended. */
-  #toldMs: number | null = null;
+  /** Start of the step that the last look saw. */
+  #seenMs: number | null = null;
+  /** Looks that saw it. */
+  #looks = 0;
 
   constructor(engine: Pick<Engine, "stepStartedAtMs">, options: StepWatchdogOptions) {
     this.#engine = engine;
     this.#options = options;
     if (options.limitMs === 0) return;
-    this.#timer = setInterval(() => this.look(epochMs()), options.limitMs / LOOKS);
+    this.#timer = setInterval(() => this.look(), options.limitMs / LOOKS);
     Deno.unrefTimer(this.#timer);
   }
 
@@ -38,23 +43,26 @@ export class StepWatchdog implements Disposable {
   }
 
   /** Whether the step in progress has run for longer than it may. */
-  isOverdue(nowMs: number): boolean {
-    const { limitMs } = this.#options;
-    return limitMs > 0 && this.runningMs(nowMs) > limitMs;
+  get isOverdue(): boolean {
+    return this.#looks > LOOKS && this.#engine.stepStartedAtMs === this.#seenMs;
   }
 
   /** Tells the log of a step that is overdue, once, and of its end. */
-  look(nowMs: number): void {
+  look(): void {
     const { limitMs, log } = this.#options;
     const startMs = this.#engine.stepStartedAtMs;
-    if (this.#toldMs !== null && startMs !== this.#toldMs) {
-      log.warn("the overdue engine step has ended", { limit_ms: limitMs });
-      this.#toldMs = null;
+    if (startMs !== this.#seenMs) {
+      if (this.#looks > LOOKS) {
+        log.warn("the overdue engine step has ended", { limit_ms: limitMs });
+      }
+      this.#seenMs = startMs;
+      this.#looks = 0;
     }
-    if (this.#toldMs !== null || !this.isOverdue(nowMs)) return;
-    this.#toldMs = startMs;
+    if (startMs === null) return;
+    this.#looks++;
+    if (this.#looks !== LOOKS + 1) return;
     log.error("an engine step does not end: the worker is unhealthy until it does", {
-      step_ms: Math.round(this.runningMs(nowMs)),
+      step_ms: Math.round(this.runningMs(epochMs())),
       limit_ms: limitMs,
       variable: "DYN_STEP_TIMEOUT_MS",
     });

@@ -184,7 +184,7 @@ class WorkerProcess {
   #statusNow(): WorkerStatus {
     if (this.#status.status !== "ready") return this.#status;
     if (this.#bus?.isConnected === false) return { ...this.#status, status: "disconnected" };
-    const isStuck = this.#watchdog?.isOverdue(epochMs()) === true;
+    const isStuck = this.#watchdog?.isOverdue === true;
     return isStuck ? { ...this.#status, status: "stuck" } : this.#status;
   }
 

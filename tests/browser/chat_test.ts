@@ -101,6 +101,27 @@ test("chat goes along with the answer, and leaves a reader who has scrolled up w
   assertMatch(await page.locator(".timings").innerText(), /stopped$/);
 });
 
+test("chat stops by Escape, and not where Escape closes a list of choices", async () => {
+  await using tab = await kit.open("");
+  const { page } = tab;
+  const stop = page.getByRole("button", { name: "Stop" });
+  await ask(page, { text: "Hello.", maxTokens: 1500, isEndless: true });
+  await page.keyboard.press("Escape");
+  await answered(page);
+  await page.getByLabel("Prompt").fill("Count to one thousand.");
+  await page.getByRole("button", { name: "Send" }).focus();
+  await page.keyboard.press("Enter");
+  await page.locator(".answer").nth(1).locator(".token").first().waitFor();
+  assert(await page.getByLabel("Prompt").evaluate((prompt) => prompt === document.activeElement));
+  await page.locator("select[name=model]").focus();
+  await page.keyboard.press("Escape");
+  assert(await stop.isEnabled(), "Escape in the list of models stopped it");
+  await page.getByLabel("Prompt").focus();
+  await page.keyboard.press("Escape");
+  await answered(page);
+  assertMatch(await page.locator(".timings").nth(1).innerText(), /stopped$/);
+});
+
 test("chat is where it was when the reader comes back from another view", async () => {
   await using tab = await kit.open("", { width: 360 });
   const { page } = tab;

@@ -132,7 +132,12 @@ test("requests says so when the traces service is gone, and goes on when it is b
   const { page } = tab;
   await page.locator(".list tbody tr").first().waitFor();
   await page.route("**/api/**", (route) => route.abort());
-  await page.getByText("Cannot reach the traces service").waitFor();
+  const problem = page.getByText("Cannot reach the traces service");
+  await problem.waitFor();
+  // Said again with every look, it would interrupt a screen reader.
+  const first = await problem.elementHandle();
+  for (let looks = 0; looks < 2; looks++) await page.waitForEvent("requestfailed");
+  assert(await problem.evaluate((element, first) => element === first, first));
   await page.unroute("**/api/**");
   await page.locator(".list tbody tr").first().waitFor();
 });
@@ -181,6 +186,29 @@ test("a trace that is looked at before its request was made fills in by itself",
   await postChat(traceId, { max_tokens: 2 });
   await page.locator(".waterfall .row", { hasText: "engine.decode" }).waitFor();
   assertMatch(await page.title(), /^POST \/v1\/chat\/completions success 200 · Baton$/);
+});
+
+test("a trace keeps unfolded what is, and the keyboard where it is, when more spans come", async () => {
+  await using tab = await kit.open("#/requests");
+  const { page } = tab;
+  await page.route("**/api/v2/traces/*", async (route) => {
+    const answer = await route.fetch();
+    const { trace, ...rest } = await answer.json();
+    const resourceSpans = trace.resourceSpans.filter((part: unknown) =>
+      JSON.stringify(part).includes("baton-prefill")
+    );
+    await route.fulfill({ json: { ...rest, trace: { resourceSpans } } });
+  });
+  await page.evaluate((id) => location.hash = `#/trace/${id}`, longId);
+  const row = page.locator(".waterfall .row", { hasText: "engine.prefill" }).first();
+  await row.locator("summary").focus();
+  await page.keyboard.press("Enter");
+  await row.locator(".facts").waitFor();
+  await page.unroute("**/api/v2/traces/*");
+  await page.locator(".waterfall .row", { hasText: "engine.decode" }).first().waitFor();
+  assertEquals(await page.locator(".waterfall details[open]").count(), 1);
+  assert(await row.locator(".facts").isVisible());
+  assert(await row.locator("summary").evaluate((summary) => summary === document.activeElement));
 });
 
 test("a trace names the requests that shared its steps", async () => {

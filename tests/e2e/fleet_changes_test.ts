@@ -6,7 +6,9 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert/mod.js";
 import OpenAI, { APIConnectionError, InternalServerError } from "openai";
 import { NatsServer } from "../bus/nats_server_kit.ts";
+import { type OtlpSink, type SinkSpan, startOtlpSink } from "../kit/otlp_sink.ts";
 import { denoRun, Program } from "../kit/program.ts";
+import { traceFaults } from "../kit/trace_faults.ts";
 import { eventually, within } from "../kit/waits.ts";
 
 const MODEL = "simulated";
@@ -16,14 +18,18 @@ const ENV = {
   DYN_LOG_DIR: "off",
   DYN_SYSTEM_PORT: "0",
   DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: "5000",
+  OTEL_EXPORT_ENABLED: "1",
+  OTEL_BSP_SCHEDULE_DELAY: "20",
 };
 
 class Fleet implements AsyncDisposable {
+  readonly sink: OtlpSink = startOtlpSink();
   readonly #programs = new AsyncDisposableStack();
   readonly #nats: NatsServer;
   readonly #port: number;
 
   private constructor(nats: NatsServer) {
+    this.#programs.use(this.sink);
     this.#nats = this.#programs.use(nats);
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     this.#port = listener.addr.port;
@@ -70,7 +76,14 @@ class Fleet implements AsyncDisposable {
   #run(service: string, env: Readonly<Record<string, string>>): Program {
     const command = denoRun(`services/${service}/main.ts`);
     return this.#programs.use(
-      new Program(command, { env: { ...ENV, NATS_URL: this.#nats.url, ...env } }),
+      new Program(command, {
+        env: {
+          ...ENV,
+          NATS_URL: this.#nats.url,
+          OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: this.sink.tracesUrl,
+          ...env,
+        },
+      }),
     );
   }
 }
@@ -146,6 +159,45 @@ Deno.test({
       worker = other;
     }
   },
+});
+
+Deno.test("a stuck worker's stream goes on with another in one tree, and its blocks are free when it wakes", async () => {
+  await using fleet = await Fleet.start();
+  await fleet.frontend();
+  const env = { DYN_SIM_STEP_US: "20000", DYN_STEP_TIMEOUT_MS: "1000" };
+  const stuck = fleet.decoder({ ...env, DYN_SIM_FAULTS: "slow@20:7000" });
+  const other = fleet.decoder(env);
+  await fleet.untilReady(stuck, other);
+  const client = fleet.client(0);
+  // One for each worker.
+  const rests = await Promise.all([begun(client, 60), begun(client, 60)]);
+  const texts = await Promise.all(rests.map((rest) => rest()));
+  await stuck.waitForErrorLine(/"message":"the overdue engine step has ended"/);
+  const stuckId = await instanceIdOf(stuck);
+  await eventually(async () => {
+    const { instances } = await (await fetch(`${fleet.url}/health`)).json();
+    const { state, running, used_blocks } = instances.find((each: { instance_id: string }) =>
+      each.instance_id === stuckId
+    );
+    return String([state, running, used_blocks]) === "ready,0,0";
+  });
+  const whole = await complete(client, 60);
+  assertEquals(texts, [whole, whole]);
+  const isMoved = ({ name, attributes }: SinkSpan) =>
+    name === "http-request" && attributes.attempts === 2;
+  const all = await fleet.sink.waitFor((spans) => spans.some(isMoved));
+  const { traceId } = all.find(isMoved)!;
+  const ofTrace = (name: string) => (spans: readonly SinkSpan[]) =>
+    spans.filter((span) => span.name === name);
+  const spans = await fleet.sink.waitForTrace(
+    traceId,
+    (seen) => ofTrace("handle_payload")(seen).length === 2,
+  );
+  assertEquals(traceFaults(spans), []);
+  assertEquals(
+    ofTrace("router.route_request")(spans).map(({ attributes }) => attributes["error.type"]),
+    ["stuck", undefined],
+  );
 });
 
 Deno.test("a client's usual retries carry it over a frontend's restart, and a drain loses no answer", async () => {

@@ -133,7 +133,7 @@ Deno.test({
        Deno.writeTextFileSync(Deno.env.get("PIDS"), [Deno.pid, child.pid].join(" "));
        await child.status;
        Deno.test("is never reached", () => {});`,
-      { env: { PIDS: pids }, timeoutMs: 3000 },
+      { env: { PIDS: pids }, timeoutMs: 5000 },
     );
     assertEquals(counts, { passed: 0, failed: 1, skipped: 0 });
     const [tests, child] = (await Deno.readTextFile(pids)).split(" ").map(Number);

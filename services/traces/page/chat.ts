@@ -71,9 +71,7 @@ export class ChatView {
     ], { on: { submit: (event) => this.#onSubmit(event) } });
     this.element = h("section.chat", [h("h1", ["Chat"]), this.#log, this.#form]);
     this.#place = new ReadingPlace(this.#form);
-    addEventListener("keydown", ({ key }) => {
-      if (key === "Escape" && this.element.isConnected) this.#running?.abort();
-    });
+    addEventListener("keydown", (event) => this.#onEscape(event));
   }
 
   /** Back to where the reader was; called when the view is shown again. */
@@ -100,6 +98,12 @@ export class ChatView {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     this.#form.requestSubmit();
+  }
+
+  /** Stops, unless it closes a list of choices or leaves off a composed character. */
+  #onEscape({ key, isComposing, target }: KeyboardEvent): void {
+    if (key !== "Escape" || isComposing || target instanceof HTMLSelectElement) return;
+    if (this.element.isConnected) this.#running?.abort();
   }
 
   #onSubmit(event: Event): void {
@@ -139,9 +143,10 @@ export class ChatView {
 
   #setRunning(abort: AbortController | null): void {
     this.#running = abort;
-    this.#send.disabled = abort !== null;
     // A button that is disabled loses the keyboard.
-    if (this.#stop.matches(":focus-visible")) this.#prompt.focus();
+    const hasKeyboard = [this.#send, this.#stop].some((one) => one.matches(":focus-visible"));
+    if (hasKeyboard) this.#prompt.focus();
+    this.#send.disabled = abort !== null;
     this.#stop.disabled = abort === null;
   }
 

@@ -52,10 +52,12 @@ export function indent(element: HTMLElement, depth: number): void {
 
 /**
  * Replaces what is in an element and leaves the reader where they are: the keyboard on what has the same
- * `data-key`, tables as far to the side as they were scrolled.
+ * `data-key`, unfolded what is, tables as far to the side as they were scrolled.
  */
 export function redraw(element: HTMLElement, children: readonly Node[]): void {
   const { activeElement } = document;
+  const keyed = (selector: string) => [...element.querySelectorAll<HTMLElement>(selector)];
+  const unfolded = new Set(keyed("details[open] > [data-key]").map(({ dataset }) => dataset.key));
   const key = activeElement instanceof HTMLElement && element.contains(activeElement)
     ? activeElement.dataset.key
     : undefined;
@@ -63,9 +65,20 @@ export function redraw(element: HTMLElement, children: readonly Node[]): void {
   const scrolledPx = tables().map(({ scrollLeft }) => scrollLeft);
   element.replaceChildren(...children);
   tables().forEach((table, index) => table.scrollLeft = scrolledPx[index] ?? 0);
+  for (const { dataset, parentElement } of keyed("details > [data-key]")) {
+    if (unfolded.has(dataset.key)) parentElement?.setAttribute("open", "");
+  }
   if (key === undefined) return;
   element.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)
     ?.focus({ preventScroll: true });
+}
+
+/** Tells what is wrong in place of what is in an element; the same is not said again. */
+export function showProblem(element: HTMLElement, error: unknown, heading?: HTMLElement): void {
+  const children = [...(heading === undefined ? [] : [heading]), notice(error)];
+  const isTold = element.childNodes.length === children.length &&
+    children.every((child, index) => child.isEqualNode(element.childNodes[index] ?? null));
+  if (!isTold) element.replaceChildren(...children);
 }
 
 /** Names the tab after the heading of a view. */
@@ -76,7 +89,10 @@ export function nameTab(view: HTMLElement): void {
 
 /** A button that does one thing. */
 export function button(label: string, onClick: () => void): HTMLButtonElement {
-  return h("button", [label], { attributes: { type: "button" }, on: { click: onClick } });
+  return h("button", [label], {
+    attributes: { type: "button", "data-key": label },
+    on: { click: onClick },
+  });
 }
 
 /** A caption with its input. */

@@ -2,7 +2,7 @@
 
 import { formatDuration } from "../../../shared/trace_view/format.ts";
 import { REQUEST_SPAN_NAME } from "../../../shared/trace_view/request_facts.ts";
-import { button, field, h, notice, redraw, repeat } from "./dom.ts";
+import { button, field, h, redraw, repeat, showProblem } from "./dom.ts";
 import { itlP99Ms, outcomeWords, spanOf, tokenWords } from "./found_request.ts";
 import { listTable } from "./list_table.ts";
 import { requestTrends } from "./request_trends.ts";
@@ -149,7 +149,7 @@ export function requestsView(query: string, signal: AbortSignal): HTMLElement {
     } catch (error) {
       if (signal.aborted) return;
       drawn = "";
-      list.replaceChildren(notice(error));
+      showProblem(list, error);
     }
   };
   const showTrends = async () => {

@@ -7,6 +7,7 @@ const WIDTH = 240;
 const HEIGHT = 36;
 /** Room for the line's own width. */
 const MARGIN = 2;
+const NO_BREAK = "\u00a0";
 
 export interface SparklineOptions {
   readonly label: string;
@@ -21,7 +22,8 @@ export function sparkline({ label, values, format, isBad }: SparklineOptions): H
   const known = values.filter((value) => !Number.isNaN(value));
   const newest = known.at(-1);
   const highest = Math.max(...known);
-  const words = newest === undefined ? "nothing yet" : `${format(newest)}, peak ${format(highest)}`;
+  const figure = (value: number) => format(value).replaceAll(" ", NO_BREAK);
+  const words = newest === undefined ? "nothing yet" : `${figure(newest)}, peak ${figure(highest)}`;
   const drawing = svg(
     "svg",
     { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" },

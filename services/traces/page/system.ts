@@ -4,7 +4,7 @@ import { formatDuration } from "../../../shared/trace_view/format.ts";
 import { fetchHealth } from "./backend.ts";
 import { type CallGraph, fetchCallGraph, type Figures } from "./call_graph.ts";
 import { callGraphDrawing } from "./call_graph_drawing.ts";
-import { h, notice, redraw, repeat } from "./dom.ts";
+import { h, notice, redraw, repeat, showProblem } from "./dom.ts";
 import { asNumber, asRecord, asRecords, asText, type Json } from "./json.ts";
 import { listTable } from "./list_table.ts";
 import { formatRate } from "./request_trends.ts";
@@ -30,7 +30,7 @@ export function systemView(signal: AbortSignal): HTMLElement {
       showHealth();
     } catch (error) {
       health = null;
-      if (!signal.aborted) state.replaceChildren(notice(error));
+      if (!signal.aborted) showProblem(state, error);
     }
   };
   const lookAtGraph = async () => {
@@ -39,7 +39,7 @@ export function systemView(signal: AbortSignal): HTMLElement {
       redraw(graphPart, graphParts(graph));
       showHealth();
     } catch (error) {
-      if (!signal.aborted) graphPart.replaceChildren(notice(error));
+      if (!signal.aborted) showProblem(graphPart, error);
     }
   };
   void repeat(lookAtHealth, { intervalMs: HEALTH_POLL_MS, signal });
@@ -73,7 +73,7 @@ function healthParts(health: Json, graph: CallGraph | null): HTMLElement[] {
 function instanceTable(instances: readonly Json[], graph: CallGraph | null): HTMLElement {
   const rows = instances.map((instance) => {
     const device = asRecord(instance.device);
-    const software = device.is_software === true ? ", software" : "";
+    const isSoftwareAdapter = device.is_software === true && device.backend !== "cpu";
     const id = asText(instance.instance_id);
     const figures = graph?.instances.get(id);
     return [
@@ -86,7 +86,8 @@ function instanceTable(instances: readonly Json[], graph: CallGraph | null): HTM
       kvUse(instance),
       figures === undefined ? "" : formatRate(figures.count / PERIOD_SECONDS),
       p95(figures),
-      `${asText(device.backend)}: ${asText(device.adapter)}${software}`,
+      `${asText(device.backend)}: ${asText(device.adapter)}` +
+      (isSoftwareAdapter ? ", software" : ""),
       asText(instance.host),
     ];
   });

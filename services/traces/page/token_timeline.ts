@@ -3,7 +3,7 @@
  * much longer than the median, each with its cause (`itl.gap` events of `engine.decode`).
  */
 
-import { formatDuration } from "../../../shared/trace_view/format.ts";
+import { counted, formatDuration } from "../../../shared/trace_view/format.ts";
 import { type Attributes, numberAttribute } from "../../../shared/trace_view/span.ts";
 import { spanPlace } from "../../../shared/trace_view/span_place.ts";
 import { allNodes, type SpanNode, type TraceTree } from "../../../shared/trace_view/trace_tree.ts";
@@ -83,11 +83,11 @@ function figures({ span }: SpanNode): string[] {
   const tokens = numberAttribute(span, "output.tokens");
   const rows = numberAttribute(span, "batch.max_rows");
   return [
-    ...(tokens === undefined ? [] : [`${tokens} tokens`]),
+    ...(tokens === undefined ? [] : [counted(tokens, "token")]),
     ...ms("itl_p50_ms", "between them median"),
     ...ms("itl_p99_ms", "p99"),
     ...ms("itl_max_ms", "longest"),
-    ...(rows === undefined ? [] : [`at most ${rows} rows in a step`]),
+    ...(rows === undefined ? [] : [`at most ${counted(rows, "row")} in a step`]),
   ];
 }
 
@@ -124,7 +124,7 @@ function gapTable(gaps: readonly TokenGap[], tree: TraceTree): HTMLElement {
     h("span.cause", [
       CAUSES[gap.cause] ?? gap.cause,
       gap.causeUs === undefined ? null : ` (${formatDuration(gap.causeUs)})`,
-      gap.otherTokens === undefined ? null : `, ${gap.otherTokens} tokens`,
+      gap.otherTokens === undefined ? null : `, ${counted(gap.otherTokens, "token")}`,
     ]),
     gap.otherTraceId === "" ? "" : h("a", [gap.otherTraceId.slice(0, 8)], {
       attributes: { href: traceHref(gap.otherTraceId), title: gap.otherTraceId },

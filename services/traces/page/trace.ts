@@ -14,13 +14,13 @@ import { traceHtml } from "../../../shared/trace_view/trace_html.ts";
 import { traceJson } from "../../../shared/trace_view/trace_json.ts";
 import { buildTree, type TraceTree } from "../../../shared/trace_view/trace_tree.ts";
 import { copyButton } from "./copy_button.ts";
-import { button, h, nameTab, notice, pause } from "./dom.ts";
+import { button, h, nameTab, notice, pause, redraw, showProblem } from "./dom.ts";
 import { kvTransferParts } from "./kv_transfers.ts";
 import { neighbours } from "./neighbours.ts";
 import { requestCurl } from "./request_curl.ts";
 import { requestsHref } from "./requests.ts";
 import { tokenTimelines } from "./token_timeline.ts";
-import { traceLogs } from "./trace_logs.ts";
+import { type TraceLogs, traceLogs } from "./trace_logs.ts";
 import { fetchTrace } from "./trace_queries.ts";
 import { pathList, waterfall } from "./waterfall.ts";
 
@@ -33,17 +33,21 @@ const MAX_LOOKS = 600;
 /** Drawn again whenever spans came, until all are there. */
 export function traceView(traceId: string, signal: AbortSignal): HTMLElement {
   const content = h("div", [h("h1", ["Trace"]), h("p.hint", ["Loading…"])]);
+  const logs = traceLogs(traceId, signal);
   let drawn = -1;
   const draw = (spans: readonly ViewSpan[]) => {
     drawn = spans.length;
-    content.replaceChildren(
-      ...(spans.length === 0
+    redraw(
+      content,
+      spans.length === 0
         ? [
           h("h1", ["Trace"]),
           notice("No span of this trace is stored: it is too old, not sampled, or not here yet"),
+          logs.element,
         ]
-        : traceParts(buildTree(spans), { reload, signal })),
+        : traceParts(buildTree(spans), { logs, reload, signal }),
     );
+    void logs.show();
     nameTab(content);
   };
   const look = async () => {
@@ -53,7 +57,7 @@ export function traceView(traceId: string, signal: AbortSignal): HTMLElement {
       return spans;
     } catch (error) {
       drawn = -1;
-      if (!signal.aborted) content.replaceChildren(h("h1", ["Trace"]), notice(error));
+      if (!signal.aborted) showProblem(content, error, h("h1", ["Trace"]));
       return [];
     }
   };
@@ -76,16 +80,17 @@ function isSettled(spans: readonly ViewSpan[]): boolean {
   const hasEnded = spans.some(({ name, parentSpanId }) =>
     name === REQUEST_SPAN_NAME || parentSpanId === ""
   );
-  const newestUs = Math.max(...spans.map(({ startUs, endUs }) => endUs ?? startUs));
+  const newestUs = spans.reduce((us, { startUs, endUs }) => Math.max(us, endUs ?? startUs), 0);
   return hasEnded && newestUs / 1000 < Date.now() - SETTLED_MS;
 }
 
 interface TraceActions {
+  readonly logs: TraceLogs;
   readonly reload: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 
-function traceParts(tree: TraceTree, { reload, signal }: TraceActions): HTMLElement[] {
+function traceParts(tree: TraceTree, { logs, reload, signal }: TraceActions): HTMLElement[] {
   const request = requestNode(tree).span;
   const isRequest = request.name === REQUEST_SPAN_NAME;
   const shared = neighbours(tree, signal);
@@ -104,10 +109,13 @@ function traceParts(tree: TraceTree, { reload, signal }: TraceActions): HTMLElem
       copyButton("Copy as JSON", JSON.stringify(traceJson(tree), null, 2)),
       button("Download as HTML", () => download(tree)),
       button("Load again", () => void reload()),
-      h("a", ["Compare…"], { attributes: { href: `#/compare/${tree.traceId}` } }),
+      h("a", ["Compare…"], {
+        attributes: { href: `#/compare/${tree.traceId}`, "data-key": "compare" },
+      }),
       h("a", ["Engine steps"], {
         attributes: {
           href: requestsHref(stepQuery(tree.traceId)),
+          "data-key": "steps",
           title: "Spans of level 3, each step a trace of its own",
         },
       }),
@@ -121,7 +129,7 @@ function traceParts(tree: TraceTree, { reload, signal }: TraceActions): HTMLElem
       ...kvTransferParts(tree),
     ]),
     ...(shared === null ? [] : [shared]),
-    traceLogs(tree.traceId, signal),
+    logs.element,
   ];
 }
 

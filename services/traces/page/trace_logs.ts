@@ -18,10 +18,16 @@ const HIDDEN: ReadonlySet<string> = new Set([
   "request_id",
 ]);
 
+export interface TraceLogs {
+  readonly element: HTMLElement;
+  /** Looks for the lines of now; those of before stay until they are there. Never rejects. */
+  show(): Promise<void>;
+}
+
 /** A section that fills in when the service has looked. */
-export function traceLogs(traceId: string, signal: AbortSignal): HTMLElement {
+export function traceLogs(traceId: string, signal: AbortSignal): TraceLogs {
   const content = h("div", [h("p.hint", ["Looking…"])]);
-  const look = async () => {
+  const show = async () => {
     try {
       const { lines, note } = await fetchLogs(traceId, signal);
       content.replaceChildren(
@@ -35,8 +41,7 @@ export function traceLogs(traceId: string, signal: AbortSignal): HTMLElement {
       if (!signal.aborted) content.replaceChildren(notice(error));
     }
   };
-  void look();
-  return h("section.logs", [h("h2", ["Logs"]), content]);
+  return { element: h("section.logs", [h("h2", ["Logs"]), content]), show };
 }
 
 function lineElement({ service, fields }: LogLine): HTMLElement {

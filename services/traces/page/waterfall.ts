@@ -93,9 +93,10 @@ function row(node: SpanNode, drawing: Drawing & { readonly depth: number }): HTM
     ...(isFailed ? ["failed"] : []),
     ...(isOpen ? ["open_span"] : []),
   ];
-  const element = drawing.isFillingIn
-    ? h("div.row", cells)
-    : h("details.row", [h("summary", cells), facts(node, tree)]);
+  const element = drawing.isFillingIn ? h("div.row", cells) : h("details.row", [
+    h("summary", cells, { attributes: { "data-key": span.spanId } }),
+    facts(node, tree),
+  ]);
   element.classList.add(...classes);
   return element;
 }

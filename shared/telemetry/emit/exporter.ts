@@ -7,7 +7,8 @@
  *   bounded queue, and what finds that queue full is dropped and counted. A collector that starts late
  *   misses nothing that fits.
  * - An outage is one log line when it begins and one when it ends, not one a batch.
- * - At shutdown every batch has one more attempt, within the time that shutdown has.
+ * - At shutdown every batch has one more attempt, within the time that shutdown has; in an outage that
+ *   is known, there is a moment for one attempt.
  */
 
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
@@ -15,6 +16,9 @@ import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 import { delay } from "@std/async/delay.js";
 import type { Logger } from "../telemetry.ts";
 import type { ExportStats } from "./export_stats.ts";
+
+/** The exporter below tries again by itself, for longer than the end of a process should take. */
+const LAST_ATTEMPT_MS = 1_000;
 
 export interface RetryPolicy {
   /** Pause after the first failure; doubles with each. */
@@ -43,6 +47,9 @@ export class ReliableExporter implements SpanExporter {
   #last: Promise<void> = Promise.resolve();
   #outage: { readonly sinceMs: number; readonly droppedBefore: number } | null = null;
   #drainError: Error | null = null;
+  /** Ends the attempt in progress. */
+  #endAttempt: (result: ExportResult) => void = () => {};
+  #lastAttemptTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ReliableExporterOptions) {
     this.#options = options;
@@ -61,7 +68,14 @@ export class ReliableExporter implements SpanExporter {
 
   /** From now on nothing is tried again, and the first failure ends it for what is left. */
   drain(): void {
+    if (this.#draining.signal.aborted) return;
     this.#draining.abort();
+    if (this.#outage === null) return;
+    const error = new Error(`no answer within ${LAST_ATTEMPT_MS} ms`);
+    this.#lastAttemptTimer = setTimeout(
+      () => this.#endAttempt({ code: ExportResultCode.FAILED, error }),
+      LAST_ATTEMPT_MS,
+    );
   }
 
   async forceFlush(): Promise<void> {
@@ -71,7 +85,15 @@ export class ReliableExporter implements SpanExporter {
   async shutdown(): Promise<void> {
     this.drain();
     await this.#last;
-    await this.#options.exporter.shutdown();
+    clearTimeout(this.#lastAttemptTimer);
+    const { exporter, stats, log, tracesUrl } = this.#options;
+    if (this.#drainError === null) return await exporter.shutdown();
+    // The exporter below may not be done with what was given up: nobody waits for it.
+    log.warn("could not export all spans before the end", {
+      dropped_spans: stats.droppedSpans,
+      error: this.#drainError.message,
+      url: tracesUrl,
+    });
   }
 
   /** Resolves with the error for which it gave the batch up, or null when it arrived. */
@@ -100,7 +122,10 @@ export class ReliableExporter implements SpanExporter {
 
   async #attempt(spans: ReadableSpan[]): Promise<Error | null> {
     const { exporter } = this.#options;
-    const result = await new Promise<ExportResult>((resolve) => exporter.export(spans, resolve))
+    const result = await new Promise<ExportResult>((resolve) => {
+      this.#endAttempt = resolve;
+      exporter.export(spans, resolve);
+    })
       .catch((cause) => ({ code: ExportResultCode.FAILED, error: new UnsendableBatch(cause) }));
     if (result.code === ExportResultCode.SUCCESS) {
       this.#noteSuccess();
@@ -133,6 +158,7 @@ export class ReliableExporter implements SpanExporter {
 
   #noteSuccess(): void {
     if (this.#outage === null) return;
+    clearTimeout(this.#lastAttemptTimer);
     const { stats, log, tracesUrl } = this.#options;
     log.info("span export works again", {
       url: tracesUrl,

@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert/mod.js";
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
-import { eventually } from "../../../tests/kit/waits.ts";
+import { eventually, within } from "../../../tests/kit/waits.ts";
 import { LineLogger, parseLogFilter } from "../log/mod.ts";
 import { ExportStats } from "./export_stats.ts";
 import { ReliableExporter, type RetryPolicy } from "./exporter.ts";
 
-type Answer = "ok" | Error | Thrown;
+type Answer = "ok" | "none" | Error | Thrown;
 /** Thrown by `export` itself. */
 interface Thrown {
   readonly thrown: Error;
@@ -31,6 +31,7 @@ function createExporter(answers: Answer[], retry = RETRY) {
     export(spans: ReadableSpan[], onResult: (result: ExportResult) => void) {
       const answer = answers.shift() ?? "ok";
       if (typeof answer === "object" && "thrown" in answer) throw answer.thrown;
+      if (answer === "none") return;
       if (answer === "ok") received.push(spans.length);
       queueMicrotask(() =>
         onResult(
@@ -150,4 +151,32 @@ Deno.test("ReliableExporter draining gives everything up at the first failure", 
   await Promise.all(sent);
   assertEquals(received, []);
   assertEquals([live.droppedSpans, live.failedBatches, live.queuedSpans], [6, 1, 0]);
+});
+
+Deno.test({
+  name: "ReliableExporter waits a moment for the last attempt where an outage is known",
+  sanitizeOps: true,
+  fn: async () => {
+    const { exporter, send, live, lines } = createExporter([OFFLINE, "none"], NEVER);
+    const sent = [send(1), send(2)];
+    await eventually(() => live.failedBatches > 0);
+    await within("the end of the attempt", exporter.shutdown());
+    await Promise.all(sent);
+    assertEquals([live.droppedSpans, live.queuedSpans], [3, 0]);
+    const { message, dropped_spans } = lines.at(-1) ?? {};
+    assertEquals([message, dropped_spans], ["could not export all spans before the end", 3]);
+  },
+});
+
+Deno.test({
+  name: "ReliableExporter delivers all that waits where an outage ends with the last attempt",
+  sanitizeOps: true,
+  fn: async () => {
+    const { exporter, send, live, received } = createExporter([OFFLINE], NEVER);
+    const sent = [send(1), send(2)];
+    await eventually(() => live.failedBatches > 0);
+    await exporter.shutdown();
+    await Promise.all(sent);
+    assertEquals([received, live.droppedSpans], [[1, 2], 0]);
+  },
 });

@@ -10,9 +10,19 @@
 import { type SpanContext, TraceFlags } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import type { SpanReference } from "../telemetry.ts";
+import { dropOldest } from "./drop_oldest.ts";
 
-/** Words that are remembered: one may come before the span that it is about has ended. */
-const MAX_EXPORTED_IDS = 10_000;
+/** Words that are remembered though no span here is below what they tell of: it may end a moment later. */
+const MAX_EARLY_IDS = 10_000;
+/** Parents of which no word has come: most of them are lost. */
+const MAX_MISSING = 10_000;
+
+/** The parent of a span. */
+interface Parent {
+  /** Takes its place. */
+  readonly standIn: SpanContext;
+  isMissing: boolean;
+}
 
 interface Waiting {
   readonly spans: readonly ReadableSpan[];
@@ -22,10 +32,11 @@ interface Waiting {
 export class RemoteParents {
   readonly #waitMs: number;
   readonly #leave: (spans: readonly ReadableSpan[]) => void;
-  /** What takes a parent's place. */
-  readonly #standIns = new WeakMap<ReadableSpan, SpanReference>();
+  readonly #parents = new WeakMap<ReadableSpan, Parent>();
+  /** By span id, those that are missing, oldest first. */
+  readonly #missing = new Map<string, Parent>();
   /** Oldest first. */
-  readonly #exportedIds = new Set<string>();
+  readonly #earlyIds = new Set<string>();
   readonly #waiting = new Set<Waiting>();
   #emptied = Promise.withResolvers<void>();
 
@@ -36,8 +47,17 @@ export class RemoteParents {
   }
 
   /** The span's parent is another process's; `standIn` takes its place if it must. */
-  standIn(span: ReadableSpan, standIn: SpanReference): void {
-    this.#standIns.set(span, standIn);
+  standIn(span: ReadableSpan, { traceId, spanId }: SpanReference): void {
+    const id = span.parentSpanContext?.spanId;
+    if (id === undefined) return;
+    const parent: Parent = {
+      standIn: { traceId, spanId, traceFlags: TraceFlags.SAMPLED },
+      isMissing: !this.#earlyIds.delete(id),
+    };
+    this.#parents.set(span, parent);
+    if (!parent.isMissing) return;
+    this.#missing.set(id, parent);
+    dropOldest(this.#missing, MAX_MISSING);
   }
 
   /** Takes spans in that leave together; false where they need not wait. */
@@ -54,11 +74,8 @@ export class RemoteParents {
 
   /** Other processes exported these spans. Returns whether something had waited for them. */
   exported(spanIds: readonly string[]): boolean {
-    for (const id of spanIds) this.#exportedIds.add(id);
-    for (const oldest of this.#exportedIds) {
-      if (this.#exportedIds.size <= MAX_EXPORTED_IDS) break;
-      this.#exportedIds.delete(oldest);
-    }
+    for (const id of spanIds) this.#note(id);
+    dropOldest(this.#earlyIds, MAX_EARLY_IDS);
     const before = this.#waiting.size;
     for (const waiting of this.#waiting) {
       if (!waiting.spans.some((span) => this.#isMissing(span))) this.#end(waiting);
@@ -66,15 +83,24 @@ export class RemoteParents {
     return this.#waiting.size < before;
   }
 
+  #note(id: string): void {
+    const parent = this.#missing.get(id);
+    if (parent === undefined) {
+      this.#earlyIds.add(id);
+      return;
+    }
+    parent.isMissing = false;
+    this.#missing.delete(id);
+  }
+
   /** The span as it may leave now: below its parent if that was exported, else below the stand-in. */
   settled(span: ReadableSpan): ReadableSpan {
-    const standIn = this.#standIns.get(span);
-    const { parentSpanContext: parent } = span;
-    if (standIn === undefined || parent === undefined || !this.#isMissing(span)) return span;
-    const parentSpanContext: SpanContext = { ...standIn, traceFlags: TraceFlags.SAMPLED };
+    const parent = this.#parents.get(span);
+    const { parentSpanContext: lost } = span;
+    if (parent === undefined || !parent.isMissing || lost === undefined) return span;
     return Object.create(span, {
-      parentSpanContext: { value: parentSpanContext },
-      links: { value: [...span.links, { context: parent }] },
+      parentSpanContext: { value: parent.standIn },
+      links: { value: [...span.links, { context: lost }] },
     });
   }
 
@@ -89,9 +115,7 @@ export class RemoteParents {
   }
 
   #isMissing(span: ReadableSpan): boolean {
-    if (!this.#standIns.has(span)) return false;
-    const { parentSpanContext: parent } = span;
-    return parent === undefined || !this.#exportedIds.has(parent.spanId);
+    return this.#parents.get(span)?.isMissing === true;
   }
 
   #end(waiting: Waiting): void {

@@ -67,6 +67,22 @@ Deno.test("RemoteParents puts the stand-in in the place of a parent that nobody 
   assertEquals(left[0]?.spanContext().traceId, REMOTE.traceId);
 });
 
+Deno.test("RemoteParents knows of a long request's parent however many words of others come meanwhile", () => {
+  const { parents } = createParents(LONG_MS);
+  const span = remoteChild(parents);
+  parents.exported([REMOTE.spanId, REMOTE.spanId]);
+  for (let at = 0; at < 11_000; at++) parents.exported([at.toString(16).padStart(16, "a")]);
+  assertEquals(parents.takes([span]), false);
+  assertEquals(placeOf(parents.settled(span)), [REMOTE.spanId, []]);
+});
+
+Deno.test("RemoteParents takes no span that has no parent at all", () => {
+  const { parents } = createParents(LONG_MS);
+  const root = new TracerProvider().getTracer("test").startSpan("kv.receive") as unknown;
+  parents.standIn(root as ReadableSpan, STAND_IN);
+  assertEquals(parents.takes([root as ReadableSpan]), false);
+});
+
 Deno.test("RemoteParents tells when nothing waits, however it ended", async () => {
   const { parents, left } = createParents(LONG_MS);
   await parents.none();

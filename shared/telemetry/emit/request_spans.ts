@@ -57,9 +57,8 @@ export class RequestSpans {
   readonly #queue: SpanQueue;
   readonly #groups = new Map<string, SpanGroup>();
   readonly #parents: RemoteParents;
-  /** Of unsampled requests: several may have asked for one, and be kept. */
-  readonly #left = new WeakSet<ReadableSpan>();
   #heldSpans = 0;
+  #isFlushing = false;
   #isShutDown = false;
 
   constructor(queue: SpanQueue) {
@@ -96,10 +95,8 @@ export class RequestSpans {
   keep(key: string): void {
     const { held } = this.#queue;
     if (held === null) return;
-    const asked = held.asked.keep(key).filter((span) => !this.#left.has(span));
-    for (const trace of Map.groupBy(asked, (span) => span.spanContext().traceId).values()) {
-      this.#enqueue(trace);
-    }
+    const asked = Map.groupBy(held.asked.keep(key), (span) => span.spanContext().traceId);
+    for (const trace of asked.values()) this.#enqueue(trace);
     const spans = held.ofRequests.keep(key);
     const group = this.#groups.get(key);
     if (group === undefined) this.#enqueue(spans);
@@ -117,9 +114,8 @@ export class RequestSpans {
     const { held } = this.#queue;
     if (held === null) return false;
     const { askedBy } = group;
-    if (askedBy.length === 0) return held.ofRequests.takes(group, span);
-    // One that is kept already is enough.
-    return askedBy.every((request) => held.asked.takes(request, span, askedBy.length));
+    if (askedBy.length === 0) return held.ofRequests.takes([group], span);
+    return held.asked.takes(askedBy, span);
   }
 
   #hold(group: SpanGroup, span: ReadableSpan): void {
@@ -131,10 +127,15 @@ export class RequestSpans {
     if (isFull) this.#letGo(group);
   }
 
-  /** Other processes exported these spans; what waited for them has waited long enough. */
+  /**
+   * Other processes exported these spans; what waited for them has waited long enough. Where the collector
+   * is slow the flush before is still under way, and what is free by now leaves in the next batch.
+   */
   parentsExported(spanIds: readonly string[]): void {
+    if (!this.#parents.exported(spanIds) || this.#isFlushing) return;
+    this.#isFlushing = true;
     // The exporter itself tells of what fails.
-    if (this.#parents.exported(spanIds)) this.flush().catch(() => {});
+    this.flush().catch(() => {}).finally(() => this.#isFlushing = false);
   }
 
   /** Sends what may leave now. */
@@ -184,7 +185,6 @@ export class RequestSpans {
       if (isSampled(span)) processor?.onEnd(settled);
       else {
         stats.keptSpans += 1;
-        this.#left.add(span);
         processor?.onEnd(asSampled(settled));
       }
     }

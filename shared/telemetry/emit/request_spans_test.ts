@@ -12,13 +12,13 @@ const REMOTE: SpanContext = {
 const STAND_IN = { traceId: REMOTE.traceId, spanId: "3".repeat(16) };
 
 /** Spans that were let go, by name, and the processor that held them. */
-function createRequests(queueSize = 10_000) {
+function createRequests(queueSize = 10_000, forceFlush = () => Promise.resolve()) {
   const names: string[] = [];
   const stats = new ExportStats();
   const processor: SpanProcessor = {
     onStart: () => {},
     onEnd: ({ name }) => names.push(name),
-    forceFlush: () => Promise.resolve(),
+    forceFlush,
     shutdown: () => Promise.resolve(),
   };
   const requests = new RequestSpans({
@@ -134,6 +134,28 @@ Deno.test("RequestSpans lets a request wait as a whole for a parent in another p
   assertEquals([left(), stats.queuedSpans], [[], 2]);
   requests.parentsExported([REMOTE.spanId]);
   assertEquals([left(), stats.queuedSpans], [["kv.receive", "handle_payload"], 2]);
+});
+
+Deno.test("RequestSpans does not flush for a word while the flush for the one before is under way", async () => {
+  const flushes: PromiseWithResolvers<void>[] = [];
+  const { requests, start, left } = createRequests(10_000, () => {
+    const flush = Promise.withResolvers<void>();
+    flushes.push(flush);
+    return flush.promise;
+  });
+  const ask = (spanId: string) => {
+    const group = requests.open(spanId);
+    start(spanId, group, { ...REMOTE, spanId }).end();
+    requests.close(group);
+    requests.parentsExported([spanId]);
+  };
+  ["4", "5"].forEach((digit) => ask(digit.repeat(16)));
+  assertEquals([left().length, flushes.length], [2, 1]);
+  flushes[0]?.reject(new Error("the collector is away"));
+  // One turn of the event loop.
+  await new Promise((resolve) => setTimeout(resolve));
+  ask("6".repeat(16));
+  assertEquals([left().length, flushes.length], [3, 2]);
 });
 
 Deno.test("RequestSpans waits for no parent when the queue fills up, and for none at shutdown", async () => {

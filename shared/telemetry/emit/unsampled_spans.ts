@@ -4,12 +4,14 @@
  * The word comes when the whole request has ended, which may be long after its part in this process.
  * A request that nobody asks for within the time after its end here is let go, and so is the one that
  * has waited longest when memory is short. A request is let go as a whole: what it still makes here
- * goes too. Memory is estimated from what the spans hold.
+ * goes too. Memory is estimated from what the spans hold; a span that several requests asked for counts
+ * once, until the last of them has been let go.
  */
 
 import type { AttributeValue } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import type { KeepOptions } from "../telemetry.ts";
+import { dropOldest } from "./drop_oldest.ts";
 import type { ExportStats } from "./export_stats.ts";
 
 /** The part of a request in this process. */
@@ -21,10 +23,17 @@ export interface UnsampledRequest {
   isLost: boolean;
 }
 
+/** A span that one request holds, or all that asked for it. */
+interface HeldSpan {
+  /** Null once it has left or was let go. */
+  span: ReadableSpan | null;
+  readonly bytes: number;
+  holders: number;
+}
+
 interface Waiting {
   request: UnsampledRequest;
-  spans: ReadableSpan[];
-  bytes: number;
+  spans: HeldSpan[];
   /** Infinity while the request goes on here. */
   letGoAtMs: number;
 }
@@ -55,31 +64,35 @@ export class UnsampledSpans {
   }
 
   /**
-   * Takes a span in, or lets it go with its lost request. Returns false for one that is kept. `holders`
-   * requests have the span together, and share its memory.
+   * Takes a span in for the requests that have it together, or lets it go where all of them are lost.
+   * Returns false where one of them is kept.
    */
-  takes(request: UnsampledRequest, span: ReadableSpan, holders = 1): boolean {
-    if (request.isLost) {
+  takes(requests: readonly UnsampledRequest[], span: ReadableSpan): boolean {
+    const holders = requests.filter(({ isLost }) => !isLost);
+    if (holders.some(({ key }) => this.#kept.has(key))) return false;
+    if (holders.length === 0) {
       this.#stats.evictedSpans += 1;
       return true;
     }
-    if (this.#kept.has(request.key)) return false;
+    const held = { span, bytes: estimatedBytes(span), holders: holders.length };
+    this.#stats.heldSpans += 1;
+    this.#stats.heldBytes += held.bytes;
+    this.#heldBytes += held.bytes;
+    for (const request of holders) this.#hold(request, held);
+    this.#makeRoom(holders);
+    return true;
+  }
+
+  #hold(request: UnsampledRequest, held: HeldSpan): void {
     let waiting = this.#waiting.get(request.key);
     if (waiting === undefined) {
-      waiting = { request, spans: [], bytes: 0, letGoAtMs: Infinity };
+      waiting = { request, spans: [], letGoAtMs: Infinity };
       this.#waiting.set(request.key, waiting);
     }
-    const bytes = Math.ceil(estimatedBytes(span) / holders);
     waiting.request = request;
     waiting.letGoAtMs = Infinity;
-    waiting.spans.push(span);
-    waiting.bytes += bytes;
-    this.#stats.heldSpans += 1;
-    this.#stats.heldBytes += bytes;
-    this.#heldBytes += bytes;
+    waiting.spans.push(held);
     if (request.openRoots === 0) this.ended(request);
-    this.#makeRoom(waiting);
-    return true;
   }
 
   /** The request has ended in this process. */
@@ -91,24 +104,25 @@ export class UnsampledSpans {
     this.#waiting.set(key, waiting);
   }
 
-  /** Remembers that the request is kept, and gives what waited of it. */
+  /** Remembers that the request is kept, and gives what waited of it and has not left with another. */
   keep(key: string): ReadableSpan[] {
     this.#kept.delete(key);
     this.#kept.set(key, performance.now() + this.#options.waitMs);
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= MAX_KEPT_KEYS) break;
-      this.#kept.delete(oldest);
-    }
+    dropOldest(this.#kept, MAX_KEPT_KEYS);
     const waiting = this.#waiting.get(key);
-    return waiting === undefined ? [] : this.#remove(waiting);
+    if (waiting === undefined) return [];
+    const spans: ReadableSpan[] = [];
+    for (const held of this.#remove(waiting)) {
+      if (held.span !== null) spans.push(held.span);
+      this.#release(held);
+    }
+    return spans;
   }
 
   /** Lets go what has waited its time at `nowMs`, by this process's clock. */
   expire(nowMs: number): void {
     for (const waiting of this.#waiting.values()) {
-      if (waiting.letGoAtMs > nowMs) continue;
-      this.#stats.expiredSpans += this.#remove(waiting).length;
-      waiting.request.isLost = true;
+      if (waiting.letGoAtMs <= nowMs) this.#stats.expiredSpans += this.#letGo(waiting);
     }
     for (const [key, untilMs] of this.#kept) {
       if (untilMs > nowMs) break;
@@ -116,34 +130,54 @@ export class UnsampledSpans {
     }
   }
 
-  /** The last resort is the request that came last. */
-  #makeRoom(last: Waiting): void {
-    const { maxBytes, share } = this.#options;
-    while (this.#heldBytes > maxBytes * share || this.#stats.heldBytes > maxBytes) {
-      const victim = this.#longestWaiting() ?? last;
-      this.#evict(victim);
-      if (victim === last) return;
+  #makeRoom(last: readonly UnsampledRequest[]): void {
+    if (!this.#isFull) return;
+    for (const victim of this.#victims(last)) {
+      this.#stats.evictedSpans += this.#letGo(victim);
+      if (!this.#isFull) return;
     }
   }
 
-  #longestWaiting(): Waiting | undefined {
-    return this.#waiting.values().find(({ letGoAtMs }) => letGoAtMs !== Infinity);
+  get #isFull(): boolean {
+    const { maxBytes, share } = this.#options;
+    return this.#heldBytes > maxBytes * share || this.#stats.heldBytes > maxBytes;
   }
 
-  #evict(waiting: Waiting): void {
-    this.#stats.evictedSpans += this.#remove(waiting).length;
+  /** The last resort are the requests that the last span came for. */
+  *#victims(last: readonly UnsampledRequest[]): Generator<Waiting> {
+    yield* this.#waiting.values().filter(({ letGoAtMs }) => letGoAtMs !== Infinity);
+    for (const { key } of last) {
+      const waiting = this.#waiting.get(key);
+      if (waiting !== undefined) yield waiting;
+    }
+  }
+
+  /** Returns how many spans nobody holds any longer. */
+  #letGo(waiting: Waiting): number {
     waiting.request.isLost = true;
+    let released = 0;
+    for (const held of this.#remove(waiting)) {
+      held.holders -= 1;
+      if (held.holders === 0 && this.#release(held)) released += 1;
+    }
+    return released;
   }
 
-  #remove(waiting: Waiting): ReadableSpan[] {
-    const { request, spans, bytes } = waiting;
+  #remove(waiting: Waiting): HeldSpan[] {
+    const { request, spans } = waiting;
     this.#waiting.delete(request.key);
     // A map's outgrown tables may hold the entry for a while, and with it what it has.
     waiting.spans = [];
-    this.#stats.heldSpans -= spans.length;
-    this.#stats.heldBytes -= bytes;
-    this.#heldBytes -= bytes;
     return spans;
+  }
+
+  #release(held: HeldSpan): boolean {
+    if (held.span === null) return false;
+    held.span = null;
+    this.#stats.heldSpans -= 1;
+    this.#stats.heldBytes -= held.bytes;
+    this.#heldBytes -= held.bytes;
+    return true;
   }
 }
 

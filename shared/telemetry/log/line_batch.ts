@@ -39,7 +39,7 @@ export class LineBatch {
   /** Takes a line that may wait. */
   add(line: string): void {
     this.#append(line);
-    if (this.#used >= FULL) this.#leave();
+    if (this.#used >= FULL) return this.#leave();
     // One that runs goes on when lines left before it: a timer costs as much as making a line.
     if (this.#timer !== undefined) return;
     const timer = setTimeout(() => this.flush(), WAIT_MS);

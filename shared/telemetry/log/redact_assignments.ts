@@ -20,6 +20,8 @@ const BARE_VALUE = /[^\s"'`,;&<>)}\]\\]{0,4095}[^\s"'`,;&<>)}\]\\:.]/y;
 /** `|` or `>-` and the line below, as YAML has it. */
 const BLOCK = /[|>][+-]?[ \t]{0,2}(?:\r?\n|\\{1,8}n)[ \t]{1,40}/y;
 const BLOCK_VALUE = /[^\r\n"'`\\]{1,4096}/y;
+/** `Password={…}` of a connection string. */
+const BRACED_VALUE = /[^}]{1,4096}/y;
 
 /** Hides however it is written; the others are also words of prose, and of language models. */
 const ALWAYS = /pass|pwd|key|jwt|cookie|seed|signature|pat$/i;
@@ -63,7 +65,7 @@ function isQuotedPass(text: string, { 0: whole, 1: name, index }: RegExpExecArra
 function valueAt(text: string, from: number, sign: string): AssignedValue | null {
   const block = matchAt(BLOCK, text, from);
   if (block !== null) return bareAt(BLOCK_VALUE, text, from + block.length);
-  if (sign === "=" && text[from] === "{") return bracedAt(text, from + 1);
+  if (sign === "=" && text[from] === "{") return bareAt(BRACED_VALUE, text, from + 1);
   const at = from + (matchAt(WRAPPING, text, from)?.length ?? 0);
   const opening = matchAt(OPENING_QUOTE, text, at);
   if (opening === null) return bareAt(BARE_VALUE, text, at);
@@ -83,12 +85,6 @@ function matchAt(pattern: RegExp, text: string, at: number): string | null {
 function bareAt(pattern: RegExp, text: string, at: number): AssignedValue | null {
   const value = matchAt(pattern, text, at);
   return value === null ? null : { start: at, end: at + value.length, isQuoted: false };
-}
-
-/** `Password={…}` of a connection string. */
-function bracedAt(text: string, start: number): AssignedValue {
-  const end = text.indexOf("}", start);
-  return { start, end: end === -1 ? text.length : end, isQuoted: false };
 }
 
 function escapesBefore(text: string, at: number): number {

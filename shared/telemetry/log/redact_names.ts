@@ -38,16 +38,18 @@ const SECRET_ENDS =
 
 /** A name that ends with one of these tells about a secret, and is none. */
 const ABOUT: ReadonlySet<string> = new Set(
-  ("algorithm arn budget bytes class count counts dir directory enabled endpoint expiration expires " +
-    "expiry file format header id ids index length lifetime limit max method min mode ms name names ns " +
-    "offset path policy position prefix provider rate ref required scheme scope seconds size sock socket type ttl " +
-    "uri url us usage version ts js py rs go md").split(" "),
+  ("addr address algorithm arn budget bytes class count counts dir directory enabled endpoint expiration " +
+    "expires expiry file format header host hosts id ids index kind length lifetime limit max method min " +
+    "mode ms name names ns offset path policy port position prefix provider rate ref required scheme scope " +
+    "seconds server service size sock socket type ttl uri url us usage user username version ts js py rs " +
+    "go md").split(" "),
 );
 
 /** What a language model calls a token. */
 const MODEL_TOKEN: ReadonlySet<string> = new Set(
-  ("audio begin bos cls completion control each end eos eot first image input last mask next output " +
-    "pad page per prefix prev previous prompt sep special start stop text think unk").split(" "),
+  ("accepted audio begin bos cls completion control draft each end eos eot first image input last mask " +
+    "next output pad page per prefix prev previous prompt sampled sep special start stop text think top " +
+    "unk").split(" "),
 );
 
 /** Names are few and come again with every line. */

@@ -39,7 +39,8 @@ const SHORTEST_TOKEN = 16;
 /** The shortest of small hexadecimal digits behind its prefix. */
 const SHORTEST_HEX_TOKEN = 32;
 /** Secrets that a sentence or a command names without `=` or `:`. */
-const TOLD = /bearer\s|basic\s|login\s|pass(?:w(?:or)?d)?\s|-----BEGIN|--?[a-z][\w-]+(?:\s|$)/i;
+const TOLD =
+  /bearer\s|basic\s|login\s|mysql\w{0,8}\s|pass(?:w(?:or)?d)?\s|-----BEGIN|--?[a-z][\w-]{1,60}\s/i;
 /** Names and values side by side, elements of XML. */
 const LISTED = /["'],\s?\\*["']|<\//;
 

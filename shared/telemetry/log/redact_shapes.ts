@@ -10,9 +10,10 @@ export const REDACTED = "[redacted]";
 
 /** To its end line; where that was cut off, to the end of the text or of the string it is in. */
 const PRIVATE_KEY =
-  /-----BEGIN ([A-Z0-9 ]*(?:PRIVATE KEY(?: BLOCK)?|NKEY SEED|USER JWT))-----[^"'`]*?(?:------?END \1-----(?!-)|------?END \1------|(?=\\*["'`])|$)/g;
+  /-----BEGIN ([A-Z0-9 ]*(?:PRIVATE KEY(?: BLOCK)?|NKEY SEED|USER JWT))-----[^"'`]*?(?:------?END \1-----(?!-)|------?END \1------|(?<!\\)(?=\\*["'`])|$)/g;
 /** PuTTY's form of one. */
-const PUTTY_KEY = /(Private-Lines: \d{1,3})[^"'`]*?(Private-MAC: ?)[0-9a-f]{8,128}/g;
+const PUTTY_KEY =
+  /(Private-Lines: \d{1,3})(?:(?!Private-Lines)[^"'`])*?(Private-MAC: ?)[0-9a-f]{8,128}/g;
 /** The numbers that make a JSON web key a private or a shared one. */
 const WEB_KEY =
   /(\\{0,8}"(?:d|p|q|dp|dq|qi|k)\\{0,8}"\s{0,2}:\s{0,2}\\{0,8}")(?=[\w-]{0,40}\d)(?=[\w-]{0,40}[a-z])(?=[\w-]{0,40}[A-Z])[\w-]{20,4096}/g;

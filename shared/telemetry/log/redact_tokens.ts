@@ -93,8 +93,7 @@ const OBSERVERS: readonly string[] = [
 
 const OTHERS: readonly string[] = [
   // JSON web tokens, signed or encrypted; a pair of which the signature was cut off.
-  String.raw`eyJ[\w-]{13,}(?:\.[\w-]*){2,4}`,
-  String.raw`eyJ[\w-]{13,}\.eyJ[\w-]{6,}`,
+  String.raw`eyJ[\w-]{13,2048}\.(?:[\w-]*(?:\.[\w-]*){1,3}|eyJ[\w-]{6,})`,
   // NATS: seeds of user, account, operator, cluster, server and curve keys.
   String.raw`S[ACNOUX][A-Z2-7]{56}(?![A-Z0-9])`,
   String.raw`AGE-SECRET-KEY-1[A-Z0-9]{50,}`,
@@ -110,7 +109,8 @@ const OTHERS: readonly string[] = [
   String.raw`whsec_[A-Za-z0-9+/=]{16,}`,
   String.raw`SG\.[\w-]{16,}\.[\w-]{16,}`,
   String.raw`SK[0-9a-f]{32}(?![0-9a-f])`,
-  String.raw`key-[0-9a-f]{32}(?![0-9a-f])`,
+  // Not the end of `cache-key-…`.
+  String.raw`(?<![_-])key-[0-9a-f]{32}(?![0-9a-f])`,
   String.raw`[0-9a-f]{32}-us\d{1,2}(?!\w)`,
   String.raw`re_[A-Za-z0-9]{6,10}_[A-Za-z0-9]{22,}`,
   String.raw`xkeysib-[0-9a-f]{64}-[A-Za-z0-9]{16}`,

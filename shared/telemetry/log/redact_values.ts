@@ -1,8 +1,8 @@
 /** What a value behind a secret's name tells about itself: a word of prose, or a secret. */
 
-/** Says that there is a secret, or where it comes from, and is none. */
+/** Says that there is a secret, or where it comes from (a variable, a file), and is none. */
 const HARMLESS =
-  /^(?:true|false|null|nil|none|undefined|yes|no|on|off|unset|empty|missing|required|invalid|expected|unknown|wrong|denied|string|number|boolean|object|str|int|bytes|\*+|x{3,}|\.{3}|…|\[?redacted\]?|\$\{?\w+\}?|\$\(.*|!\w+|%\w+%|\{+[\w. ]*)$/i;
+  /^(?:true|false|null|nil|none|undefined|yes|no|on|off|unset|empty|missing|required|invalid|expected|unknown|wrong|denied|expired|malformed|rejected|revoked|string|number|boolean|object|str|int|bytes|\*+|x{3,}|\.{3}|…|\[?redacted\]?|\$\{?\w+\}?|\$\(.*|!\w+|%\w+%|\{+[\w. ]*|\/(?:etc|home|mnt|opt|root|run|srv|tmp|usr|var)\/[\w./-]+)$/i;
 
 /** Whether the value is a placeholder or a plain word about the secret. */
 export function isHarmless(value: string): boolean {
@@ -29,9 +29,10 @@ export function isListedValue(item: string): boolean {
   return /[\d=~]/.test(item) || (item.length >= 20 && !/[_.-]/.test(item));
 }
 
-/** Whether a long word is no id of small digits, no name and no path. */
+/** Whether a long word is no id of small digits, no name with dashes and no path. */
 export function isRandom(word: string): boolean {
-  return /\d/.test(word) && /[a-z]/.test(word) && /[A-Z]/.test(word);
+  return /\d/.test(word) && /[a-z]/.test(word) && /[A-Z]/.test(word) &&
+    /[A-Za-z0-9]{16}/.test(word);
 }
 
 /** Whether it is Base64 of `user:password`. */

@@ -85,8 +85,8 @@ labels are Dynamo's where Dynamo has the number; the last column says so.
   is a request that was in the step. A request that was not sampled and is kept for its end
   (\`DYN_TRACE_KEEP_SLOWER_THAN\`) is an exemplar of the frontend only: it alone knows in time.
 - **Labels are bounded.** \`model\` is a model that is served, or \`unknown_model\` whatever a client asks
-  for; \`worker_id\` a worker that lives; \`endpoint\`, \`request_type\`, \`status\`, \`error_type\`, \`stage\` and
-  \`phase\` come from closed lists.
+  for; \`worker_id\` a worker that lives; \`endpoint\`, \`request_type\`, \`status\`, \`error_type\`, \`stage\`,
+  \`phase\`, \`query\` and \`reason\` come from closed lists.
 - **Buckets.** Seconds: ${SECONDS_BUCKETS.join(", ")}. Tokens and rows: powers of two, to
   ${COUNT_BUCKETS.at(-1)}.
 `;

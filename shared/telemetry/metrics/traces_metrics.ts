@@ -66,6 +66,7 @@ const PREFIX = "dynamo_traces_";
 const REASONS: Readonly<Record<number, string>> = {
   400: "invalid",
   429: "too_many",
+  499: "cancelled",
   503: "unavailable",
   504: "timeout",
 };
@@ -183,7 +184,7 @@ function createInstruments(registry: MetricsRegistry) {
     }),
     failures: new Counter({
       name: `${PREFIX}query_failures_total`,
-      help: "Queries without an answer: invalid, too_many, timeout, unavailable, other",
+      help: "Queries without an answer: invalid, too_many, cancelled, timeout, unavailable, other",
       labelNames: ["query", "reason"],
       registers,
     }),
