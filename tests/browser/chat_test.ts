@@ -106,6 +106,7 @@ test("chat stops by Escape, and not where Escape closes a list of choices", asyn
   const { page } = tab;
   const stop = page.getByRole("button", { name: "Stop" });
   await ask(page, { text: "Hello.", maxTokens: 1500, isEndless: true });
+  await page.locator(".token").first().waitFor();
   await page.keyboard.press("Escape");
   await answered(page);
   await page.getByLabel("Prompt").fill("Count to one thousand.");

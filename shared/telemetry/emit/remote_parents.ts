@@ -74,8 +74,9 @@ export class RemoteParents {
 
   /** Other processes exported these spans. Returns whether something had waited for them. */
   exported(spanIds: readonly string[]): boolean {
-    for (const id of spanIds) this.#note(id);
+    const found = spanIds.filter((id) => this.#find(id));
     dropOldest(this.#earlyIds, MAX_EARLY_IDS);
+    if (found.length === 0) return false;
     const before = this.#waiting.size;
     for (const waiting of this.#waiting) {
       if (!waiting.spans.some((span) => this.#isMissing(span))) this.#end(waiting);
@@ -83,14 +84,15 @@ export class RemoteParents {
     return this.#waiting.size < before;
   }
 
-  #note(id: string): void {
+  /** Whether a span here is below the one that was exported. */
+  #find(id: string): boolean {
     const parent = this.#missing.get(id);
     if (parent === undefined) {
       this.#earlyIds.add(id);
-      return;
+      return false;
     }
     parent.isMissing = false;
-    this.#missing.delete(id);
+    return this.#missing.delete(id);
   }
 
   /** The span as it may leave now: below its parent if that was exported, else below the stand-in. */
