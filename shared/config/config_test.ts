@@ -102,7 +102,7 @@ Deno.test("loadSettings() refuses headers that HTTP cannot carry", () => {
       () => loadSettings({ OTEL_EXPORTER_OTLP_TRACES_HEADERS: list }),
       ConfigError,
     );
-    assertStringIncludes(error.message, 'TRACES_HEADERS="[redacted]": HTTP has no header');
+    assertStringIncludes(error.message, 'TRACES_HEADERS="[redacted]": use header names of letters');
   }
 });
 

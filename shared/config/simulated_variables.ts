@@ -76,8 +76,10 @@ export const SIMULATED_VARIABLES = {
     WORKERS,
     text(
       "",
-      FAULTS,
-      "use fail@STEP, lost@STEP, crash@STEP and slow@STEP:MILLISECONDS, joined by commas",
+      {
+        pattern: FAULTS,
+        hint: "use fail@STEP, lost@STEP, crash@STEP and slow@STEP:MILLISECONDS, joined by commas",
+      },
     ),
     "none",
     "Simulated engine: `fail@STEP` makes that step fail, `lost@STEP` loses the device after it, " +

@@ -117,7 +117,9 @@ function readPem(
     return Deno.readTextFileSync(path);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigError(`Cannot use ${name}="${path}": ${reason}`);
+    throw new ConfigError(
+      `Cannot use ${name}="${path}": name a PEM file that can be read (${reason})`,
+    );
   }
 }
 

@@ -3,37 +3,19 @@
 import { z } from "zod";
 import { PROPAGATORS } from "../telemetry/propagate/extract.ts";
 import type { SlowThreshold } from "../telemetry/telemetry.ts";
-import { choice, httpUrl } from "./value_schemas.ts";
-
-const PROTOCOLS = ["http/protobuf", "http/json"] as const;
-const COMPRESSIONS = ["none", "gzip"] as const;
+import { choice, httpUrl, optionalChoice } from "./value_schemas.ts";
 
 /** One of the OTLP protocols that Baton speaks; undefined when unset. */
-export function protocol(): z.ZodType<(typeof PROTOCOLS)[number] | undefined> {
-  return z.string().optional().transform((value, context) => {
-    const word = value?.trim().toLowerCase() ?? "";
-    if (word === "") return undefined;
-    const chosen = PROTOCOLS.find((candidate) => candidate === word);
-    if (chosen !== undefined) return chosen;
-    context.addIssue({
-      code: "custom",
-      message: word === "grpc"
-        ? "Baton exports no OTLP over gRPC (port 4317); use http/protobuf, which collectors take on port 4318"
-        : `use one of ${PROTOCOLS.join(", ")}`,
-    });
-    return z.NEVER;
+export function protocol() {
+  return optionalChoice(["http/protobuf", "http/json"], {
+    grpc:
+      "Baton exports no OTLP over gRPC (port 4317); use http/protobuf, which collectors take on port 4318",
   });
 }
 
-/** Like `choice`, without a default: undefined when unset. */
-export function compression(): z.ZodType<(typeof COMPRESSIONS)[number] | undefined> {
-  return z.string().optional().transform((value, context) => {
-    const word = value?.trim().toLowerCase() ?? "";
-    const chosen = COMPRESSIONS.find((candidate) => candidate === word);
-    if (chosen !== undefined || word === "") return chosen;
-    context.addIssue({ code: "custom", message: `use one of ${COMPRESSIONS.join(", ")}` });
-    return z.NEVER;
-  });
+/** One of the encodings of an export; undefined when unset. */
+export function compression() {
+  return optionalChoice(["none", "gzip"]);
 }
 
 /** The specification knows two words; everything else would be taken for `false` by other SDKs. */

@@ -51,28 +51,47 @@ export function number(fallback: number, min: number, max: number): z.ZodType<nu
 /** An address that begins with http:// or https://. */
 export function httpUrl(fallback: string): z.ZodType<string> {
   const hint = "use an http:// or https:// URL";
-  return text(fallback, /^https?:\/\/\S+$/i, hint)
+  return text(fallback, { pattern: /^https?:\/\/\S+$/i, hint })
     .refine((url) => url === "" || URL.canParse(url), hint);
 }
 
-/** Text without the spaces around it, of `pattern` where there is one. */
-export function text(fallback: string, pattern?: RegExp, hint?: string): z.ZodType<string> {
+export interface TextFormat {
+  readonly pattern: RegExp;
+  /** What to change where the text is not of the pattern. */
+  readonly hint: string;
+}
+
+/** Text without the spaces around it. */
+export function text(fallback: string, format?: TextFormat): z.ZodType<string> {
   return z.string().optional().transform((value, context) => {
     const given = value?.trim() ?? "";
     if (given === "") return fallback;
-    if (pattern === undefined || pattern.test(given)) return given;
-    context.addIssue({ code: "custom", message: hint ?? `must match ${pattern.source}` });
+    if (format === undefined || format.pattern.test(given)) return given;
+    context.addIssue({ code: "custom", message: format.hint });
     return z.NEVER;
   });
 }
 
 /** One of `words`. */
 export function choice<const T extends string>(words: readonly T[], fallback: T): z.ZodType<T> {
+  return optionalChoice(words).transform((word) => word ?? fallback);
+}
+
+/**
+ * Like `choice`, without a default: undefined when unset.
+ *
+ * @param hints what to say of words that are no choice
+ */
+export function optionalChoice<const T extends string>(
+  words: readonly T[],
+  hints: Readonly<Record<string, string>> = {},
+): z.ZodType<T | undefined> {
   return z.string().optional().transform((value, context) => {
-    const word = value?.trim().toLowerCase() || fallback;
+    const word = value?.trim().toLowerCase() ?? "";
     const chosen = words.find((candidate) => candidate === word);
-    if (chosen !== undefined) return chosen;
-    context.addIssue({ code: "custom", message: `use one of ${words.join(", ")}` });
+    if (chosen !== undefined || word === "") return chosen;
+    const hint = Object.hasOwn(hints, word) ? hints[word] : undefined;
+    context.addIssue({ code: "custom", message: hint ?? `use one of ${words.join(", ")}` });
     return z.NEVER;
   });
 }
@@ -114,7 +133,7 @@ export function optionalHeaders(): z.ZodType<Pairs | undefined> {
       Object.entries(record ?? {}).every(([name, value]) =>
         HEADER_NAME.test(name) && HEADER_VALUE.test(value)
       ),
-    "HTTP has no header of such a name, or none that can hold such a value",
+    "use header names of letters, digits and dashes, and values without line breaks and signs beyond Latin-1",
   );
 }
 

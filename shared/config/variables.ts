@@ -8,7 +8,15 @@
 import { SIMULATED_VARIABLES } from "./simulated_variables.ts";
 import { TELEMETRY_VARIABLES } from "./telemetry_variables.ts";
 import { TRACES_VARIABLES } from "./traces_variables.ts";
-import { choice, flag, integer, logFilter, optionalInteger, text } from "./value_schemas.ts";
+import {
+  choice,
+  flag,
+  integer,
+  logFilter,
+  optionalInteger,
+  text,
+  type TextFormat,
+} from "./value_schemas.ts";
 import { type Service, type Variable, variable } from "./variable.ts";
 
 export type { Service, Variable };
@@ -17,27 +25,36 @@ const ALL: readonly Service[] = ["frontend", "prefill", "decode", "traces", "sta
 const PROCESSES: readonly Service[] = ["frontend", "prefill", "decode"];
 const WORKERS: readonly Service[] = ["prefill", "decode"];
 
-const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
-const TOKEN_HINT = 'use letters, digits, "_" and "-", at most 64';
-const BUS_URLS = /^(nats|tls|ws|wss):\/\/[^\s,]+(,(nats|tls|ws|wss):\/\/[^\s,]+)*$/;
+const TOKEN: TextFormat = {
+  pattern: /^[A-Za-z0-9_-]{1,64}$/,
+  hint: 'use letters, digits, "_" and "-", at most 64',
+};
+const BUS_URLS: TextFormat = {
+  pattern: /^(nats|tls|ws|wss):\/\/[^\s,]+(,(nats|tls|ws|wss):\/\/[^\s,]+)*$/,
+  hint: "use nats://, tls://, ws:// or wss:// URLs joined by commas",
+};
+const SHA256: TextFormat = {
+  pattern: /^[0-9a-f]{64}$/,
+  hint: "use the 64 small hexadecimal digits of a sha256",
+};
 
 export const VARIABLES = {
   NATS_URL: variable(
     [...PROCESSES, "start"],
-    text("", BUS_URLS, "use nats://, tls://, ws:// or wss:// URLs joined by commas"),
+    text("", BUS_URLS),
     "`nats://127.0.0.1:4222`; `task start` runs its own server when unset",
     "NATS servers; may carry user and password",
     true,
   ),
   DYN_NAMESPACE: variable(
     PROCESSES,
-    text("dynamo", TOKEN, TOKEN_HINT),
+    text("dynamo", TOKEN),
     "`dynamo`",
     "First token of every subject after `dyn`; deployments that share a NATS server use different ones",
   ),
   DYN_INSTANCE_ID: variable(
     PROCESSES,
-    text("", TOKEN, TOKEN_HINT),
+    text("", TOKEN),
     "random",
     "Identity of this process in subjects, spans and metrics; `task start` adds each service's name",
   ),
@@ -55,7 +72,7 @@ export const VARIABLES = {
   ),
   DYN_MODEL_DIGEST: variable(
     WORKERS,
-    text("", /^[0-9a-f]{64}$/, "use the 64 small hexadecimal digits of a sha256"),
+    text("", SHA256),
     "computed; `task start` sets it",
     "sha256 of the file that `DYN_MODEL` names, so that not every worker has to read it all",
   ),
@@ -174,8 +191,8 @@ export const VARIABLES = {
     WORKERS,
     integer(60_000, 0, 3_600_000),
     "`60000`",
-    "Time that one engine step may take before `/health` says that the worker is stuck, milliseconds; " +
-      "`0` for any",
+    "Time that one engine step may take before the worker counts as stuck and its requests move to " +
+      "others, milliseconds; `0` for any",
   ),
   DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: variable(
     ALL,

@@ -24,15 +24,32 @@ export type MetricsInput = Omit<MetricsQueryOptions, "window"> & { readonly rang
 
 // The lib that is checked against has no worker scope.
 const scope = self as unknown as ThreadScope;
+let settings: OpenQueriesInput = { path: "", timeoutMs: 0 };
 let database: DatabaseSync | undefined;
 let source: BlockSource | undefined;
-let timeoutMs = 0;
 
+/** Takes the file of now, with the next query. */
 function open(input: OpenQueriesInput): void {
+  settings = input;
+  source = undefined;
+}
+
+/** Throws a StoreError where the file cannot be opened; the next query tries again. */
+function openedSource(): BlockSource {
+  if (source !== undefined) return source;
   database?.close();
-  timeoutMs = input.timeoutMs;
-  database = openForReading(input.path);
-  source = new BlockSource(database);
+  database = undefined;
+  try {
+    database = openForReading(settings.path);
+    return source = new BlockSource(database);
+  } catch (error) {
+    if (isCorrupt(error)) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StoreError(
+      "unavailable",
+      `Cannot open the trace database ${settings.path}: ${reason}`,
+    );
+  }
 }
 
 /** Runs a query; a broken file is a StoreError. */
@@ -40,9 +57,8 @@ function query<T, R>(
   body: (source: BlockSource, input: T, slice: WorkSlice) => R | Promise<R>,
 ): (input: T, signal: AbortSignal) => Promise<R> {
   return async (input, signal) => {
-    if (source === undefined) throw new Error("The queries are not open");
     try {
-      return await body(source, input, new WorkSlice(timeoutMs, signal));
+      return await body(openedSource(), input, new WorkSlice(settings.timeoutMs, signal));
     } catch (error) {
       if (!isCorrupt(error)) throw error;
       throw new StoreError("corrupt", "Cannot read the trace database: it is broken");

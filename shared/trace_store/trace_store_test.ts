@@ -1,9 +1,10 @@
-import { assertEquals, assertRejects } from "@std/assert/mod.js";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert/mod.js";
 import { join } from "@std/path/mod.js";
 import { OtlpError, type SpanData } from "../otlp/mod.ts";
 import { encodeSpans } from "../otlp/testing/encode_spans.ts";
 import { parseQuery } from "../traceql/mod.ts";
 import type { SearchOptions } from "./search.ts";
+import { StoreError } from "./store_error.ts";
 import { Random, randomTrace } from "./testing/random_traces.ts";
 import { TraceStore } from "./trace_store.ts";
 import { QueryCancelledError, QueryTimeoutError } from "./work_slice.ts";
@@ -68,25 +69,43 @@ function crowded(span: SpanData, count: number): SpanData {
   };
 }
 
+/** Stores spans, and asks of them what holds the thread longer than it is given, on any machine. */
+async function hold(store: TraceStore): Promise<{ readonly hostile: Promise<unknown> }> {
+  const spans = Array.from(
+    { length: 20 },
+    (_, index) => ({ ...TRACE[0], spanId: index.toString(16).padStart(16, "c") }),
+  );
+  await store.write(encodeSpans(spans.map((span) => crowded(span, 1_000))));
+  const condition = Array.from({ length: 100 }, () => "event.a != link.a").join(" || ");
+  return { hostile: store.search(searchFor(`{ ${condition} }`)) };
+}
+
 Deno.test("TraceStore ends a query that does not look at its time, and answers the others", async () => {
   await withStore(async (store, notices) => {
-    const [span] = TRACE;
-    const spans = Array.from(
-      { length: 20 },
-      (_, index) => ({ ...span, spanId: index.toString(16).padStart(16, "c") }),
-    );
-    await store.write(encodeSpans(spans.map((span) => crowded(span, 1_000))));
-    const small = { ...span, traceId: "2".repeat(32) };
+    const small = { ...TRACE[0], traceId: "2".repeat(32) };
     await store.write(encodeSpans([small]));
-    // Seconds beyond what the thread is given, on the fastest of machines.
-    const condition = Array.from({ length: 100 }, () => "event.a != link.a").join(" || ");
-    const hostile = store.search(searchFor(`{ ${condition} }`));
+    const { hostile } = await hold(store);
     const other = store.trace(small.traceId);
     // The figures are the writer's.
     assertEquals((await store.stats()).queryThreadRestarts, 0);
     await assertRejects(() => hostile, QueryTimeoutError);
     assertEquals((await other).length > 0, true);
     assertEquals(notices, ["the thread of queries was started again"]);
+  }, { queryTimeoutMs: 1_000 });
+});
+
+Deno.test("TraceStore answers again when a file that could not be opened can be", async () => {
+  await withStore(async (store, _, path) => {
+    const move = async (from: string, to: string) => {
+      for (const end of ["", "-wal", "-shm"]) await Deno.rename(`${from}${end}`, `${to}${end}`);
+    };
+    const { hostile } = await hold(store);
+    await move(path, `${path}.away`);
+    await assertRejects(() => hostile, QueryTimeoutError);
+    const { message } = await assertRejects(() => store.search(searchFor("{ }")), StoreError);
+    assertStringIncludes(message, `Cannot open the trace database ${path}: `);
+    await move(`${path}.away`, path);
+    assertEquals((await store.search(searchFor("{ }"))).traces.length, 1);
   }, { queryTimeoutMs: 1_000 });
 });
 

@@ -6,7 +6,7 @@
  * where the work is: one without children that links to spans of the same trace waited for those
  * (`kv.wait` for `kv.receive`), and one that its siblings feed waited for them while they were open
  * (`kv.send` for `engine.prefill`, `http.stream` for the generation), and so did what hangs below it
- * (`kv.receive`, which is open from the first part on). The parts add up to the whole duration.
+ * (`kv.receive`, which is open from the first part on). The parts add up to the duration of the request.
  */
 
 import { allNodes, isFedBySiblings, type SpanNode, type TraceTree } from "./trace_tree.ts";

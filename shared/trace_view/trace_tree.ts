@@ -29,6 +29,7 @@ export interface TraceTree {
   readonly traceId: string;
   /** The request first, then what does not hang below it. */
   readonly roots: readonly [SpanNode, ...SpanNode[]];
+  /** The first start and the last end of any span, as Tempo has them: a child may outlive its parent. */
   readonly startUs: number;
   readonly endUs: number;
   readonly clockShifts: readonly ClockShift[];
@@ -55,11 +56,12 @@ export function buildTree(spans: readonly ViewSpan[]): TraceTree {
   const place = (draft: Draft) => placed(draft, { shifts, limitUs });
   const roots: [SpanNode, ...SpanNode[]] = [place(main), ...others.map(place)];
   const clockShifts = [...shifts.values()];
+  const nodes = allNodes(roots);
   return {
     traceId: main.span.traceId,
     roots,
-    startUs: -latest(roots.map(({ startUs }) => -startUs)),
-    endUs: latest(roots.map(({ endUs }) => endUs)),
+    startUs: -latest(nodes.map(({ startUs }) => -startUs)),
+    endUs: latest(nodes.map(({ endUs }) => endUs)),
     clockShifts,
     notes: [
       ...openNotes(spans, main.span),

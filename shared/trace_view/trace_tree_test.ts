@@ -164,6 +164,15 @@ Deno.test("buildTree does not take a cancel that was heard late for a clock", ()
   assertEquals(tree.clockShifts, []);
 });
 
+Deno.test("buildTree ends with its last span, whatever that hangs below", () => {
+  const tree = buildTree(
+    sampleTrace((sample) => sample.id === "root" ? { ...sample, at: [0, 90] } : sample),
+  );
+  const ends = allNodes(tree.roots).map(({ endUs }) => endUs);
+  assert(Math.max(...ends) > find(tree, "root").endUs);
+  assertEquals(tree.endUs, Math.max(...ends));
+});
+
 Deno.test("buildTree takes a late end on one clock for what it is", () => {
   // A cancelled worker notices late: its span outlives its parent's.
   const tree = buildTree(

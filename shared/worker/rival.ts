@@ -53,7 +53,7 @@ export function untilOutranked(
 
 function outranked({ instanceId, role, host, pid }: InstanceRecord): Error {
   return new Error(
-    `Cannot go on: a ${role} worker with the same instance id ${instanceId} started before this one ` +
+    `Cannot go on: a ${role} worker with the instance id ${instanceId} started before this one ` +
       `(process ${pid} on ${host}). ${REMEDY}`,
   );
 }

@@ -44,7 +44,7 @@ Deno.test("untilOutranked() ends the later of two workers with one id, and the o
   const goes = untilOutranked(later.directory(), records[1], heartbeats[1]);
   assertStringIncludes(
     (await goes).message,
-    "a decode worker with the same instance id w started before this one (process 1 on h)",
+    "a decode worker with the instance id w started before this one (process 1 on h)",
   );
   heartbeats[1].stop();
   await later.drain(1_000);

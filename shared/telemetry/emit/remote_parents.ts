@@ -95,14 +95,17 @@ export class RemoteParents {
     return this.#missing.delete(id);
   }
 
-  /** The span as it may leave now: below its parent if that was exported, else below the stand-in. */
+  /**
+   * The span as it may leave: below its parent if that was exported, else below the stand-in. The word may
+   * come until the collector has room for it.
+   */
   settled(span: ReadableSpan): ReadableSpan {
     const parent = this.#parents.get(span);
-    const { parentSpanContext: lost } = span;
-    if (parent === undefined || !parent.isMissing || lost === undefined) return span;
+    const { parentSpanContext: own, links } = span;
+    if (parent === undefined || !parent.isMissing || own === undefined) return span;
     return Object.create(span, {
-      parentSpanContext: { value: parent.standIn },
-      links: { value: [...span.links, { context: lost }] },
+      parentSpanContext: { get: () => parent.isMissing ? parent.standIn : own },
+      links: { get: () => parent.isMissing ? [...links, { context: own }] : links },
     });
   }
 

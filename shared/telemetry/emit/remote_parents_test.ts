@@ -67,6 +67,15 @@ Deno.test("RemoteParents puts the stand-in in the place of a parent that nobody 
   assertEquals(left[0]?.spanContext().traceId, REMOTE.traceId);
 });
 
+Deno.test("RemoteParents gives a span its place back when the word comes before the collector has it", async () => {
+  const { parents, left, hasLeft } = createParents(1);
+  parents.takes([remoteChild(parents)]);
+  await deadline(hasLeft, 10_000);
+  assertEquals(left.map(placeOf), [[STAND_IN.spanId, [REMOTE.spanId]]]);
+  assertEquals(parents.exported([REMOTE.spanId]), false);
+  assertEquals(left.map(placeOf), [[REMOTE.spanId, []]]);
+});
+
 Deno.test("RemoteParents knows of a long request's parent however many words of others come meanwhile", () => {
   const { parents } = createParents(LONG_MS);
   const span = remoteChild(parents);
