@@ -99,6 +99,8 @@ Deno.test("TraceStore answers again when a file that could not be opened can be"
     const move = async (from: string, to: string) => {
       for (const end of ["", "-wal", "-shm"]) await Deno.rename(`${from}${end}`, `${to}${end}`);
     };
+    // The thread has the file open.
+    await store.trace("f".repeat(32));
     const { hostile } = await hold(store);
     await move(path, `${path}.away`);
     await assertRejects(() => hostile, QueryTimeoutError);

@@ -7,6 +7,8 @@ const WIDTH = 240;
 const HEIGHT = 36;
 /** Room for the line's own width. */
 const MARGIN = 2;
+/** Of a value without neighbours. */
+const DASH = 4;
 const NO_BREAK = "\u00a0";
 
 export interface SparklineOptions {
@@ -40,16 +42,22 @@ export function linePaths(values: readonly number[]): string[] {
   const highest = Math.max(...values.filter((value) => !Number.isNaN(value)), 1e-12);
   const step = WIDTH / Math.max(values.length - 1, 1);
   const paths: string[] = [];
-  let points: string[] = [];
+  let points: { readonly x: number; readonly y: number }[] = [];
   const end = () => {
     const [first] = points;
-    if (first !== undefined) paths.push(`M${points.join("L")}${points.length === 1 ? "h4" : ""}`);
+    if (first === undefined) return;
+    const text = ({ x, y }: { x: number; y: number }) => `${x.toFixed(1)} ${y.toFixed(1)}`;
+    paths.push(
+      points.length === 1
+        ? `M${text({ ...first, x: Math.min(first.x, WIDTH - DASH) })}h${DASH}`
+        : `M${points.map(text).join("L")}`,
+    );
     points = [];
   };
   values.forEach((value, index) => {
     if (Number.isNaN(value)) return end();
     const y = HEIGHT - MARGIN - value / highest * (HEIGHT - 2 * MARGIN);
-    points.push(`${(index * step).toFixed(1)} ${y.toFixed(1)}`);
+    points.push({ x: index * step, y });
   });
   end();
   return paths;

@@ -6,3 +6,8 @@ Deno.test("linePaths draws the highest value at the top, and a gap as a gap", ()
   assertEquals(linePaths([]), []);
   assertEquals(linePaths([0, 0]), ["M0.0 34.0L240.0 34.0"]);
 });
+
+Deno.test("linePaths draws a value without neighbours within the drawing, also the newest", () => {
+  assertEquals(linePaths([NaN, NaN, 3]), ["M236.0 2.0h4"]);
+  assertEquals(linePaths([3, NaN, NaN]), ["M0.0 2.0h4"]);
+});
