@@ -30,7 +30,7 @@ type Pieces = AsyncGenerator<AnswerPiece | AnswerEnd>;
 /** What a stream needs of the connection's response. */
 export type Outgoing = Pick<
   ServerResponse,
-  "writeHead" | "write" | "end" | "destroy" | "destroyed" | "writableNeedDrain" | "once" | "on"
+  "writeHead" | "write" | "end" | "destroy" | "writableNeedDrain" | "once" | "on"
 >;
 
 export interface EventStreamOptions {
@@ -69,6 +69,7 @@ export class EventStream {
   /** Writes the headers and all that comes, until the end. */
   start(headers: Readonly<Record<string, string>>): void {
     const { outgoing, deadlineAtMs, keepAliveIntervalMs, abort } = this.#options;
+    outgoing.writeHead(STATUS, headers);
     // The calls are cancelled first: their spans are part of the record.
     const onAbort = () => queueMicrotask(() => this.#fail(abort.signal.reason));
     abort.signal.addEventListener("abort", onAbort, { once: true });
@@ -80,7 +81,6 @@ export class EventStream {
       deadlineAtMs + keepAliveIntervalMs - epochMs(),
     );
     this.#watchSilence(keepAliveIntervalMs);
-    outgoing.writeHead(STATUS, headers);
     void this.#run();
   }
 

@@ -44,7 +44,11 @@ await runService("frontend", async (context) => {
   // Who asks first should find the workers that are up.
   await delay(ROLL_CALL_MS);
   const hostname = settings.DYN_HTTP_HOST;
-  const server = await serveFrontend(frontend, { hostname, port: settings.DYN_HTTP_PORT });
+  const server = await serveFrontend(frontend, {
+    hostname,
+    port: settings.DYN_HTTP_PORT,
+    silenceMs: settings.DYN_REQUEST_TIMEOUT_MS + settings.DYN_HTTP_SSE_KEEP_ALIVE_INTERVAL_MS,
+  });
   telemetry.log.info("frontend ready", { instance_id: instanceId, hostname, port: server.port });
   const signal = await Promise.race([stopping, service.lost]);
   telemetry.log.info("frontend draining", { signal, inflight: frontend.admission.inflight });

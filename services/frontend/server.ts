@@ -6,6 +6,7 @@
  */
 
 import { createServer, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import { delay } from "@std/async/delay.js";
 import { listenHttp } from "../../shared/process/node_http_server.ts";
@@ -23,6 +24,11 @@ export interface ServerOptions {
   readonly hostname: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /**
+   * A connection on which nothing moves for so long under a request is closed: its client neither reads
+   * nor leaves. More than a request may take.
+   */
+  readonly silenceMs: number;
 }
 
 export interface FrontendServer {
@@ -37,7 +43,7 @@ export interface FrontendServer {
 /** Rejects with an Error that says what to change when the address cannot be had. */
 export async function serveFrontend(
   frontend: Frontend,
-  { hostname, port }: ServerOptions,
+  { hostname, port, silenceMs }: ServerOptions,
 ): Promise<FrontendServer> {
   const server = createServer(
     { keepAliveTimeout: IDLE_CONNECTION_MS },
@@ -45,8 +51,10 @@ export async function serveFrontend(
       overrideGlobalObjects: false,
     }),
   );
+  server.setTimeout(silenceMs);
   const unwritten = new UnwrittenResponses();
   server.on("request", (_, response) => unwritten.add(response));
+  server.on("connection", (socket) => socket.once("close", () => unwritten.lost(socket)));
   const listeningPort = await listenHttp(server, {
     hostname,
     port,
@@ -77,6 +85,16 @@ class UnwrittenResponses {
     };
     response.once("finish", remove);
     response.once("close", remove);
+  }
+
+  /**
+   * A connection has closed. An answer that waits in it behind another one is not told by node:http, so
+   * that its request would go on for nobody.
+   */
+  lost(socket: Socket): void {
+    for (const response of this.#open) {
+      if (response.socket === null && response.req.socket === socket) response.emit("close");
+    }
   }
 
   /** Resolves when there are none, or after the time: a client need not read. */

@@ -1,12 +1,10 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert/mod.js";
 import OpenAI from "openai";
-import { serveFrontend } from "./server.ts";
-import { FrontendKit, type FrontendKitOptions } from "./testing/frontend_kit.ts";
+import type { FrontendKitOptions } from "./testing/frontend_kit.ts";
+import { serve } from "./testing/served_kit.ts";
 
 async function served(options: FrontendKitOptions = {}) {
-  const kit = await FrontendKit.start(options);
-  const server = await serveFrontend(kit.frontend, { hostname: "127.0.0.1", port: 0 });
-  const url = `http://127.0.0.1:${server.port}`;
+  const { kit, server, url } = await serve(options);
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
   return { kit, server, url, client };
 }

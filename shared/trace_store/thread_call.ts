@@ -41,7 +41,7 @@ export class ThreadEndedError extends Error {
 export interface CallOptions {
   /** Moves to the thread and is empty here afterwards. */
   readonly transfer?: ArrayBuffer[];
-  /** Asks the thread to leave off. */
+  /** Asks the thread to leave off when it aborts. */
   readonly signal?: AbortSignal;
 }
 
@@ -84,7 +84,6 @@ export class ThreadClient {
     this.#pending.set(call, pending);
     this.#worker.postMessage({ call, name, input } satisfies CallMessage, transfer);
     const cancel = () => this.#worker.postMessage({ cancelled: call } satisfies CancelMessage);
-    if (signal?.aborted) cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     try {
       return await pending.promise;

@@ -137,8 +137,7 @@ export class TraceStore implements AsyncDisposable {
     try {
       return await this.#ask(name, input, options);
     } catch (error) {
-      const isWanted = !this.#isClosing && options.signal?.aborted !== true;
-      if (error instanceof ThreadEndedError && isWanted) {
+      if (error instanceof ThreadEndedError && !this.#isClosing) {
         return await this.#ask(name, input, options).catch(rethrow);
       }
       return rethrow(error);
@@ -149,6 +148,7 @@ export class TraceStore implements AsyncDisposable {
   async #ask(name: string, input: unknown, { signal }: QueryOptions): Promise<unknown> {
     const timeoutMs = this.#options.queryTimeoutMs + HANG_MARGIN_MS;
     const thread = await this.#queries;
+    if (signal?.aborted) throw new QueryCancelledError();
     try {
       return await deadline(thread.call(name, input, { signal }), timeoutMs);
     } catch (error) {
@@ -211,7 +211,7 @@ function rethrow(error: unknown): never {
   if (!(error instanceof ThreadCallError)) throw error;
   if (error.name === "OtlpError") throw new OtlpError(error.message);
   if (error.name === "QueryTimeoutError") throw new QueryTimeoutError(error.message);
-  if (error.name === "QueryCancelledError") throw new QueryCancelledError(error.message);
+  if (error.name === "QueryCancelledError") throw new QueryCancelledError();
   if (STORE_FAILURES.has(error.detail)) {
     throw new StoreError(error.detail as StoreFailure, error.message);
   }

@@ -15,6 +15,10 @@ export class QueryTimeoutError extends Error {
 /** Whoever asked does not want the answer any more. */
 export class QueryCancelledError extends Error {
   override name = "QueryCancelledError";
+
+  constructor() {
+    super("nobody waits for the answer any more");
+  }
 }
 
 const SLICE_MS = 8;
@@ -51,7 +55,7 @@ export class WorkSlice {
     }
     await nextTurn();
     if (this.#signal?.aborted) {
-      throw new QueryCancelledError("nobody waits for the answer any more");
+      throw new QueryCancelledError();
     }
     this.#sliceEndMs = performance.now() + SLICE_MS;
   }

@@ -183,6 +183,7 @@ test("a trace that is looked at before its request was made fills in by itself",
   await using tab = await kit.open(`#/trace/${traceId}`);
   const { page } = tab;
   await page.getByText("No span of this trace is stored").waitFor();
+  await page.getByText("No service logged anything of it").waitFor();
   await postChat(traceId, { max_tokens: 2 });
   await page.locator(".waterfall .row", { hasText: "engine.decode" }).waitFor();
   assertMatch(await page.title(), /^POST \/v1\/chat\/completions success 200 · Baton$/);

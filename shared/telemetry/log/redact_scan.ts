@@ -14,7 +14,7 @@ const DASH = 16;
 const SIGN = 32;
 const COLON = 64;
 const SPACE = 128;
-const QUOTE = 192;
+const MARK = 192;
 
 const KINDS = new Uint8Array(128);
 for (let code = 0; code < 128; code++) KINDS[code] = kindOf(String.fromCharCode(code));
@@ -27,7 +27,7 @@ function kindOf(character: string): number {
   if (/[_-]/.test(character)) return DASH;
   if (/[=@]/.test(character)) return SIGN;
   if (character === ":") return COLON;
-  if (/["'<]/.test(character)) return QUOTE;
+  if (/["'<%]/.test(character)) return MARK;
   return /\s/.test(character) ? SPACE : BREAK;
 }
 
@@ -36,23 +36,22 @@ const ZERO = 48;
 const NINE = 57;
 /** No token has a shorter run without another sign. */
 const SHORTEST_TOKEN = 16;
-/** The shortest of small hexadecimal digits behind its prefix. */
-const SHORTEST_HEX_TOKEN = 32;
 /** Secrets that a sentence or a command names without `=` or `:`. */
 const TOLD =
-  /bearer\s|basic\s|login\s|mysql\w{0,8}\s|pass(?:w(?:or)?d)?\s|-----BEGIN|--?[a-z][\w-]{1,60}\s/i;
-/** Names and values side by side, elements of XML. */
-const LISTED = /["'],\s?\\*["']|<\//;
+  /(?:bearer|basic|login|mysql\w{0,8}|pass(?:phrase|w(?:or)?d)?|token|secret|key|credentials?)\s|-----BEGIN|--?[a-z][\w-]{0,60}\s/i;
+/** Names and values side by side, elements of XML, addresses inside of others. */
+const MARKED = /["']\s{0,2},\s{0,2}\\*["']|pass\\*["']|<\/|%3D|%40/i;
 
 /** Whether `text` is worth a closer look. */
 export function mayHoldSecret(text: string): boolean {
   let run = 0;
   let length = 0;
   let hasSpace = false;
-  let hasQuote = false;
+  let hasMark = false;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    const kind = code < 128 ? KINDS[code] ?? BREAK : BREAK;
+    // Some of the others are spaces.
+    const kind = code < 128 ? KINDS[code] ?? BREAK : SPACE;
     if (kind !== BREAK && kind <= DASH) {
       run |= kind;
       length++;
@@ -61,19 +60,19 @@ export function mayHoldSecret(text: string): boolean {
     if (kind === SIGN || isSuspicious(run, length)) return true;
     if (kind === COLON && isAssigning(text, at)) return true;
     if (kind === SPACE) hasSpace = true;
-    else if (kind === QUOTE) hasQuote = true;
+    else if (kind === MARK) hasMark = true;
     run = 0;
     length = 0;
   }
   return isSuspicious(run, length) || (hasSpace && TOLD.test(text)) ||
-    (hasQuote && LISTED.test(text));
+    (hasMark && MARKED.test(text));
 }
 
 function isSuspicious(run: number, length: number): boolean {
   if (length < SHORTEST_TOKEN) return false;
   // Capitals with dashes alone are names of variables.
   if ((run & UPPER) !== 0) return (run & (LOWER | HEX | DIGIT)) !== 0 || (run & DASH) === 0;
-  return length >= SHORTEST_HEX_TOKEN && (run & LOWER) !== 0 && (run & DIGIT) !== 0;
+  return (run & LOWER) !== 0 && (run & DIGIT) !== 0;
 }
 
 /** A colon that is neither of `http://` nor of a time or before a port. */

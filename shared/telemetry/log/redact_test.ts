@@ -141,11 +141,7 @@ Deno.test("mayHoldSecret overlooks nothing in mixtures of secrets and look-alike
 Deno.test("redactText does without the closer look for ordinary values of a line", () => {
   const ordinary = ["request completed", "chat_completions", "/v1/chat/completions", "POST"];
   const ids = ["7f63ab41f2447252d354f79197ee454f", "d70dae74-0000-4000-8000-000000000000"];
-  const others = [
-    "http://127.0.0.1:8000/v1/chat/completions",
-    "smollm2-135m-instruct",
-    "127.0.0.1",
-  ];
+  const others = ["http://127.0.0.1:8000/v1/chat/completions", "127.0.0.1"];
   for (const text of [...ordinary, ...ids, ...others]) {
     assertEquals(mayHoldSecret(text), false, text);
   }
