@@ -1,8 +1,11 @@
 /** What a KV transfer's statistics are called on its spans, the same at both ends. */
 
 import type { TransferStats } from "../bus/mod.ts";
+import type { AttributeValues } from "../telemetry/registry/mod.ts";
 
-export function transferAttributes({ bytes, chunks, creditWaitMs, wireMs }: TransferStats) {
+export function transferAttributes(
+  { bytes, chunks, creditWaitMs, wireMs }: TransferStats,
+): Partial<AttributeValues<"kv_send" | "kv_receive">> {
   return {
     "kv.bytes": bytes,
     "kv.chunks": chunks,

@@ -14,6 +14,7 @@ const DASH = 16;
 const SIGN = 32;
 const COLON = 64;
 const SPACE = 128;
+/** Belongs to what `MARKED` looks for. */
 const MARK = 192;
 
 const KINDS = new Uint8Array(128);
@@ -25,7 +26,7 @@ function kindOf(character: string): number {
   if (/[g-z]/.test(character)) return LOWER;
   if (/[0-9]/.test(character)) return DIGIT;
   if (/[_-]/.test(character)) return DASH;
-  if (/[=@]/.test(character)) return SIGN;
+  if (/[=@$]/.test(character)) return SIGN;
   if (character === ":") return COLON;
   if (/["'<%]/.test(character)) return MARK;
   return /\s/.test(character) ? SPACE : BREAK;
