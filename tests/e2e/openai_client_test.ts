@@ -194,7 +194,8 @@ Deno.test("a stream that is aborted stops the engine, and frees its blocks", asy
   );
   const spans = await stack.sink.waitForTrace(
     traceId,
-    (all) => all.some(({ name }) => name === "engine.decode"),
+    (all) =>
+      ["engine.decode", "http-request"].every((span) => all.some(({ name }) => name === span)),
   );
   const attributesOf = (span: string) => spans.find(({ name }) => name === span)!.attributes;
   const generated = Number(attributesOf("engine.decode")["output.tokens"]);
