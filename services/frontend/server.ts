@@ -25,8 +25,8 @@ export interface ServerOptions {
   /** 0 takes a free one. */
   readonly port: number;
   /**
-   * A connection on which nothing moves for so long under a request is closed: its client neither reads
-   * nor leaves. More than a request may take.
+   * A connection on which nothing moves for so long under a request, or before its first, is closed: its
+   * client neither reads nor leaves, not even where its answer has ended. More than a request may take.
    */
   readonly silenceMs: number;
 }
