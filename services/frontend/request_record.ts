@@ -18,7 +18,7 @@ import {
   TIMINGS_WANTED,
   type TokenCounts,
 } from "../../shared/openai/mod.ts";
-import type { FrontendMetrics } from "../../shared/telemetry/metrics/mod.ts";
+import { exemplarOf, type FrontendMetrics } from "../../shared/telemetry/metrics/mod.ts";
 import type { ActiveSpan, RequestIds, Telemetry } from "../../shared/telemetry/telemetry.ts";
 import type { AttemptFailure, AttemptPlan, FrameArrival } from "./attempt.ts";
 import type { AttemptHistory } from "./dispatcher.ts";
@@ -127,7 +127,7 @@ export class RequestRecord {
     this.#inputTokens = promptTokens.length;
     this.#preparedAtMs = epochMs();
     this.stages.set("preprocess", this.#preparedAtMs - this.receivedAtMs);
-    this.#metering.meter?.preprocessed(times, this.#exemplar());
+    this.#metering.meter?.preprocessed(times, exemplarOf(this.span));
     this.span.set({
       "gen_ai.request.seed": sampling.seed,
       "gen_ai.usage.input_tokens": promptTokens.length,
@@ -190,7 +190,7 @@ export class RequestRecord {
     this.stages.set("ttft", this.#ttftMs);
     this.span.event("first_token", {}, atMs);
     this.span.set({ ttft_ms: this.#ttftMs });
-    this.#metering.meter?.firstToken(this.#ttftMs, this.#exemplar());
+    this.#metering.meter?.firstToken(this.#ttftMs, exemplarOf(this.span));
   }
 
   /** The generation ended by itself or at a stop string. */
@@ -265,7 +265,7 @@ export class RequestRecord {
   }
 
   #endMetering({ outcome, durationMs, averageItlMs, error }: EndFacts): void {
-    const traceId = this.#exemplar();
+    const traceId = exemplarOf(this.span);
     const { promptTokens, cachedTokens, completionTokens } = this.counts;
     const inputTokens = promptTokens === 0 ? {} : { inputTokens: promptTokens };
     this.#metering.end({
@@ -283,11 +283,6 @@ export class RequestRecord {
         ...(averageItlMs === null ? {} : { itlMs: averageItlMs }),
       },
     });
-  }
-
-  /** Only a trace that is exported is worth pointing at. */
-  #exemplar(): string | undefined {
-    return this.span.isExported ? this.span.traceId : undefined;
   }
 }
 

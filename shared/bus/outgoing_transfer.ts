@@ -119,7 +119,6 @@ export class TransferSender implements OutgoingTransfer, Closable {
     const startedAtMs = this.#startedAtMs ?? epochMs();
     while (!this.#isOpen) await this.#waitForCredit();
     this.#throwIfOver();
-    if (this.#sent === 0) this.#firstCreditWaitMs = this.#creditWaitMs;
     const trailer: Trailer = {
       bytes: this.#bytes,
       checksum: this.#checksum,
@@ -143,7 +142,6 @@ export class TransferSender implements OutgoingTransfer, Closable {
   async #sendCredited(kind: "part" | "chunk", data: Uint8Array): Promise<void> {
     while (this.#sent >= this.#granted) await this.#waitForCredit();
     this.#throwIfOver();
-    if (this.#sent === 0) this.#firstCreditWaitMs = this.#creditWaitMs;
     this.#send({ kind, sequence: this.#sent, data });
     this.#sent++;
   }
@@ -153,6 +151,7 @@ export class TransferSender implements OutgoingTransfer, Closable {
     const startMs = performance.now();
     await this.#credit.promise;
     this.#creditWaitMs += performance.now() - startMs;
+    if (this.#sent === 0) this.#firstCreditWaitMs = this.#creditWaitMs;
     this.#throwIfOver();
   }
 

@@ -1,6 +1,6 @@
 /** Colours of services by number, the same in every drawing that has the default names. */
 
-export const HUES = 6;
+const HUES = 6;
 const DEFAULT_NAMES = ["baton-page", "baton-frontend", "baton-prefill", "baton-decode"];
 
 /** Each service with its hue, in the order given: Baton's own have theirs, the others take what is left. */

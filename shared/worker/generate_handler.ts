@@ -3,6 +3,7 @@
 import { type CallHandler, HandlerError, type IncomingCall } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
 import { parseWorkRequest, type WorkErrorCode, type WorkRequest } from "../messages/mod.ts";
+import { exemplarOf } from "../telemetry/metrics/mod.ts";
 import type { ActiveSpan, RequestIds } from "../telemetry/telemetry.ts";
 import { callFailure, cancellationOf } from "./call_failure.ts";
 import { type EndFrame, GenerateRun } from "./generate_run.ts";
@@ -32,7 +33,7 @@ export function generateHandler(context: WorkerContext): CallHandler {
     };
     const span = openSpan(context, call, ids, receivedAtMs);
     const meter = context.metrics.requestStarted();
-    const end = (outcome: string) => meter.end(outcome, span.isExported ? span.traceId : undefined);
+    const end = (outcome: string) => meter.end(outcome, exemplarOf(span));
     let endMs: number | undefined;
     span.log.info("request received");
     try {

@@ -8,6 +8,7 @@
 import { HandlerError } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
 import type { WorkFrame } from "../messages/mod.ts";
+import { exemplarOf } from "../telemetry/metrics/mod.ts";
 import { callFailure, cancellationOf } from "./call_failure.ts";
 import { blocksOf, type KvReceipt, receiveKv } from "./kv_receiver.ts";
 import { KvSender } from "./kv_sender.ts";
@@ -152,8 +153,9 @@ export class GenerateRun {
     const durationMs = stats.endedAtMs - stats.startedAtMs;
     this.#kvTransferMs = durationMs;
     const { bytes } = stats;
-    const traceId = this.#sequence.exemplar;
-    this.#run.context.metrics.kvTransferred({ direction, bytes, durationMs, traceId });
+    const { context, span } = this.#run;
+    const traceId = exemplarOf(span);
+    context.metrics.kvTransferred({ direction, bytes, durationMs, traceId });
   }
 
   /** Whether the first token already ended the text, so that nothing is left to decode. */

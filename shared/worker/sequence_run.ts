@@ -4,7 +4,7 @@ import { HandlerError, type Headers, type IncomingCall } from "../bus/mod.ts";
 import { epochMs } from "../clock/epoch_clock.ts";
 import type { EngineSequence, SequenceEvent, SequenceKind } from "../engine/engine.ts";
 import type { Phase, PhaseTimings, WorkFrame, WorkRequest, WorkUsage } from "../messages/mod.ts";
-import type { WorkerRequestMeter } from "../telemetry/metrics/mod.ts";
+import { exemplarOf, type WorkerRequestMeter } from "../telemetry/metrics/mod.ts";
 import type { ActiveSpan, RequestIds } from "../telemetry/telemetry.ts";
 import { StageSpans } from "./stage_spans.ts";
 import { wantsStepSpans } from "./step_spans.ts";
@@ -93,12 +93,6 @@ export class SequenceRun {
     };
   }
 
-  /** The trace that a metric of the request may name. */
-  get exemplar(): string | undefined {
-    const { span } = this.#run;
-    return span.isExported ? span.traceId : undefined;
-  }
-
   /** Takes the engine's events to the end, which it returns. Throws a HandlerError where they fail. */
   async consume(
     listeners: { scheduled?: () => void; kv?: (event: KvEvent) => void },
@@ -127,7 +121,7 @@ export class SequenceRun {
           this.#firstToken ??= event.id;
           this.#generatedTokens++;
           this.send({ kind: "tokens", index: event.index, ids: [event.id], step: event.step });
-          if (this.#generatedTokens === 1) this.#run.meter.firstToken(this.exemplar);
+          if (this.#generatedTokens === 1) this.#run.meter.firstToken(exemplarOf(this.#run.span));
           this.stages.token(event, epochMs());
           break;
         case "failed":

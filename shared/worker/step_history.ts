@@ -7,7 +7,7 @@
  */
 
 import type { StepReport } from "../engine/engine.ts";
-import type { StepTraces } from "../telemetry/metrics/mod.ts";
+import { exemplarOf, type StepTraces } from "../telemetry/metrics/mod.ts";
 import type { ActiveSpan } from "../telemetry/telemetry.ts";
 
 /** More than pass between a token's report and its handling. */
@@ -92,7 +92,8 @@ export class StepHistory {
       const kind = isDecode ? "decode" : "prefill";
       if (traces[kind] !== undefined) continue;
       const span = this.requestOf(sequenceId)?.span;
-      if (span?.isExported === true) traces[kind] = span.traceId;
+      const traceId = span === undefined ? undefined : exemplarOf(span);
+      if (traceId !== undefined) traces[kind] = traceId;
     }
     return traces;
   }

@@ -10,7 +10,7 @@ import { type DiffNode, diffTraces, durationUs } from "../../../shared/trace_vie
 import { buildTree, type TraceTree } from "../../../shared/trace_view/trace_tree.ts";
 import { outcomeWords, spanOf, tokenWords } from "./found_request.ts";
 import { requestQuery } from "./requests.ts";
-import { fetchTrace, searchTraces } from "./trace_queries.ts";
+import { fetchTrace, lastSeconds, searchTraces } from "./trace_queries.ts";
 import { field, h, indent, notice } from "./dom.ts";
 import { listTable } from "./list_table.ts";
 import { traceHref } from "./waterfall.ts";
@@ -70,11 +70,9 @@ async function show(content: HTMLElement, { before, after, signal }: Pair): Prom
 
 /** The newest requests, to choose the one that is missing from. */
 async function offer(content: HTMLElement, { before, after, signal }: Pair): Promise<void> {
-  const endSeconds = Math.ceil(Date.now() / 1000) + 1;
-  const startSeconds = endSeconds - OFFERED_SECONDS;
   try {
     const query = requestQuery({ outcome: "", minMs: "", model: "", traceql: "" });
-    const options = { limit: OFFERED, startSeconds, endSeconds, signal };
+    const options = { limit: OFFERED, ...lastSeconds(OFFERED_SECONDS), signal };
     const found = (await searchTraces(query, options))
       .filter(({ traceId }) => traceId !== before && traceId !== after);
     const rows = found.map((trace) => {

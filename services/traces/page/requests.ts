@@ -7,7 +7,7 @@ import { itlP99Ms, outcomeWords, spanOf, tokenWords } from "./found_request.ts";
 import { listTable } from "./list_table.ts";
 import { requestTrends } from "./request_trends.ts";
 import { gapFigures } from "./token_gaps.ts";
-import { type FoundTrace, searchTraces } from "./trace_queries.ts";
+import { type FoundTrace, lastSeconds, searchTraces } from "./trace_queries.ts";
 import { traceHref } from "./waterfall.ts";
 
 const POLL_MS = 2_000;
@@ -134,11 +134,9 @@ export function requestsView(query: string, signal: AbortSignal): HTMLElement {
   };
   const find = async (signal: AbortSignal) => {
     try {
-      const endSeconds = Math.ceil(Date.now() / 1000) + 1;
       const found = await searchTraces(requestQuery(filters()), {
         limit: LIMIT,
-        startSeconds: endSeconds - Number(period.value),
-        endSeconds,
+        ...lastSeconds(Number(period.value)),
         signal,
       });
       // An unchanged list stays as it is, with the reader's focus.

@@ -62,6 +62,14 @@ export async function fetchTrace(traceId: string, signal: AbortSignal): Promise<
   return readOtlpJson(await fetchJson(`/api/v2/traces/${encodeURIComponent(traceId)}`, signal));
 }
 
+/** The last seconds up to now, and what has just begun. */
+export function lastSeconds(
+  seconds: number,
+): Pick<SearchOptions, "startSeconds" | "endSeconds"> {
+  const endSeconds = Math.ceil(Date.now() / 1000) + 1;
+  return { startSeconds: endSeconds - seconds, endSeconds };
+}
+
 /** The newest traces that a TraceQL query finds, newest first. */
 export async function searchTraces(q: string, options: SearchOptions): Promise<FoundTrace[]> {
   const parameters = new URLSearchParams({

@@ -1,8 +1,17 @@
 /** Exemplars: the trace behind an observation, on OpenMetrics pages. */
 
+import type { ActiveSpan } from "../telemetry.ts";
+
 /** A histogram made with `enableExemplars`. */
 export interface ExemplarHistogram<L> {
   observe(data: { labels: L; value: number; exemplarLabels: Record<string, string> }): void;
+}
+
+/** The trace that a metric may name: only one that is exported is worth pointing at. */
+export function exemplarOf(
+  { isExported, traceId }: Pick<ActiveSpan, "isExported" | "traceId">,
+): string | undefined {
+  return isExported ? traceId : undefined;
 }
 
 const NO_EXEMPLAR: Record<string, string> = {};

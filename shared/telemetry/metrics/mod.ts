@@ -1,5 +1,6 @@
 /** Prometheus metrics of the frontend and of workers. */
 export * from "./event_loop_watch.ts";
+export { exemplarOf } from "./exemplar.ts";
 export type { FleetWorker, LastRequest } from "./fleet_gauges.ts";
 export * from "./frontend_metrics.ts";
 export type { MetricsPage } from "./registry.ts";

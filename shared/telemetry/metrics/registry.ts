@@ -80,6 +80,22 @@ export function observedGauge(
   });
 }
 
+/** A counter whose total is kept elsewhere and read when it is scraped; 0 as `observedGauge`. */
+export function observedCounter(
+  registry: MetricsRegistry,
+  text: { readonly name: string; readonly help: string },
+  read: () => number | undefined,
+): void {
+  new Counter({
+    ...text,
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(read() ?? 0);
+    },
+  });
+}
+
 /** The exporter's own numbers, read when they are scraped. */
 export function observeExporter(
   registry: MetricsRegistry,
@@ -95,15 +111,11 @@ export function observeExporter(
     ["evictedSpans", "evicted_spans", "Spans of unsampled requests let go for want of memory"],
   ] as const;
   for (const [key, name, help] of totals) {
-    new Counter({
-      name: `dynamo_telemetry_${name}_total`,
-      help,
-      registers: [registry],
-      collect() {
-        this.reset();
-        this.inc(read()?.[key] ?? 0);
-      },
-    });
+    observedCounter(
+      registry,
+      { name: `dynamo_telemetry_${name}_total`, help },
+      () => read()?.[key],
+    );
   }
   const now = [
     ["queuedSpans", "queued_spans", "Ended spans that wait for the collector"],

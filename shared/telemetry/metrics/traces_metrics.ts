@@ -7,6 +7,7 @@ import {
   type MetricDescription,
   type MetricsPage,
   type MetricsRegistry,
+  observedCounter,
   observedGauge,
   renderMetrics,
   SECONDS_BUCKETS,
@@ -122,15 +123,7 @@ function observeStore(registry: MetricsRegistry, read: () => ObservedStore | und
     ["broken_files", "Databases that were found broken and set aside", "brokenFiles"],
   ] as const;
   for (const [name, help, key] of totals) {
-    new Counter({
-      name: `${PREFIX}${name}_total`,
-      help,
-      registers: [registry],
-      collect() {
-        this.reset();
-        this.inc(read()?.[key] ?? 0);
-      },
-    });
+    observedCounter(registry, { name: `${PREFIX}${name}_total`, help }, () => read()?.[key]);
   }
   new Counter({
     name: `${PREFIX}forgotten_spans_total`,
