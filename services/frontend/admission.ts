@@ -4,9 +4,10 @@ import { ApiError } from "../../shared/openai/mod.ts";
 
 export type FrontendStage = "ready" | "draining" | "stopping";
 
-export class Admission {
+/** `R` is what is known of a request. */
+export class Admission<R> {
   readonly #maxInflight: number;
-  readonly #active = new Set<AbortController>();
+  readonly #active = new Map<AbortController, R>();
   #stage: FrontendStage = "ready";
   #idle: (() => void) | null = null;
 
@@ -18,12 +19,17 @@ export class Admission {
     return this.#active.size;
   }
 
+  /** Those in progress, in the order in which they came in. */
+  get requests(): MapIterator<R> {
+    return this.#active.values();
+  }
+
   get stage(): FrontendStage {
     return this.#stage;
   }
 
   /** Admits a request; aborting the controller ends it. Throws an ApiError when it must not begin. */
-  enter(): AbortController {
+  enter(request: R): AbortController {
     if (this.#stage !== "ready") {
       throw new ApiError(
         "shutting_down",
@@ -36,13 +42,13 @@ export class Admission {
         `Cannot take the request: ${this.#maxInflight} are in progress at this frontend`,
       );
     }
-    const request = new AbortController();
-    this.#active.add(request);
-    return request;
+    const abort = new AbortController();
+    this.#active.set(abort, request);
+    return abort;
   }
 
-  leave(request: AbortController): void {
-    this.#active.delete(request);
+  leave(abort: AbortController): void {
+    this.#active.delete(abort);
     if (this.#active.size === 0) this.#idle?.();
   }
 
@@ -60,6 +66,6 @@ export class Admission {
 
   #abortAll(): void {
     const reason = new ApiError("shutting_down", "Cannot finish: this frontend is shutting down");
-    for (const request of [...this.#active]) request.abort(reason);
+    for (const abort of [...this.#active.keys()]) abort.abort(reason);
   }
 }

@@ -3,14 +3,15 @@ import { ApiError } from "../../shared/openai/mod.ts";
 import { Admission } from "./admission.ts";
 
 Deno.test("Admission lets in as many as may be in progress, and others once some have left", () => {
-  const admission = new Admission(2);
-  const first = admission.enter();
-  admission.enter();
-  const error = assertThrows(() => admission.enter(), ApiError, "2 are in progress");
+  const admission = new Admission<string>(2);
+  const first = admission.enter("first");
+  admission.enter("second");
+  const error = assertThrows(() => admission.enter("third"), ApiError, "2 are in progress");
   assertEquals(error.code, "overloaded");
   admission.leave(first);
-  admission.enter();
+  admission.enter("fourth");
   assertEquals(admission.inflight, 2);
+  assertEquals([...admission.requests], ["second", "fourth"]);
 });
 
 Deno.test({
@@ -18,11 +19,11 @@ Deno.test({
     "Admission.drain() refuses what is new, waits for all that runs, and leaves no timer behind",
   sanitizeOps: true,
   fn: async () => {
-    const admission = new Admission(4);
-    const [first, second] = [admission.enter(), admission.enter()];
+    const admission = new Admission<string>(4);
+    const [first, second] = [admission.enter("first"), admission.enter("second")];
     const drained = admission.drain(60_000);
     assertEquals(admission.stage, "draining");
-    assertEquals(assertThrows(() => admission.enter(), ApiError).code, "shutting_down");
+    assertEquals(assertThrows(() => admission.enter("third"), ApiError).code, "shutting_down");
     admission.leave(first);
     // Whoever waits would go on now.
     for (let turn = 0; turn < 3; turn++) await Promise.resolve();
@@ -34,8 +35,8 @@ Deno.test({
 });
 
 Deno.test("Admission.drain() aborts what is left when its time is over", async () => {
-  const admission = new Admission(4);
-  const request = admission.enter();
+  const admission = new Admission<string>(4);
+  const request = admission.enter("request");
   const aborted = Promise.withResolvers<unknown>();
   request.signal.addEventListener("abort", () => {
     admission.leave(request);

@@ -141,6 +141,44 @@ export const HEALTH_ROUTE = createRoute({
   },
 });
 
+/** A request that has not ended. No prompt and no answer text. */
+const runningRequestSchema = z.object({
+  trace_id: z.string(),
+  request_id: z.string().describe("Names the request; several may be in one trace"),
+  x_request_id: z.string(),
+  route: z.string(),
+  model: z.string().nullable().describe("Null before it is known and served"),
+  stream: z.boolean().nullable().describe("Null before the body was read"),
+  received_at: z.iso.datetime(),
+  age_ms: z.number(),
+  stage: z.enum(["preprocess", "dispatch", "queue", "prefill", "kv_transfer", "decode"])
+    .describe("Where it is now, named as in Server-Timing; dispatch: not taken by a worker yet"),
+  input_tokens: z.int().describe("0 before the prompt was tokenised"),
+  output_tokens: z.int().describe("So far"),
+  last_token_age_ms: z.number().nullable().describe("Null before the first token"),
+  waits_for_client: z.boolean().describe("The client does not read what was written"),
+  ttft_ms: z.number().nullable(),
+  avg_itl_ms: z.number().nullable().describe("Between tokens; null before the second"),
+  attempts: z.int().describe("More than one: it moved to another worker"),
+  prefill_worker_id: z.string().nullable(),
+  decode_worker_id: z.string().nullable(),
+});
+
+export type RunningRequest = z.infer<typeof runningRequestSchema>;
+
+export const runningRequestsSchema = z.object({
+  requests: z.array(runningRequestSchema).describe("The oldest first, a hundred at most"),
+  more: z.int().describe("Younger ones that are left out"),
+});
+
+export type RunningRequests = z.infer<typeof runningRequestsSchema>;
+
+export const REQUESTS_ROUTE = createRoute({
+  method: "get",
+  path: "/requests",
+  responses: { 200: jsonOf(runningRequestsSchema, "Completion requests that have not ended") },
+});
+
 export const LIVE_ROUTE = createRoute({
   method: "get",
   path: "/live",

@@ -12,12 +12,14 @@ import {
   METRICS_ROUTE,
   MODEL_ROUTE,
   MODELS_ROUTE,
+  REQUESTS_ROUTE,
 } from "./api_document.ts";
 import { CHAT_COMPLETIONS, COMPLETIONS } from "./endpoint.ts";
 import { errorResponse } from "./error_response.ts";
 import { health, type HealthDeps } from "./health.ts";
 import { type FrontendEnv, type InferenceDeps, inferenceHandler } from "./inference.ts";
 import type { ListedModel } from "./models.ts";
+import { runningRequests } from "./running_requests.ts";
 
 export interface AppDeps extends InferenceDeps, HealthDeps {
   /** Version in the OpenAPI document. */
@@ -104,12 +106,13 @@ function addOperations(app: OpenAPIHono<FrontendEnv>, deps: AppDeps): void {
     const body = health(deps);
     return c.json(body, body.status === "healthy" ? 200 : 503);
   });
+  app.openapi(REQUESTS_ROUTE, (c) => c.json(runningRequests(deps.admission), 200));
   app.openAPIRegistry.registerPath(METRICS_ROUTE);
   app.get(METRICS_ROUTE.path, async (c) => {
     const { body, contentType } = await deps.metrics.render(c.req.header("accept") ?? "");
     return c.body(body, 200, { "content-type": contentType });
   });
-  for (const { path } of [LIVE_ROUTE, HEALTH_ROUTE, METRICS_ROUTE]) {
+  for (const { path } of [LIVE_ROUTE, HEALTH_ROUTE, REQUESTS_ROUTE, METRICS_ROUTE]) {
     app.all(path, refuseOther("GET"));
   }
 }

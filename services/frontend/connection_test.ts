@@ -64,7 +64,7 @@ Deno.test("A client that leaves without having read is cancelled", async () => {
 });
 
 Deno.test("A connection on which nothing moves for the time under a request is closed", async () => {
-  const { kit, server, client } = await unreadStream(50);
+  const { kit, server, client } = await unreadStream(1_000);
   using _ = kit;
   await eventually(() => kit.frontend.admission.inflight === 0);
   await server.drain(1_000);

@@ -58,6 +58,8 @@ export class EventStream {
   #deadlineTimer: ReturnType<typeof setTimeout> | undefined;
   #silenceTimer: ReturnType<typeof setTimeout> | undefined;
   #lastWriteMs = performance.now();
+  /** Tokens whose text, if any, is still to come. */
+  #heldTokens = 0;
   #bytes = 0;
   #writes = 0;
   #isEnded = false;
@@ -129,18 +131,26 @@ export class EventStream {
   }
 
   #take({ texts, arrivedAtMs }: AnswerPiece): void {
-    const { record, chunks } = this.#options;
+    const { record } = this.#options;
     const isFirst = this.#span === null;
     record.tokens(texts.length, arrivedAtMs);
     let events = "";
     // The first token is told also where it has no text yet.
     let isTold = isFirst;
     for (const text of texts) {
-      if (text !== "" || isTold) events += sseData(chunks.text(text));
+      this.#heldTokens++;
+      if (text !== "" || isTold) events += this.#textEvent(text);
       isTold = false;
     }
     if (events !== "") this.#write(events);
     if (isFirst) this.#began(arrivedAtMs);
+  }
+
+  #textEvent(text: string): string {
+    const { record, chunks } = this.#options;
+    const tokens = record.nextTokenTimings(this.#heldTokens);
+    this.#heldTokens = 0;
+    return sseData(chunks.text(text, tokens));
   }
 
   #finish({ text, finishReason }: AnswerEnd): void {
@@ -148,7 +158,7 @@ export class EventStream {
     record.generated(finishReason);
     const timings = record.timings(finishReason);
     this.#write(
-      (text === "" ? "" : sseData(chunks.text(text))) +
+      (text === "" ? "" : this.#textEvent(text)) +
         (includeUsage
           ? sseData(chunks.finish(finishReason)) +
             sseData(chunks.usage(usageOf(record.counts), timings))

@@ -11,6 +11,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import type { FrontendEnv } from "./inference.ts";
 import { ModelCatalogue } from "./models.ts";
 import type { FrontendOptions } from "./options.ts";
+import type { InflightRequest } from "./running_requests.ts";
 import { StuckWorkers } from "./stuck_workers.ts";
 import { WorkerReturn } from "./worker_return.ts";
 
@@ -24,7 +25,7 @@ export interface FrontendDeps {
 
 export interface Frontend extends Disposable {
   readonly app: OpenAPIHono<FrontendEnv>;
-  readonly admission: Admission;
+  readonly admission: Admission<InflightRequest>;
   readonly catalogue: ModelCatalogue;
 }
 
@@ -45,7 +46,7 @@ export function createFrontend(deps: FrontendDeps): Frontend {
   }));
   const stuckWorkers = new StuckWorkers(directory);
   const workerReturn = new WorkerReturn(directory, options.workerReturnMs);
-  const admission = new Admission(options.maxInflight);
+  const admission = new Admission<InflightRequest>(options.maxInflight);
   const app = createApp({
     ...deps,
     directory,

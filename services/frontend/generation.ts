@@ -50,6 +50,9 @@ const GONE: ReadonlySet<string> = new Set<CallFailure | WorkErrorCode>([
   "engine_failed",
 ]);
 
+/** The instance ends, or may wake: it may have the job again where nobody else is there. */
+const PASSING: ReadonlySet<string> = new Set<WorkErrorCode | "stuck">(["draining", "stuck"]);
+
 export interface GenerationDeps {
   readonly bus: Bus;
   readonly directory: InstanceDirectory;
@@ -160,7 +163,7 @@ function exclude(
   { failure, failedInstanceId }: AttemptFailure,
   { failedIds, goneIds }: JobHistory,
 ): void {
-  if (GONE.has(failure) || failure === "stuck") goneIds.add(failedInstanceId);
+  if (GONE.has(failure) || PASSING.has(failure)) goneIds.add(failedInstanceId);
   else if (!BLAMELESS.has(failure)) failedIds.add(failedInstanceId);
 }
 
@@ -214,7 +217,7 @@ function refusalOf(failure: AttemptFailure): ApiError {
     case "stuck":
       return new ApiError(
         "worker_failed",
-        `Cannot finish: a worker failed (${failure.failure})`,
+        `Cannot finish: a worker failed (${failure.failure}); ask again`,
         options,
       );
     default:

@@ -6,12 +6,13 @@ import type { Telemetry } from "../../shared/telemetry/telemetry.ts";
 import type { Admission } from "./admission.ts";
 import type { Health } from "./api_document.ts";
 import type { ModelCatalogue } from "./models.ts";
+import type { InflightRequest } from "./running_requests.ts";
 
 export interface HealthDeps {
   readonly bus: Bus;
   readonly directory: InstanceDirectory;
   readonly catalogue: ModelCatalogue;
-  readonly admission: Admission;
+  readonly admission: Admission<InflightRequest>;
   readonly telemetry: Telemetry;
 }
 

@@ -31,11 +31,12 @@ import type { FrontendOptions } from "./options.ts";
 import { preprocess } from "./preprocess.ts";
 import { readJsonBody, type RequestBody } from "./request_body.ts";
 import { RequestRecord, type RequestRecordDeps } from "./request_record.ts";
+import type { InflightRequest } from "./running_requests.ts";
 import type { ServedModel } from "./served_model.ts";
 
 export interface InferenceDeps extends GenerationDeps, RequestRecordDeps {
   readonly catalogue: ModelCatalogue;
-  readonly admission: Admission;
+  readonly admission: Admission<InflightRequest>;
   readonly options: FrontendOptions;
 }
 
@@ -49,8 +50,8 @@ export function inferenceHandler(deps: InferenceDeps, endpoint: Endpoint): Handl
     const record = new RequestRecord(deps, c.req.raw, endpoint);
     let abort: AbortController | null = null;
     try {
-      abort = deps.admission.enter();
       const { outgoing } = c.env;
+      abort = deps.admission.enter({ record, outgoing });
       return await new InferenceRequest(deps, endpoint, { record, abort, outgoing })
         .answer(c.req.raw);
     } catch (thrown) {

@@ -12,8 +12,6 @@ import { serveFrontend } from "./server.ts";
 const CARD_TIMEOUT_MS = 15_000;
 /** Time for the answers to the roll call that opening the directory is: they come at once. */
 const ROLL_CALL_MS = 100;
-/** A connection that broke is back after two seconds, the next heartbeat comes within one more. */
-const WORKER_RETURN_MS = 5_000;
 
 function frontendOptions(settings: Settings): FrontendOptions {
   return {
@@ -24,7 +22,7 @@ function frontendOptions(settings: Settings): FrontendOptions {
     localPrefillMaxTokens: settings.DYN_LOCAL_PREFILL_MAX_TOKENS,
     keepAliveIntervalMs: settings.DYN_HTTP_SSE_KEEP_ALIVE_INTERVAL_MS,
     cardTimeoutMs: CARD_TIMEOUT_MS,
-    workerReturnMs: WORKER_RETURN_MS,
+    workerReturnMs: settings.DYN_WORKER_RETURN_TIMEOUT_MS,
   };
 }
 

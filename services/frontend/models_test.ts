@@ -43,6 +43,7 @@ Deno.test("ModelCatalogue tells an unknown model from one whose decode workers a
   const model = await FakeModel.create("x");
   const other = await FakeModel.create("x", modelCard({ name: "other" }));
   startFakeWorker(bus, { role: "decode", instanceId: "o1", model: other });
+  await catalogue.resolve("other");
   assertEquals(await refusalOf(catalogue, "tiny"), "model_not_found");
   startFakeWorker(bus, { role: "prefill", instanceId: "p1", model });
   assertEquals(await refusalOf(catalogue, "tiny"), "no_workers");

@@ -13,6 +13,6 @@ export interface FrontendOptions {
   readonly keepAliveIntervalMs: number;
   /** Time that fetching a model card from a worker may take. */
   readonly cardTimeoutMs: number;
-  /** Time for which a request waits for a worker that has just gone to come back. */
+  /** Time for which a request waits for a worker to come back, from when it has gone. */
   readonly workerReturnMs: number;
 }

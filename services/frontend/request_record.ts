@@ -7,6 +7,7 @@
  */
 
 import { epochMs } from "../../shared/clock/epoch_clock.ts";
+import { toWholeUs } from "../../shared/clock/whole_us.ts";
 import {
   answerId,
   type ApiError,
@@ -17,9 +18,11 @@ import {
   TIMINGS_HEADER,
   TIMINGS_WANTED,
   type TokenCounts,
+  type TokenTiming,
 } from "../../shared/openai/mod.ts";
 import { exemplarOf, type FrontendMetrics } from "../../shared/telemetry/metrics/mod.ts";
 import type { ActiveSpan, RequestIds, Telemetry } from "../../shared/telemetry/telemetry.ts";
+import type { RunningRequest } from "./api_document.ts";
 import type { AttemptFailure, AttemptPlan, FrameArrival } from "./attempt.ts";
 import type { AttemptHistory } from "./dispatcher.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -99,6 +102,27 @@ export class RequestRecord {
       promptTokens: this.#inputTokens,
       cachedTokens: Math.min(this.#cachedTokens, this.#inputTokens),
       completionTokens: this.#times.count,
+    };
+  }
+
+  /** How far it is: reads what is known, and changes nothing. */
+  running(nowMs: number): Omit<RunningRequest, "waits_for_client"> {
+    const { count, lastAtMs } = this.#times;
+    const averageItlMs = this.#times.averageGapMs();
+    return {
+      trace_id: this.span.traceId,
+      request_id: this.ids.requestId,
+      x_request_id: this.ids.xRequestId,
+      route: this.#endpoint.route,
+      ...this.#metering.place(count),
+      received_at: new Date(this.receivedAtMs).toISOString(),
+      age_ms: toWholeUs(nowMs - this.receivedAtMs),
+      input_tokens: this.#inputTokens,
+      output_tokens: count,
+      last_token_age_ms: lastAtMs === null ? null : toWholeUs(nowMs - lastAtMs),
+      ttft_ms: this.#ttftMs === null ? null : toWholeUs(this.#ttftMs),
+      avg_itl_ms: averageItlMs === null ? null : toWholeUs(averageItlMs),
+      attempts: this.#attempts,
     };
   }
 
@@ -182,6 +206,11 @@ export class RequestRecord {
   tokens(count: number, arrivedAtMs: number): void {
     const gaps = this.#times.add(count, arrivedAtMs);
     this.#metering.meter?.nextTokens(gaps.count, gaps.gapMs);
+  }
+
+  /** Of the next tokens that the client gets; undefined for one that did not ask for them. */
+  nextTokenTimings(count: number): readonly TokenTiming[] | undefined {
+    return this.#timings?.next(count, this.receivedAtMs);
   }
 
   /** The first token was handed to the connection. */

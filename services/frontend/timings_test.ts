@@ -65,6 +65,31 @@ Deno.test("Timings of a stream are in its last chunk, that of the usage or that 
   }
 });
 
+Deno.test("Each chunk of a stream tells of the tokens that its text came with", async () => {
+  // Each byte is a token: the emoji's first three have no text of their own.
+  using kit = await FrontendKit.start({ answer: "a🌊b" });
+  await kit.pair();
+  const events = await readEvents(await kit.chat({ stream: true }, WANTED));
+  const chunks = events.slice(0, -1).map((event) => chatChunkSchema.parse(event));
+  const { timings } = chunks.at(-1)!;
+  assertWhole(timings, 7);
+  const told = chunks.slice(0, -1).map(({ choices: [choice], token_timings }) => ({
+    text: choice?.delta.content,
+    steps: token_timings?.map(({ step }) => step),
+  }));
+  assertEquals(told, [
+    { text: "a", steps: [0] },
+    { text: "🌊", steps: [1, 2, 3, 4] },
+    { text: "b", steps: [5] },
+  ]);
+  const tokens = chunks.flatMap(({ token_timings = [] }) => token_timings);
+  assertEquals(
+    tokens.map(({ offset_ms }) => offset_ms),
+    timings.token_offsets_ms.slice(0, tokens.length),
+  );
+  assertEquals(tokens.map(({ instance_id }) => instance_id), ["p1", "d1", "d1", "d1", "d1", "d1"]);
+});
+
 Deno.test("Timings come with completions, whole and streamed", async () => {
   using kit = await FrontendKit.start({ answer: "abc" });
   await kit.pair({ decode: { frameTokens: 2 } });
@@ -78,6 +103,8 @@ Deno.test("Timings come with completions, whole and streamed", async () => {
     await kit.complete({ stream: true, max_tokens: 3 }, WANTED),
   );
   assertWhole(completionResponseSchema.parse(events.at(-2)).timings, 3);
+  const { token_timings } = completionResponseSchema.parse(events[0]);
+  assertEquals(token_timings?.map(({ instance_id }) => instance_id), ["p1"]);
 });
 
 Deno.test("Without the header, and with another value, no answer has timings", async () => {

@@ -14,6 +14,11 @@ export class TokenTimes {
     return this.#count;
   }
 
+  /** Null before the first. */
+  get lastAtMs(): number | null {
+    return this.#count === 0 ? null : this.#lastAtMs;
+  }
+
   /** Takes `count` tokens, at least one. Returns the gaps before them; the first token has none. */
   add(count: number, atMs: number): TokenGaps {
     const isFirst = this.#count === 0;

@@ -1,7 +1,7 @@
 /** Collects what a client that sends `x-baton-timings: 1` is told: each token's time, step and worker. */
 
 import { toWholeUs } from "../../shared/clock/whole_us.ts";
-import type { Timings } from "../../shared/openai/mod.ts";
+import type { Timings, TokenTiming } from "../../shared/openai/mod.ts";
 import type { AttemptPlan, FrameArrival } from "./attempt.ts";
 import type { Stage, StageTimes } from "./stage_times.ts";
 
@@ -18,43 +18,62 @@ export interface TimingsFacts {
   readonly nowMs: number;
 }
 
+interface ArrivedToken {
+  readonly atMs: number;
+  readonly step: number;
+  readonly worker: Worker;
+}
+
 export class TokenTimings {
   readonly #workers: Worker[] = [];
-  readonly #atMs: number[] = [];
-  readonly #steps: number[] = [];
-  readonly #workerOf: number[] = [];
+  /** By place in the answer: has holes while two workers' streams race. */
+  readonly #tokens: ArrivedToken[] = [];
+  #sources: { readonly [source in FrameArrival["source"]]?: Worker } = {};
   #attempts = 0;
   #completedTokens = 0;
-  #places = { prefill: 0, decode: 0 };
+  #toldTokens = 0;
+  #toldAtMs = 0;
 
   /** The frames that follow are of this attempt. */
   attempted({ prefill, decode }: AttemptPlan): void {
     this.#attempts++;
     this.#completedTokens = decode.completedTokens;
     // What the attempt before sent and nobody got, since a token before it was missing, comes again.
-    for (const list of [this.#atMs, this.#steps, this.#workerOf]) {
-      list.length = Math.min(list.length, this.#completedTokens);
-    }
-    const place = ({ instance, request: { phase, attempt } }: AttemptPlan["decode"]) =>
-      this.#workers.push({ instance_id: instance.instanceId, phase, attempt }) - 1;
-    const prefillPlace = prefill === undefined ? -1 : place(prefill);
-    this.#places = { prefill: prefillPlace, decode: place(decode) };
+    this.#tokens.length = Math.min(this.#tokens.length, this.#completedTokens);
+    const asked = ({ instance, request: { phase, attempt } }: AttemptPlan["decode"]): Worker => {
+      const worker = { instance_id: instance.instanceId, phase, attempt };
+      this.#workers.push(worker);
+      return worker;
+    };
+    this.#sources = prefill === undefined
+      ? { decode: asked(decode) }
+      : { prefill: asked(prefill), decode: asked(decode) };
   }
 
   frame({ source, frame, atMs }: FrameArrival): void {
-    if (frame.kind !== "tokens") return;
+    const worker = this.#sources[source];
+    if (frame.kind !== "tokens" || worker === undefined) return;
     const first = this.#completedTokens + frame.index;
     for (let index = first; index < first + frame.ids.length; index++) {
       // What arrives twice is dropped.
-      this.#atMs[index] ??= atMs;
-      this.#steps[index] ??= frame.step;
-      this.#workerOf[index] ??= this.#places[source];
+      this.#tokens[index] ??= { atMs, step: frame.step, worker };
     }
+  }
+
+  /** The next `count` tokens of the answer: they and those before them have arrived. */
+  next(count: number, receivedAtMs: number): TokenTiming[] {
+    const tokens = this.#tokens.slice(this.#toldTokens, this.#toldTokens + count);
+    this.#toldTokens += count;
+    return tokens.map(({ atMs, step, worker: { instance_id, phase } }) => {
+      this.#toldAtMs = Math.max(this.#toldAtMs, atMs);
+      return { offset_ms: toWholeUs(this.#toldAtMs - receivedAtMs), step, instance_id, phase };
+    });
   }
 
   timings(facts: TimingsFacts): Timings {
     const { stages, receivedAtMs, completionTokens } = facts;
-    const atMs = inOrder(this.#atMs.slice(0, completionTokens));
+    const tokens = this.#tokens.slice(0, completionTokens);
+    const atMs = inOrder(tokens.map((token) => token.atMs));
     const stageMs = (stage: Stage) => {
       const ms = stages.get(stage);
       return ms === undefined ? null : toWholeUs(ms);
@@ -75,8 +94,8 @@ export class TokenTimings {
       total_ms: toWholeUs(facts.nowMs - receivedAtMs),
       itl_ms: gapPercentiles(atMs),
       token_offsets_ms: atMs.map((ms) => toWholeUs(ms - receivedAtMs)),
-      token_steps: this.#steps.slice(0, completionTokens),
-      token_workers: this.#workerOf.slice(0, completionTokens),
+      token_steps: tokens.map(({ step }) => step),
+      token_workers: tokens.map(({ worker }) => this.#workers.indexOf(worker)),
     };
   }
 }

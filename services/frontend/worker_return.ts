@@ -1,17 +1,21 @@
 /**
- * Waits for workers that were here a moment ago: a short outage of NATS, or a crash and the restart
- * after it, takes every worker out of the directory until its next heartbeat, and no request need fail
- * of that.
+ * Waits for workers that were here a moment ago: a short outage of NATS, a crash and the restart after
+ * it, or a worker that is asked to leave and replaced, takes every worker away for some seconds, and no
+ * request need fail of that.
  *
- * Only what has gone within the grace time is waited for, and no longer than to its end: where nothing
- * has been up for longer, a request is refused at once. So it is after a worker that was asked to leave:
- * whoever replaces it has no need to make it leave first.
+ * Waited for is while one leaves, and from then on for the grace time: where nothing has been up for
+ * longer, a request is refused at once.
  */
 
 import type { InstanceDirectory } from "../../shared/bus/bus.ts";
 import { epochMs } from "../../shared/clock/epoch_clock.ts";
-import type { InstanceRecord } from "../../shared/messages/mod.ts";
+import type { InstanceRecord, InstanceState } from "../../shared/messages/mod.ts";
 import type { ActiveSpan } from "../../shared/telemetry/telemetry.ts";
+
+/** States of a worker that ends, within the time of its drain. */
+const LEAVING: ReadonlySet<InstanceState> = new Set(["draining", "failed"]);
+
+type Filter = (instance: InstanceRecord) => boolean;
 
 interface Absence {
   readonly instance: InstanceRecord;
@@ -49,26 +53,19 @@ export class WorkerReturn implements Disposable {
     matches: (instance: InstanceRecord) => boolean,
     { span, signal, deadlineAtMs }: WaitOptions,
   ): Promise<boolean> {
-    const isReady = (instances: readonly InstanceRecord[]) =>
-      instances.some((each) => each.role === "decode" && each.state === "ready" && matches(each));
-    if (isReady(this.#directory.list())) return false;
-    const sinceMs = [...this.#absent.values()]
-      .filter(({ instance }) => instance.role === "decode" && matches(instance))
-      .map((absence) => absence.sinceMs);
-    const graceLeftMs = Math.max(...sinceMs) + this.#graceMs - performance.now();
-    const leftMs = Math.min(graceLeftMs, deadlineAtMs - epochMs());
-    if (leftMs <= 0) return false;
+    const isFit: Filter = (instance) => instance.role === "decode" && matches(instance);
+    const isReady: Filter = (instance) => instance.state === "ready" && isFit(instance);
+    if (this.#directory.list().some(isReady)) return false;
+    const leftMs = () => Math.min(this.#graceLeftMs(isFit), deadlineAtMs - epochMs());
+    if (leftMs() <= 0) return false;
     const wait = span.child("worker_wait");
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), leftMs);
+    let hasReturned = false;
     try {
-      await this.#directory.until(isReady, AbortSignal.any([signal, timeout.signal]));
-      wait.set({ "router.worker_returned": true });
-    } catch {
-      wait.set({ "router.worker_returned": false });
-      signal.throwIfAborted();
+      while (!hasReturned && leftMs() > 0) {
+        hasReturned = await this.#comesWithin(leftMs(), isReady, signal);
+      }
     } finally {
-      clearTimeout(timer);
+      wait.set({ "router.worker_returned": hasReturned });
       wait.end();
     }
     return true;
@@ -78,12 +75,38 @@ export class WorkerReturn implements Disposable {
     this.#stop();
   }
 
+  /** How long to wait yet; while one leaves, what is left from its departure on. */
+  #graceLeftMs(isFit: Filter): number {
+    if (this.#directory.list().some((each) => LEAVING.has(each.state) && isFit(each))) {
+      return this.#graceMs;
+    }
+    const sinceMs = [...this.#absent.values()]
+      .filter(({ instance }) => isFit(instance))
+      .map((absence) => absence.sinceMs);
+    return Math.max(...sinceMs) + this.#graceMs - performance.now();
+  }
+
+  /** Whether one is ready within the time. Rejects with the signal's reason. */
+  async #comesWithin(timeMs: number, isReady: Filter, signal: AbortSignal): Promise<boolean> {
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), timeMs);
+    const either = AbortSignal.any([signal, timeout.signal]);
+    try {
+      await this.#directory.until((instances) => instances.some(isReady), either);
+      return true;
+    } catch {
+      signal.throwIfAborted();
+      return false;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   #note(instances: readonly InstanceRecord[]): void {
     const now = performance.now();
     const present = new Map(instances.map((instance) => [instance.instanceId, instance]));
     for (const [id, instance] of this.#present) {
-      if (present.has(id) || instance.state === "draining") continue;
-      this.#absent.set(id, { instance, sinceMs: now });
+      if (!present.has(id)) this.#absent.set(id, { instance, sinceMs: now });
     }
     this.#present = present;
     for (const [id, { sinceMs }] of this.#absent) {

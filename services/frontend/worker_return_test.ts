@@ -43,15 +43,60 @@ Deno.test("A worker that stays away is waited for no longer than the time for th
   assertEquals(waits.map(({ attributes }) => attributes["router.worker_returned"]), [false]);
 });
 
-Deno.test("A worker that was asked to leave is not waited for", async () => {
-  using kit = await FrontendKit.start({ options: { workerReturnMs: 30_000 } });
+Deno.test("A worker that leaves is waited for until another takes its place", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello", options: { workerReturnMs: 30_000 } });
   const worker = { role: "decode", instanceId: "d1" } as const;
   await kit.worker(worker);
   await kit.worker({ ...worker, state: "draining" });
+  const whileItLeaves = kit.chat();
+  await eventually(() => kit.telemetry.of("worker_wait").length === 1);
   kit.bus.instances.remove("d1");
-  const refused = await kit.chat();
+  const onceItHasLeft = kit.chat();
+  await eventually(() => kit.telemetry.of("worker_wait").length === 2);
+  await kit.worker({ ...worker, instanceId: "d2" });
+  for (const answer of [await whileItLeaves, await onceItHasLeft]) {
+    assertEquals((await answer.json()).choices?.[0].message.content, "Hello");
+  }
+});
+
+Deno.test("A worker that leaves is waited for on while it does, and for the time from then on", async () => {
+  using kit = await FrontendKit.start({ options: { workerReturnMs: 20 } });
+  const worker = { role: "decode", instanceId: "d1" } as const;
+  await kit.worker(worker);
+  await kit.worker({ ...worker, state: "draining" });
+  const { instances } = kit.bus;
+  const until = instances.until.bind(instances);
+  let waits = 0;
+  instances.until = (...args) => {
+    waits++;
+    return until(...args);
+  };
+  const waiting = kit.chat();
+  // The time has passed twice.
+  await eventually(() => waits === 3);
+  assertEquals(kit.telemetry.of("worker_wait")[0]?.isEnded, false);
+  kit.bus.instances.remove("d1");
+  const refused = await waiting;
   assertEquals([refused.status, (await refused.json()).error.code], [503, "no_workers"]);
-  assertEquals(kit.telemetry.of("worker_wait"), []);
+  const [wait] = kit.telemetry.of("worker_wait");
+  assertEquals([wait?.isEnded, wait?.attributes["router.worker_returned"]], [true, false]);
+});
+
+Deno.test("A request whose worker stopped before its end goes on with the same one started again", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello", options: { workerReturnMs: 30_000 } });
+  const worker = { role: "decode", instanceId: "d1" } as const;
+  await kit.worker({
+    ...worker,
+    onToken: (index) => {
+      if (index === 3) throw new HandlerError("draining", "The worker stopped");
+    },
+  });
+  const events = kit.chat({ stream: true }).then(readEvents);
+  await kit.worker({ ...worker, state: "draining" });
+  await eventually(() => kit.telemetry.of("worker_wait").length === 1);
+  kit.bus.instances.remove("d1");
+  await kit.worker(worker);
+  assertEquals(textOf(await events), "Hello");
 });
 
 Deno.test("A worker whose engine failed has the request again once it was started again", async () => {

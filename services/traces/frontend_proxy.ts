@@ -16,6 +16,7 @@ const ROUTES: ReadonlyMap<string, string> = new Map([
   ["/v1/chat/completions", "POST"],
   ["/v1/completions", "POST"],
   ["/health", "GET"],
+  ["/requests", "GET"],
 ]);
 const REQUEST_HEADERS = [
   "content-type",

@@ -107,6 +107,7 @@ Deno.test("frontend proxy refuses other paths and other methods", async () => {
   assertEquals(await statusOf(new Request("http://h/frontend/metrics")), 404);
   assertEquals(await statusOf(new Request("http://h/frontend/v1/models/../../metrics")), 404);
   assertEquals(await statusOf(new Request("http://h/frontend/v1/models", { method: "POST" })), 405);
+  assertEquals(await statusOf(new Request("http://h/frontend/requests")), 200);
   assertEquals(await statusOf(chat()), 200);
   const other = createFrontendProxy({ url: server.url });
   assertEquals(await other(new Request("http://h/v1/models")), null);

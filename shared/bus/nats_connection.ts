@@ -32,15 +32,19 @@ export async function openNatsConnection(
 ): Promise<NatsConnection> {
   const urls = parseServerUrls(options.url);
   const deadlineMs = performance.now() + options.connectTimeoutMs;
+  let reason: unknown;
   while (true) {
     const remainingMs = deadlineMs - performance.now();
     const timeoutMs = Math.max(1, Math.min(remainingMs, ATTEMPT_TIMEOUT_MS));
     try {
       return await dial(urls, options.clientName, timeoutMs);
     } catch (error) {
+      // An attempt that the end of the time cut short knows less than the one before it.
+      const isCutShort = error instanceof errors.TimeoutError && timeoutMs < ATTEMPT_TIMEOUT_MS;
+      if (!isCutShort) reason = error;
       const isRefused = error instanceof errors.AuthorizationError;
       if (isRefused || deadlineMs - performance.now() <= RETRY_DELAY_MS) {
-        throw connectError(urls, options.connectTimeoutMs, error);
+        throw connectError(urls, options.connectTimeoutMs, reason ?? error);
       }
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));

@@ -125,6 +125,13 @@ export const VARIABLES = {
     "`2`",
     "Times that a request may move to another worker after one failed",
   ),
+  DYN_WORKER_RETURN_TIMEOUT_MS: variable(
+    ["frontend"],
+    integer(10_000, 0, 600_000),
+    "`10000`",
+    "Time that a request waits for a decode worker to come back where the last one has gone, and while " +
+      "it leaves, milliseconds: as long as a worker takes to start; `0` refuses at once",
+  ),
   DYN_LOCAL_PREFILL_MAX_TOKENS: variable(
     ["frontend"],
     integer(0, 0, 1_000_000),

@@ -186,7 +186,7 @@ Deno.test("downloadFile gives up on a connection that breaks without a new byte"
 Deno.test("downloadFile counts silence as a broken connection", async () => {
   await using test = await scene();
   test.server.files.set("/file.bin", { body: BODY, faults: [{ kind: "stall" }] });
-  await download(test, { checksum: CHECKSUM, idleTimeoutMs: 100 });
+  await download(test, { checksum: CHECKSUM, idleTimeoutMs: 1_000 });
   assertEquals(await Deno.readFile(test.path), BODY);
 });
 

@@ -1,6 +1,7 @@
 /** The engine from `submit` to the last event, on a fake backend whose tokens depend on all KV. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert/mod.js";
+import { epochMs } from "../clock/epoch_clock.ts";
 import { DeviceError } from "../engine/backend.ts";
 import type { SequenceEvent, SequenceJob, StepReport } from "../engine/engine.ts";
 import { fakeText } from "./testing/fake_backend.ts";
@@ -59,7 +60,7 @@ Deno.test("ThreadEngine generates the model's text, chunk by chunk", async () =>
 
 Deno.test("ThreadEngine reports times in order and a share of compute", async () => {
   await using engine = startFakeEngine({ deviceTimeNs: 3_000_000 });
-  const before = performance.timeOrigin + performance.now();
+  const before = epochMs();
   const events = await collectEvents(engine.submit(jobOf(promptOf(20), { maxTokens: 4 })));
   const times = events.flatMap((event) => {
     if (event.type === "chunk") return [event.startMs, event.endMs];
@@ -167,7 +168,7 @@ Deno.test("ThreadEngine reports no KV of sequences that all left before a step c
 });
 
 Deno.test("ThreadEngine tells since when a step has run", async () => {
-  const before = Date.now();
+  const before = Math.floor(epochMs());
   const { engine, firstStep, open } = startGatedEngine();
   await using _closing = engine;
   assertEquals(engine.stepStartedAtMs, null);

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { type CompletionFinishReason, finishReasonSchema } from "./finish_reason.ts";
-import { type Timings, timingsSchema } from "./timings.ts";
+import { type Timings, timingsSchema, type TokenTiming, tokenTimingsSchema } from "./timings.ts";
 
 export const usageSchema = z.object({
   prompt_tokens: z.int(),
@@ -45,6 +45,7 @@ export const chatChunkSchema = z.object({
   })),
   usage: usageSchema.nullish(),
   timings: timingsSchema.optional(),
+  token_timings: tokenTimingsSchema.optional(),
 });
 
 const textChoice = z.object({
@@ -64,6 +65,7 @@ export const completionResponseSchema = z.object({
   choices: z.array(textChoice),
   usage: usageSchema.nullish(),
   timings: timingsSchema.optional(),
+  token_timings: tokenTimingsSchema.optional(),
 });
 
 export type ChatResponse = z.infer<typeof chatResponseSchema>;
@@ -156,7 +158,7 @@ export function wholeResponse(
 
 /**
  * Writes the chunks of one stream as JSON, in order: texts, the finish, then usage where asked for. The
- * last of them carries the timings of a client that wants them.
+ * last of them carries the timings of a client that wants them, the texts those of their tokens.
  */
 export class ChunkWriter {
   readonly #kind: AnswerHead["kind"];
@@ -172,12 +174,15 @@ export class ChunkWriter {
     this.#usageField = options.includeUsage ? { usage: null } : {};
   }
 
-  /** A piece of the text. The first chat chunk carries the role too; then only the text differs. */
-  text(text: string): string {
+  /**
+   * A piece of the text, with the tokens that it came with for a client that wants timings. The first
+   * chat chunk carries the role too; then only text and tokens differ.
+   */
+  text(text: string, tokens?: readonly TokenTiming[]): string {
     const isFirst = !this.#hasRole && this.#kind === "chat";
-    if (isFirst) return JSON.stringify(this.#chunk(text, null));
+    if (isFirst) return withTokens(JSON.stringify(this.#chunk(text, null)), tokens);
     const [before, after] = this.#aroundText ??= splitAtText(this.#chunk("", null));
-    return before + JSON.stringify(text) + after;
+    return withTokens(before + JSON.stringify(text) + after, tokens);
   }
 
   finish(reason: CompletionFinishReason, timings?: Timings): string {
@@ -216,4 +221,9 @@ function splitAtText(chunk: ChatChunk | CompletionResponse): [string, string] {
   const key = chunk.object === "text_completion" ? '"text":' : '"content":';
   const at = json.indexOf(`${key}""`) + key.length;
   return [json.slice(0, at), json.slice(at + 2)];
+}
+
+function withTokens(chunkJson: string, tokens: readonly TokenTiming[] | undefined): string {
+  if (tokens === undefined) return chunkJson;
+  return `${chunkJson.slice(0, -1)},"token_timings":${JSON.stringify(tokens)}}`;
 }

@@ -88,3 +88,15 @@ Deno.test("ChunkWriter keeps a model's name whose text looks like a field", () =
     }
   }
 });
+
+Deno.test("ChunkWriter puts the tokens of a text beside it, on the first chunk and on later ones", () => {
+  const tokens = [{ offset_ms: 1.5, step: 3, instance_id: "w", phase: "aggregate" as const }];
+  for (const kind of ["chat", "completion"] as const) {
+    const writer = new ChunkWriter({ ...HEAD, kind }, { includeUsage: true });
+    for (const given of [tokens, [], undefined]) {
+      const chunk = JSON.parse(writer.text("a", given));
+      const schema = kind === "chat" ? chatChunkSchema : completionResponseSchema;
+      assertEquals([schema.parse(chunk), chunk.token_timings], [chunk, given]);
+    }
+  }
+});

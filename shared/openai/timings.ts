@@ -1,6 +1,7 @@
 /**
  * What a client that sends `x-baton-timings: 1` gets with its answer: where its time went, in
  * milliseconds. In the last chunk of a stream, in the body of a whole answer, beside `error` in both.
+ * Each chunk of a stream also tells of the tokens whose text it brings.
  *
  * A stage is what its worker measured or, where the worker could not tell (a stop string ended the text,
  * it died), what the arrival of its frames tells; null when the request did not get there.
@@ -13,6 +14,21 @@ import { finishReasonSchema } from "./finish_reason.ts";
 export const TIMINGS_HEADER = "x-baton-timings";
 export const TIMINGS_WANTED = "1";
 
+const WORKER_PHASES = ["prefill", "decode", "aggregate"] as const;
+
+export const tokenTimingSchema = z.object({
+  offset_ms: z.number().describe("As in `token_offsets_ms`"),
+  step: z.int().describe("The worker's engine step that made it"),
+  instance_id: z.string().describe("The worker that made it"),
+  phase: z.enum(WORKER_PHASES),
+});
+
+export const tokenTimingsSchema = z.array(tokenTimingSchema).describe(
+  "The tokens that this chunk's text came with, and those before it that had none",
+);
+
+export type TokenTiming = z.infer<typeof tokenTimingSchema>;
+
 const stageMs = (what: string) => z.number().nullable().describe(`Milliseconds: ${what}`);
 
 export const timingsSchema = z.object({
@@ -21,7 +37,7 @@ export const timingsSchema = z.object({
   attempts: z.int().describe("Attempts, the first included"),
   workers: z.array(z.object({
     instance_id: z.string(),
-    phase: z.enum(["prefill", "decode", "aggregate"]),
+    phase: z.enum(WORKER_PHASES),
     attempt: z.int(),
   })).describe("Workers asked, in order"),
   preprocess_ms: stageMs("arrival to the prompt's tokens"),

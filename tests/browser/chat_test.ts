@@ -25,14 +25,32 @@ Deno.test.afterAll(async () => {
 test("chat streams an answer, and its waterfall fills in before the answer ends", async () => {
   await using tab = await kit.open("");
   const { page } = tab;
-  await ask(page, { text: "Tell me about the sea.", maxTokens: 600, isEndless: true });
-  await page.locator(".token").first().waitFor();
+  const stop = page.getByRole("button", { name: "Stop" });
+  await ask(page, { text: "Tell me about the sea.", maxTokens: 1500, isEndless: true });
+  await page.locator(".token").nth(9).waitFor({ state: "attached" });
   await page.locator(".waterfall .row", { hasText: "engine.prefill" }).waitFor();
-  assert(await page.getByRole("button", { name: "Stop" }).isEnabled(), "the answer had ended");
-  await page.getByRole("button", { name: "Stop" }).click();
+  assert(await stop.isEnabled(), "the answer had ended");
+  await stop.click();
   await answered(page);
   assertMatch(await page.locator(".timings").innerText(), /^first token after .* tokens\/s/);
-  assertMatch(await page.locator(".token").nth(1).getAttribute("title") ?? "", /^token 2 at .* ms/);
+  assertMatch(
+    await page.locator(".token").nth(1).getAttribute("title") ?? "",
+    /^token 2 at [\d.]+ (µs|ms|s), [\d.]+ (µs|ms|s) after the last/,
+  );
+});
+
+test("chat tells of the tokens of an answer that was stopped what made them", async () => {
+  await using tab = await kit.open("");
+  const { page } = tab;
+  await ask(page, { text: "Count to one thousand.", maxTokens: 1500, isEndless: true });
+  await page.locator(".token").nth(3).waitFor({ state: "attached" });
+  await page.getByRole("button", { name: "Stop" }).click();
+  await answered(page);
+  assertMatch(await page.locator(".timings").innerText(), /stopped$/);
+  assertMatch(
+    await page.locator(".token").nth(3).getAttribute("title") ?? "",
+    /^token 4 at .* after the last, step \d+ of decode .*; on this page at/,
+  );
 });
 
 test("chat tells of each token its time and the step that made it, by pointer and by keys", async () => {
@@ -61,7 +79,7 @@ for (const width of [360, 1280]) {
     const stop = page.getByRole("button", { name: "Stop" });
     await ask(page, { text: "Count to one thousand.", maxTokens: 1500, isEndless: true });
     await answer.locator(".token").first().waitFor({ state: "attached" });
-    await page.getByText("Sampling").click();
+    await page.locator(".settings summary").click();
     const { x, y, width: w, height: h } = await stop.boundingBox() ?? fail("Stop has no place");
     await page.mouse.move(x + w / 2, y + h / 2);
     const grown = await answer.evaluate((element) => element.clientHeight);
@@ -89,8 +107,8 @@ test("chat goes along with the answer, and leaves a reader who has scrolled up w
   await ask(page, { text: "Count to one thousand.", maxTokens: 1500, isEndless: true });
   await page.waitForFunction(() => scrollY > 150);
   await page.mouse.move(180, 200);
-  await page.mouse.wheel(0, -5000);
-  await page.waitForFunction(() => scrollY === 0);
+  // A reader turns the wheel on until they are there.
+  while (await page.evaluate(() => scrollY) > 0) await page.mouse.wheel(0, -5000);
   await more(await tokens());
   assertEquals(await page.evaluate(() => scrollY), 0);
   await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
@@ -106,13 +124,13 @@ test("chat stops by Escape, and not where Escape closes a list of choices", asyn
   const { page } = tab;
   const stop = page.getByRole("button", { name: "Stop" });
   await ask(page, { text: "Hello.", maxTokens: 1500, isEndless: true });
-  await page.locator(".token").first().waitFor();
+  await page.locator(".token").first().waitFor({ state: "attached" });
   await page.keyboard.press("Escape");
   await answered(page);
   await page.getByLabel("Prompt").fill("Count to one thousand.");
   await page.getByRole("button", { name: "Send" }).focus();
   await page.keyboard.press("Enter");
-  await page.locator(".answer").nth(1).locator(".token").first().waitFor();
+  await page.locator(".answer").nth(1).locator(".token").first().waitFor({ state: "attached" });
   assert(await page.getByLabel("Prompt").evaluate((prompt) => prompt === document.activeElement));
   await page.locator("select[name=model]").focus();
   await page.keyboard.press("Escape");

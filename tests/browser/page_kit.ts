@@ -139,7 +139,7 @@ export interface Question {
   readonly isEndless?: boolean;
 }
 
-/** Asks in the chat; returns before the answer ends. */
+/** Asks in the chat; returns before the answer ends. The same question has the same answer. */
 export async function ask(page: Page, question: Question): Promise<void> {
   const { text, maxTokens, isEndless = false } = question;
   if (isEndless) {
@@ -155,6 +155,7 @@ export async function ask(page: Page, question: Question): Promise<void> {
   const tokens = page.locator("input[name=max_tokens]");
   if (!await tokens.isVisible()) await page.getByText("Sampling").click();
   await tokens.fill(String(maxTokens));
+  await page.locator("input[name=temperature]").fill("0");
   await page.getByLabel("Prompt").fill(text);
   await page.keyboard.press("Enter");
 }

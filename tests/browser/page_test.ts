@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /** The page in a real browser, against the whole of `start`. */
 
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
+import { assert, assertEquals, assertMatch, assertStringIncludes, fail } from "@std/assert/mod.js";
 import type { Locator, Page } from "playwright-core";
 import { findChromium } from "../kit/browser.ts";
 import { eventually } from "../kit/waits.ts";
@@ -28,28 +28,47 @@ Deno.test.beforeAll(async () => {
   shortId = await answered(tab.page);
   await ask(tab.page, { text: "Tell me a long story.", maxTokens: 60, isEndless: true });
   longId = await answered(tab.page);
+  for (const traceId of [shortId, longId]) await stored(traceId);
 });
 
 Deno.test.afterAll(async () => {
   if (BROWSER !== null) await kit[Symbol.asyncDispose]();
 });
 
-/** A request of a client with a trace of its own, to its end. */
-async function postChat(traceId: string, settings: Record<string, unknown>): Promise<void> {
-  const answer = await fetch(`${kit.stack.url}/v1/chat/completions`, {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      traceparent: `00-${traceId}-${"1".repeat(16)}-01`,
-    },
-    body: JSON.stringify({
-      model: MODEL,
-      messages: [{ role: "user", content: "Count to one hundred." }],
-      ...settings,
-    }),
+/** Waits until the store has the spans of a request, of whichever service, and the logs tell of it. */
+async function stored(traceId: string): Promise<void> {
+  const names = ["http-request", "kv.send", "kv.receive", "engine.prefill", "engine.decode"];
+  const spans = names.map((name) => `{ trace:id = "${traceId}" && name = "${name}" }`);
+  await eventually(async () => (await kit.find(spans.join(" && "))).includes(traceId));
+  await eventually(async () => {
+    const { lines } = await (await fetch(`${kit.url}/logs/${traceId}`)).json();
+    const services = new Set(lines.map(({ service }: { service: string }) => service));
+    return ["frontend", "prefill", "decode"].every((name) => services.has(name));
   });
-  await answer.body?.cancel();
+}
+
+interface PostOptions {
+  /** Of the request's body. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly signal?: AbortSignal;
+}
+
+/** A request of a client with a trace of its own; resolves with its first byte. */
+async function startChat(
+  traceId: string,
+  { settings, signal }: PostOptions,
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const headers = { traceparent: `00-${traceId}-${"1".repeat(16)}-01` };
+  const messages = [{ role: "user", content: "Count to one hundred." }];
+  const body = { model: MODEL, messages, temperature: 0, ...settings };
+  const answer = await kit.stack.post("chat/completions", body, { headers, signal });
   assertEquals(answer.status, 200);
+  return answer.body ?? fail("the answer has no body");
+}
+
+/** The same, to its end. */
+async function postChat(traceId: string, settings: PostOptions["settings"]): Promise<void> {
+  await new Response(await startChat(traceId, { settings })).bytes();
 }
 
 async function rowNames(page: Page): Promise<string[]> {
@@ -85,7 +104,7 @@ test("requests are filtered by duration, outcome and TraceQL, and a wrong query 
   );
   await page.keyboard.press("Enter");
   await row(shortId).waitFor({ state: "detached" });
-  assertEquals(await row(longId).count(), 1);
+  await row(longId).waitFor();
   await page.getByLabel("TraceQL").fill("{ nonsense");
   await page.keyboard.press("Enter");
   await page.locator(".requests .notice").waitFor();
@@ -186,7 +205,9 @@ test("a trace that is looked at before its request was made fills in by itself",
   await page.getByText("No service logged anything of it").waitFor();
   await postChat(traceId, { max_tokens: 2 });
   await page.locator(".waterfall .row", { hasText: "engine.decode" }).waitFor();
-  assertMatch(await page.title(), /^POST \/v1\/chat\/completions success 200 · Baton$/);
+  // The frontend's spans may come after those of the workers.
+  await page.waitForFunction(() => document.title.includes("success"));
+  assertEquals(await page.title(), "POST /v1/chat/completions success 200 · Baton");
 });
 
 test("a trace keeps unfolded what is, and the keyboard where it is, when more spans come", async () => {
@@ -213,13 +234,21 @@ test("a trace keeps unfolded what is, and the keyboard where it is, when more sp
 });
 
 test("a trace names the requests that shared its steps", async () => {
-  const ids = ["c1", "c2"].map((byte) => byte.repeat(16));
-  await Promise.all(ids.map((traceId) => postChat(traceId, { max_tokens: 40, ignore_eos: true })));
-  const [one = "", other = ""] = ids;
-  await eventually(async () =>
-    (await kit.find(`{ name = "http-request" } && { name = "engine.decode" }`))
-      .filter((id) => ids.includes(id)).length === ids.length
-  );
+  const [one, other] = ["c1".repeat(16), "c2".repeat(16)];
+  const leaving = new AbortController();
+  const settings = { stream: true, max_tokens: 1500, ignore_eos: true };
+  const answer = (await startChat(one, { settings, signal: leaving.signal }))
+    .pipeThrough(new TextDecoderStream()).getReader();
+  // The second token is the decode worker's.
+  let pieces = 0;
+  while (pieces < 2) {
+    const { value = "", done } = await answer.read();
+    assert(!done, "the answer ended");
+    pieces += value.match(/"content":"[^"]/g)?.length ?? 0;
+  }
+  await postChat(other, { max_tokens: 10, ignore_eos: true });
+  leaving.abort();
+  for (const traceId of [one, other]) await stored(traceId);
   await using tab = await kit.open(`#/trace/${one}`);
   const row = tab.page.locator(".neighbours tr", { hasText: "in engine.decode" });
   await row.locator(`a[title="${other}"]`).waitFor();
@@ -229,8 +258,11 @@ test("a trace names the requests that shared its steps", async () => {
 test("a trace is copied as a command that asks the same again, without its prompt", async () => {
   await using tab = await kit.open(`#/trace/${shortId}`);
   const { page } = tab;
-  await page.getByRole("button", { name: "Copy as curl" }).click();
-  await page.getByRole("button", { name: "Copied" }).waitFor();
+  // It says so for a second or two: the page itself looks at each frame.
+  const copied = page.waitForFunction(() =>
+    [...document.querySelectorAll("button")].some(({ textContent }) => textContent === "Copied")
+  );
+  await Promise.all([copied, page.getByRole("button", { name: "Copy as curl" }).click()]);
   const command = await page.evaluate(() => navigator.clipboard.readText());
   assertStringIncludes(command, `curl -N '${kit.url}/frontend/v1/chat/completions'`);
   const body = JSON.parse(/-d '(.*)'$/s.exec(command)?.[1] ?? "");
@@ -346,8 +378,7 @@ test("the page shows a Tempo's traces in the same views, and leaves out with a w
   assertStringIncludes(await page.locator(".calls").innerText(), "prefill");
   await page.getByRole("link", { name: "Chat" }).click();
   await ask(page, { text: "Hello", maxTokens: 2 });
-  await eventually(() => Promise.resolve(tempo.spans.length > 0));
-  assertStringIncludes(JSON.stringify(tempo.spans), "chat.request");
+  await eventually(() => JSON.stringify(tempo.spans).includes("chat.request"));
 });
 
 test("what spans say is shown as text and never run", async () => {
@@ -414,9 +445,10 @@ test("what spans say is shown as text and never run", async () => {
 test("every view fits a telephone and a wide screen, in both themes", async () => {
   for (const path of viewPaths()) {
     for (const width of WIDTHS) {
+      await using tab = await kit.open(path, { width });
+      await settled(tab.page);
       for (const theme of THEMES) {
-        await using tab = await kit.open(path, { width, theme });
-        await settled(tab.page);
+        await tab.page.emulateMedia({ colorScheme: theme });
         const [content, color] = await tab.page.evaluate(() => [
           document.documentElement.scrollWidth,
           getComputedStyle(document.body).backgroundColor,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert/mod.js";
 import { type Bus, CallAborted, CallError, type Frame } from "../../shared/bus/mod.ts";
 import { within } from "../kit/waits.ts";
-import { connectTestBus, generateSubject, instanceRecord } from "./bus_kit.ts";
+import { connectTestBus, generateSubject, instanceRecord, WATCHFUL } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 import { startPeer } from "./peer_kit.ts";
 
@@ -35,7 +35,7 @@ Deno.test("call() fails as disconnected when its worker hangs", async () => {
 
 Deno.test("a handler is aborted as caller_lost when its caller is killed", async () => {
   await using server = await NatsServer.start();
-  await using worker = await connectTestBus(server);
+  await using worker = await connectTestBus(server, WATCHFUL);
   const aborted = serveForever(worker);
   await worker.ping();
   await using peer = startPeer(server.url, "call", "w");
@@ -46,8 +46,8 @@ Deno.test("a handler is aborted as caller_lost when its caller is killed", async
 
 Deno.test("call() fails when the server is gone for longer than the liveness checks allow", async () => {
   await using server = await NatsServer.start();
-  await using worker = await connectTestBus(server);
-  await using caller = await connectTestBus(server);
+  await using worker = await connectTestBus(server, WATCHFUL);
+  await using caller = await connectTestBus(server, WATCHFUL);
   const aborted = serveForever(worker);
   await worker.ping();
   const call = await startedCall(caller);
@@ -59,7 +59,7 @@ Deno.test("call() fails when the server is gone for longer than the liveness che
 Deno.test("call() fails when the server hangs with its sockets open", async () => {
   await using server = await NatsServer.start();
   await using worker = await connectTestBus(server);
-  await using caller = await connectTestBus(server);
+  await using caller = await connectTestBus(server, WATCHFUL);
   void serveForever(worker);
   await worker.ping();
   const call = await startedCall(caller);
@@ -133,7 +133,8 @@ Deno.test("new calls succeed by themselves after the server came back", async ()
   await server.restart();
   await within("the reconnection", reconnected.promise);
   // The worker's first heartbeat after the outage says that it is back.
-  await caller.directory().until((instances) => instances.length === 1);
+  const back = caller.directory().until((instances) => instances.length === 1);
+  await within("the worker", back);
   const bodies = [];
   for await (const frame of caller.call(generateSubject("w"), null)) bodies.push(frame.body);
   assertEquals(bodies, ["answer"]);

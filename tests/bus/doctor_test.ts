@@ -1,6 +1,6 @@
 /** What the doctor hears on a real bus: the server, workers by their heartbeats, their clocks. */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert/mod.js";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
 import { epochMs } from "../../shared/clock/epoch_clock.ts";
 import { viewBus } from "../../services/start/doctor/bus_view.ts";
 import { busFindings } from "../../services/start/doctor/deployment_findings.ts";
@@ -9,7 +9,7 @@ import { connectTestBus, instanceRecord, NAMESPACE } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 
 /** Many heartbeats, so that one comes also where the machine is busy. */
-const LISTEN_MS = 800;
+const LISTEN_MS = 1_500;
 
 /** What it says of a server at which a frontend should find its workers. */
 async function findingsAt(url: string): Promise<Finding[]> {
@@ -40,8 +40,9 @@ Deno.test("the doctor tells a worker whose clock is ahead or behind, and by how 
   }
   const skews = (await findingsAt(server.url)).filter(({ symptom }) => symptom === "clock-skew");
   const texts = skews.map(({ text }) => text).sort();
-  assertStringIncludes(texts[0] ?? "", "ahead (decode ahead) is 90.0 s ahead of this one");
-  assertStringIncludes(texts[1] ?? "", "behind (decode behind) is 5.0 s behind this one");
+  // A heartbeat on its way makes a clock look late.
+  assertMatch(texts[0] ?? "", /ahead \(decode ahead\) is (89\.[5-9]|90\.0) s ahead of this one/);
+  assertMatch(texts[1] ?? "", /behind \(decode behind\) is 5\.[0-4] s behind this one/);
 });
 
 Deno.test("the doctor finds a server that is gone, and one that refuses the password, without showing it", async () => {

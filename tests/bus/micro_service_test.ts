@@ -3,13 +3,16 @@ import { Svcm } from "@nats-io/services";
 import { connectPlain, connectTestBus, generateSubject } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 
+/** One answer is all that comes: by default a slow one would be no answer. */
+const ONE_ANSWER = { strategy: "count", maxMessages: 1, maxWait: 30_000 } as const;
+
 Deno.test("a served endpoint is seen by the services framework until it is unserved", async () => {
   await using server = await NatsServer.start();
   await using worker = await connectTestBus(server);
   await using connection = await connectPlain(server);
   const unserve = worker.serve("decode", "generate", "w", async () => {});
   await worker.ping();
-  const client = new Svcm(connection).client();
+  const client = new Svcm(connection).client(ONE_ANSWER);
   const [identity] = await Array.fromAsync(await client.ping("baton-decode-generate"));
   assertEquals(identity?.metadata, {
     namespace: "test",
@@ -39,9 +42,10 @@ Deno.test("a served endpoint counts its calls in its statistics and at its statu
   const call = caller.call(generateSubject("w"), null)[Symbol.asyncIterator]();
   await call.next();
   const expected = { started: 1, running: 1 };
-  const status = await connection.request(`${generateSubject("w")}.status`);
+  const subject = `${generateSubject("w")}.status`;
+  const status = await connection.request(subject, undefined, { timeout: 30_000 });
   assertEquals(status.json(), expected);
-  const client = new Svcm(connection).client();
+  const client = new Svcm(connection).client(ONE_ANSWER);
   const [stats] = await Array.fromAsync(await client.stats("baton-decode-generate"));
   assertEquals(stats?.endpoints?.map((endpoint) => endpoint.data), [expected]);
   release.resolve();

@@ -26,7 +26,7 @@ Deno.test("cardHandler sends the card in the trace of the frontend that fetches 
       bus: worker,
       telemetry: ofWorker,
       instanceId: "w",
-      leaseMs: 2_000,
+      leaseMs: 30_000,
     }),
   );
   await worker.ping();
@@ -36,7 +36,7 @@ Deno.test("cardHandler sends the card in the trace of the frontend that fetches 
   const span = telemetry.rootSpan("card_fetch", {
     attributes: { worker_id: "w", "model.name": card.name, "card.digest": digest },
   });
-  const options = { timeoutMs: 5_000, headers: span.headers() };
+  const options = { timeoutMs: 30_000, headers: span.headers() };
   assertEquals((await fetchModelCard(frontend, instance, options)).name, card.name);
   await assertRejects(() => fetchModelCard(frontend, record, options), TypeError, "its sha256 is");
   span.end();

@@ -7,6 +7,7 @@
 
 import { cacheDirectory, readRegistries } from "../../shared/download/mod.ts";
 import { ensureNatsServer } from "../../shared/provision/mod.ts";
+import { freePort } from "../kit/ports.ts";
 import { Program } from "../kit/program.ts";
 
 export interface NatsServerOptions {
@@ -91,12 +92,4 @@ async function ensuredProgram(): Promise<string> {
   const registries = await readRegistries(env);
   const cacheDir = cacheDirectory({ os, env });
   return (await ensureNatsServer({ cacheDir, registries, os, arch })).path;
-}
-
-/** A port that was free a moment ago. */
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
 }

@@ -4,6 +4,8 @@ import { denoRun, Program } from "../kit/program.ts";
 import type { PeerTask } from "./peer_process.ts";
 
 export interface Peer extends AsyncDisposable {
+  /** Resolves when the peer has its bus, and begins. */
+  readonly connected: Promise<unknown>;
   /** Resolves when the peer is under way. */
   readonly ready: Promise<unknown>;
   kill(): Promise<void>;
@@ -12,11 +14,15 @@ export interface Peer extends AsyncDisposable {
 
 export function startPeer(url: string, task: PeerTask, subject: string): Peer {
   const program = new Program(denoRun("tests/bus/peer_process.ts", url, task, subject));
-  const ready = program.waitForOutput(/^ready$/m);
-  ready.catch(() => {});
+  const said = (line: RegExp) => {
+    const come = program.waitForOutput(line);
+    come.catch(() => {});
+    return come;
+  };
   const kill = () => program[Symbol.asyncDispose]();
   return {
-    ready,
+    connected: said(/^connected$/m),
+    ready: said(/^ready$/m),
     kill,
     freeze: () => program.signal("SIGSTOP"),
     [Symbol.asyncDispose]: kill,

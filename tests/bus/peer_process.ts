@@ -1,16 +1,17 @@
 /**
  * The other end of a test, in a process of its own so that it can be killed: serves, calls, sends
- * or receives as its arguments say, and prints a line when it is under way.
+ * or receives as its arguments say, and prints a line when it is connected and when it is under way.
  */
 
-import { connectTestBus, generateSubject } from "./bus_kit.ts";
+import { connectTestBus, generateSubject, WATCHFUL } from "./bus_kit.ts";
 
 export type PeerTask = "serve" | "call" | "send" | "receive";
 
 if (import.meta.main) await runPeer(Deno.args);
 
 async function runPeer([url = "", task, subject = ""]: string[]): Promise<void> {
-  const bus = await connectTestBus({ url });
+  const bus = await connectTestBus({ url }, WATCHFUL);
+  await report("connected");
   switch (task as PeerTask) {
     case "serve":
       bus.serve("decode", "generate", subject, async (call) => {

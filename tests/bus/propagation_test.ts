@@ -92,7 +92,7 @@ Deno.test("trace context in the header lines of a NATS message is read as W3C sa
     for (const line of each.tracestate) headers.append("tracestate", line);
     const payload = encodePayload({});
     const answer = decodeMessage(
-      await client.request(SUBJECT, payload, { headers, timeout: 5000 }),
+      await client.request(SUBJECT, payload, { headers, timeout: 30_000 }),
     );
     assertEquals(answer.kind, "frame");
     check(each, (decodePayload(answer.data) as Hop).headers);
@@ -112,7 +112,7 @@ Deno.test("NATS keys of any case count as the same header", async () => {
       headers.set(key, value ?? "");
     }
     for (const key of keys) headers.append(key, `00-${TRACE}-${SPAN}-01`);
-    const answer = await client.request(SUBJECT, encodePayload({}), { headers, timeout: 5000 });
+    const answer = await client.request(SUBJECT, encodePayload({}), { headers, timeout: 30_000 });
     const { headers: passedOn } = decodePayload(decodeMessage(answer).data) as Hop;
     return passedOn.traceparent?.slice(3, 35);
   };

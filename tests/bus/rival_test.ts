@@ -26,7 +26,7 @@ Deno.test("refuseRival() finds a live worker with the same id, in either role, a
 
 Deno.test("untilOutranked() ends the later of two workers with one id, and the other stays known", async () => {
   await using server = await NatsServer.start();
-  const options = { heartbeatMs: 20, instanceTtlMs: 60_000 };
+  const options = { heartbeatMs: 20 };
   await using earlier = await connectTestBus(server, options);
   await using later = await connectTestBus(server, options);
   await using frontend = await connectTestBus(server, options);

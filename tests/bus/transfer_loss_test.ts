@@ -5,7 +5,7 @@ import {
   TransferError,
 } from "../../shared/bus/mod.ts";
 import { within } from "../kit/waits.ts";
-import { connectTestBus } from "./bus_kit.ts";
+import { connectTestBus, WATCHFUL } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 import { startPeer } from "./peer_kit.ts";
 
@@ -15,7 +15,7 @@ const SHORT_LEASE_MS = 300;
 
 Deno.test("a receiver whose sender is killed fails long before the lease", async () => {
   await using server = await NatsServer.start();
-  await using receiver = await connectTestBus(server);
+  await using receiver = await connectTestBus(server, WATCHFUL);
   const subject = receiver.transferSubject("t");
   const incoming = receiver.receive(subject, { leaseMs: LONG_LEASE_MS });
   await using peer = startPeer(server.url, "send", subject);
@@ -26,7 +26,7 @@ Deno.test("a receiver whose sender is killed fails long before the lease", async
 
 Deno.test("a sender whose receiver is killed fails long before the lease", async () => {
   await using server = await NatsServer.start();
-  await using sender = await connectTestBus(server);
+  await using sender = await connectTestBus(server, WATCHFUL);
   const subject = sender.transferSubject("t");
   await using peer = startPeer(server.url, "receive", subject);
   const outgoing = sender.send(subject, { leaseMs: LONG_LEASE_MS });
@@ -39,22 +39,20 @@ Deno.test("a sender whose receiver is killed fails long before the lease", async
 
 Deno.test("a receiver whose sender hangs gives up after the lease", async () => {
   await using server = await NatsServer.start();
-  await using receiver = await connectTestBus(server);
+  await using receiver = await connectTestBus(server, WATCHFUL);
   const subject = receiver.transferSubject("t");
   await using peer = startPeer(server.url, "send", subject);
-  const incoming = receiver.receive(subject, { leaseMs: LONG_LEASE_MS });
+  // Before it runs, its silence would count.
+  await peer.connected;
+  const incoming = receiver.receive(subject, { leaseMs: 3_000 });
   await peer.ready;
-  incoming.close();
-  await using other = startPeer(server.url, "send", receiver.transferSubject("u"));
-  const second = receiver.receive(receiver.transferSubject("u"), { leaseMs: 2_000 });
-  await other.ready;
-  other.freeze();
-  assertEquals(await reasonOf(second), "peer_lost");
+  peer.freeze();
+  assertEquals(await reasonOf(incoming), "peer_lost");
 });
 
 Deno.test("a receiver to which nobody sends gives up after the lease", async () => {
   await using server = await NatsServer.start();
-  await using receiver = await connectTestBus(server);
+  await using receiver = await connectTestBus(server, WATCHFUL);
   const incoming = receiver.receive(receiver.transferSubject("t"), { leaseMs: SHORT_LEASE_MS });
   assertEquals(await reasonOf(incoming), "timeout");
   const opened = await assertRejects(() => incoming.opened, TransferError);
@@ -63,7 +61,7 @@ Deno.test("a receiver to which nobody sends gives up after the lease", async () 
 
 Deno.test("a sender to which nobody listens gives up after the lease", async () => {
   await using server = await NatsServer.start();
-  await using sender = await connectTestBus(server);
+  await using sender = await connectTestBus(server, WATCHFUL);
   const outgoing = sender.send(sender.transferSubject("t"), { leaseMs: SHORT_LEASE_MS });
   const error = await assertRejects(() => outgoing.write(null, new Uint8Array(1)), TransferError);
   assertEquals(error.reason, "timeout");
@@ -71,13 +69,14 @@ Deno.test("a sender to which nobody listens gives up after the lease", async () 
 
 Deno.test("an idle transfer holds its lease for many times its length", async () => {
   await using server = await NatsServer.start();
-  await using receiver = await connectTestBus(server, { keepaliveMs: 20 });
-  await using sender = await connectTestBus(server, { keepaliveMs: 20 });
+  await using receiver = await connectTestBus(server, WATCHFUL);
+  await using sender = await connectTestBus(server, WATCHFUL);
   const subject = receiver.transferSubject("t");
-  const incoming = receiver.receive(subject, { leaseMs: 200 });
-  const outgoing = sender.send(subject, { leaseMs: 200 });
+  const leaseMs = 1_000;
+  const incoming = receiver.receive(subject, { leaseMs });
+  const outgoing = sender.send(subject, { leaseMs });
   await incoming.opened;
-  const idleUntilMs = performance.now() + 1_000;
+  const idleUntilMs = performance.now() + 4 * leaseMs;
   while (performance.now() < idleUntilMs) await Promise.all([sender.ping(), receiver.ping()]);
   await outgoing.write("late", new Uint8Array(1));
   const iterator = incoming[Symbol.asyncIterator]();
@@ -162,8 +161,8 @@ Deno.test("closing a bus ends its transfers at both ends", async () => {
 
 Deno.test("a server that restarts mid-transfer ends it at both ends, or has lost nothing of it", async () => {
   await using server = await NatsServer.start();
-  await using receiver = await connectTestBus(server);
-  await using sender = await connectTestBus(server);
+  await using receiver = await connectTestBus(server, WATCHFUL);
+  await using sender = await connectTestBus(server, WATCHFUL);
   const subject = receiver.transferSubject("t");
   const incoming = receiver.receive(subject, { leaseMs: 2_000 });
   const outgoing = sender.send(subject, { leaseMs: 2_000 });

@@ -8,7 +8,7 @@ import {
   TransferError,
   type TransferStats,
 } from "../../shared/bus/mod.ts";
-import { connectPlain, connectTestBus } from "./bus_kit.ts";
+import { connectPlain, connectTestBus, WATCHFUL } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 
 const SIZES = [0, 1, 4096, 256 * 1024, 256 * 1024 + 1, 5_000_000, 64 << 20];
@@ -217,7 +217,7 @@ Deno.test("a lost and a repeated message end the transfer as sequence at both en
 Deno.test("a loss at the tail is found while the sender has nothing to send", async () => {
   await using server = await NatsServer.start();
   await using receiver = await connectTestBus(server);
-  await using sender = await connectTestBus(server);
+  await using sender = await connectTestBus(server, WATCHFUL);
   await using relay = await startRelay(
     server,
     sender,

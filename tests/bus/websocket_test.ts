@@ -4,6 +4,9 @@ import { within } from "../kit/waits.ts";
 import { connectTestBus, generateSubject } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 
+/** So long a quiet moment may be in coming. */
+const QUIET_MOMENT_MS = 60_000;
+
 // Both ends use WebSockets: a process has one transport (see nats_connection.ts).
 
 Deno.test("calls and transfers pass over WebSockets", async () => {
@@ -48,7 +51,8 @@ Deno.test("a first frame over WebSockets does not wait for a delayed acknowledge
   // With Nagle's algorithm on, half of them take over 40 ms in every round; a busy machine has a
   // quiet moment at some time.
   let medianMs = Infinity;
-  for (let round = 0; round < 10 && medianMs >= 30; round++) {
+  const endMs = performance.now() + QUIET_MOMENT_MS;
+  while (medianMs >= 30 && performance.now() < endMs) {
     medianMs = Math.min(medianMs, await medianFirstFrameMs(caller));
   }
   assert(medianMs < 30, `the median first frame took ${medianMs} ms`);

@@ -44,6 +44,7 @@ const SIMULATED_LIMITS = {
 export interface TestWorkerOptions extends FakeEngineOptions {
   readonly simulation?: Simulation;
   readonly telemetry?: Partial<TelemetryOptions>;
+  readonly transferTimeoutMs?: number;
 }
 
 export interface TestWorker extends AsyncDisposable {
@@ -60,7 +61,7 @@ export async function startWorker(
   role: Role,
   options: TestWorkerOptions = {},
 ): Promise<TestWorker> {
-  const { simulation, telemetry: telemetryOptions, ...fake } = options;
+  const { simulation, telemetry: telemetryOptions, transferTimeoutMs = 30_000, ...fake } = options;
   const bus = await connectTestBus(server);
   const telemetry = startTelemetry(
     telemetryTestOptions(sink.tracesUrl, { serviceName: role, level: 2, ...telemetryOptions }),
@@ -94,7 +95,7 @@ export async function startWorker(
         workerId: role,
       }),
       steps,
-      transferTimeoutMs: 1_000,
+      transferTimeoutMs,
     }),
   );
   return {

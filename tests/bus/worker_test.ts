@@ -9,9 +9,11 @@ import { CallError, type Headers } from "../../shared/bus/mod.ts";
 import {
   cancellationHeaders,
   endpointSubject,
+  type WorkFrame,
   type WorkRequest,
 } from "../../shared/messages/mod.ts";
 import { findOrphans, renderTree, type SinkSpan, startOtlpSink } from "../kit/otlp_sink.ts";
+import { within } from "../kit/waits.ts";
 import { connectTestBus, NAMESPACE } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
 import { collect, endOf, startWorker, tokensOf, workRequest } from "./worker_kit.ts";
@@ -172,8 +174,16 @@ Deno.test("generateHandler: every frame names the span that made it, and the spa
 Deno.test("generateHandler: a sequence that loses its blocks has the event on the span of its stage", async () => {
   await using server = await NatsServer.start();
   await using sink = startOtlpSink();
-  await using _decode = await startWorker(server, sink, "decode", { totalBlocks: 8 });
+  const accepted = Promise.withResolvers<void>();
+  await using _decode = await startWorker(server, sink, "decode", {
+    totalBlocks: 8,
+    onStep: () => within("the last of the requests", accepted.promise),
+  });
   await using caller = await connectTestBus(server);
+  let acceptedCount = 0;
+  const onFrame = ({ kind }: WorkFrame) => {
+    if (kind === "accepted" && ++acceptedCount === prompts.length) accepted.resolve();
+  };
   const prompts = [1, 2, 3].map((first) => Array.from({ length: 16 }, (_, i) => first * 100 + i));
   await Promise.all(prompts.map((promptTokens, i) => {
     const request = workRequest("aggregate", { promptTokens, maxTokens: 60 });
@@ -181,7 +191,7 @@ Deno.test("generateHandler: a sequence that loses its blocks has the event on th
       traceparent: `00-${"7".repeat(32)}-${"2".repeat(16)}-01`,
       "request-id": `${i}`,
     };
-    return collect(caller, "decode", request, { headers });
+    return collect(caller, "decode", request, { headers, onFrame });
   }));
   const spans = await sink.waitForTrace(
     "7".repeat(32),
@@ -275,7 +285,7 @@ Deno.test("generateHandler: a caller that leaves during the hand-over leaves no 
 Deno.test("generateHandler: decode without its KV fails as transfer_failed below its own span", async () => {
   await using server = await NatsServer.start();
   await using sink = startOtlpSink();
-  await using decode = await startWorker(server, sink, "decode");
+  await using decode = await startWorker(server, sink, "decode", { transferTimeoutMs: 500 });
   await using caller = await connectTestBus(server);
   const traceId = "4".repeat(32);
   const error = await assertRejects(

@@ -5,6 +5,7 @@ import {
   ERROR_KINDS,
 } from "../../shared/openai/mod.ts";
 import { VARIABLES } from "../../shared/config/mod.ts";
+import { runningRequestsSchema } from "../../services/frontend/api_document.ts";
 
 const page = await Deno.readTextFile(new URL("../../docs/api.md", import.meta.url));
 
@@ -14,13 +15,19 @@ function namesInRows(pattern: RegExp): string[] {
   return rows.flatMap((row) => [...row.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name));
 }
 
-Deno.test("docs/api.md names every parameter that is read, and no other", () => {
-  const section = page.slice(page.indexOf("## Parameters"), page.indexOf("## Headers"));
+/** Words in backticks of the first column of a section's table. */
+function namesInTable(section: string): Set<string | undefined> {
   const cells = [...section.matchAll(/^\| (`[^|]*`) +\|/gm)].map(([, cell = ""]) => cell);
-  const named = cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+  return new Set(
+    cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name)),
+  );
+}
+
+Deno.test("docs/api.md names every parameter that is read, and no other", () => {
+  const named = namesInTable(page.slice(page.indexOf("## Parameters"), page.indexOf("## Headers")));
   const schemas = [chatRequestSchema, completionRequestSchema];
   const read = new Set(schemas.flatMap(({ shape }) => Object.keys(shape)));
-  assertEquals(new Set(named), read);
+  assertEquals(named, read);
 });
 
 Deno.test("docs/api.md has every error code at its status", () => {
@@ -30,6 +37,12 @@ Deno.test("docs/api.md has every error code at its status", () => {
     const named = namesInRows(new RegExp(`^\\| ${status} `)).filter((name) => !/[A-Z]/.test(name));
     assertEquals(named.toSorted(), codes.map(([code]) => code).toSorted(), `status ${status}`);
   }
+});
+
+Deno.test("docs/api.md names every field of a request that runs, and no other", () => {
+  const named = namesInTable(page.slice(page.indexOf("## Requests that run now")));
+  const { requests } = runningRequestsSchema.shape;
+  assertEquals(named, new Set(Object.keys(requests.element.shape)));
 });
 
 Deno.test("docs/api.md names only variables that exist", () => {

@@ -26,6 +26,7 @@ import {
   slice,
   tokensOf,
 } from "../kit/backend_slices.ts";
+import { eventually } from "../kit/waits.ts";
 
 const GREEDY: SampleParameters = { temperature: 0, topK: 0, topP: 1, seed: 0 };
 
@@ -352,9 +353,11 @@ Deno.test("readBlocks() and writeBlocks() refuse unknown blocks and wrong sizes"
 Deno.test("an idle CPU backend uses no CPU", async () => {
   await using backend = await open(tinyModel(), { threads: 3 });
   await backend.step([slice([1, 2, 3])]);
-  const before = process.cpuUsage();
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const after = process.cpuUsage();
-  const usedMs = (after.user + after.system - before.user - before.system) / 1e3;
-  assert(usedMs < 100, `${usedMs} ms of CPU time in 300 ms`);
+  // What the steps before made hot may still be compiled.
+  await eventually(async () => {
+    const before = process.cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const { user, system } = process.cpuUsage(before);
+    return user + system < 100_000;
+  });
 });

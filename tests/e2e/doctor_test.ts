@@ -4,6 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert/mod.js";
 import { join } from "@std/path/mod.js";
 import { viewStore } from "../../services/start/doctor/store_findings.ts";
 import { NatsServer } from "../bus/nats_server_kit.ts";
+import { freePort } from "../kit/ports.ts";
 import { denoRun, Program, runProgram } from "../kit/program.ts";
 import { Stack } from "../kit/stack.ts";
 import { eventually } from "../kit/waits.ts";
@@ -143,9 +144,7 @@ Deno.test("the doctor finds the ports of the traces taken, as start would", asyn
 });
 
 Deno.test("the doctor knows what start adds to the environment of its services", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const nobody = `http://127.0.0.1:${listener.addr.port}`;
-  listener.close();
+  const nobody = `http://127.0.0.1:${freePort()}`;
   const ports = { DYN_HTTP_PORT: "0", DYN_TRACES_OTLP_PORT: "0", DYN_TRACES_QUERY_PORT: "0" };
   const env = { DYN_ENGINE: "simulated", ...ports };
   const onExport = async (more: Readonly<Record<string, string>>) => {

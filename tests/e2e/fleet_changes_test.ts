@@ -7,6 +7,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert/m
 import OpenAI, { APIConnectionError, InternalServerError } from "openai";
 import { NatsServer } from "../bus/nats_server_kit.ts";
 import { type OtlpSink, type SinkSpan, startOtlpSink } from "../kit/otlp_sink.ts";
+import { freePort } from "../kit/ports.ts";
 import { denoRun, Program } from "../kit/program.ts";
 import { traceFaults } from "../kit/trace_faults.ts";
 import { eventually, within } from "../kit/waits.ts";
@@ -26,13 +27,11 @@ class Fleet implements AsyncDisposable {
   readonly sink: OtlpSink = startOtlpSink();
   readonly #programs = new AsyncDisposableStack();
   readonly #nats: NatsServer;
-  readonly #port: number;
+  readonly #port = freePort();
 
   private constructor(nats: NatsServer) {
     this.#programs.use(this.sink);
     this.#nats = this.#programs.use(nats);
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.#port = listener.addr.port;
   }
 
   static async start(): Promise<Fleet> {
@@ -48,8 +47,8 @@ class Fleet implements AsyncDisposable {
   }
 
   /** Resolves when it listens. */
-  async frontend(): Promise<Program> {
-    const program = this.#run("frontend", { DYN_HTTP_PORT: String(this.#port) });
+  async frontend(env: Readonly<Record<string, string>> = {}): Promise<Program> {
+    const program = this.#run("frontend", { DYN_HTTP_PORT: String(this.#port), ...env });
     await program.waitForErrorLine(/"message":"frontend ready"/);
     return program;
   }
@@ -217,9 +216,26 @@ Deno.test("a client's usual retries carry it over a frontend's restart, and a dr
   assertEquals(await complete(fleet.client(2), 30), whole);
 });
 
-Deno.test("a request is refused at once and may come again where no worker was started, or the last has left", async () => {
+Deno.test("the only worker is asked to leave and another started: its stream goes on there, and new requests wait for it", async () => {
   await using fleet = await Fleet.start();
-  await fleet.frontend();
+  await fleet.frontend({ DYN_WORKER_RETURN_TIMEOUT_MS: "60000" });
+  const env = { DYN_SIM_STEP_US: "20000", DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: "500" };
+  const first = fleet.decoder(env);
+  await fleet.untilReady(first);
+  const client = fleet.client(0);
+  const whole = await complete(client, 120);
+  const rest = await begun(client, 120);
+  first.signal("SIGTERM");
+  await fleet.untilReady();
+  const waiting = complete(client, 120);
+  assertEquals((await first.end()).code, 0);
+  await fleet.untilReady(fleet.decoder(env));
+  assertEquals([await rest(), await waiting], [whole, whole]);
+});
+
+Deno.test("a request is refused and may come again where no worker was started, or the last has left for long", async () => {
+  await using fleet = await Fleet.start();
+  await fleet.frontend({ DYN_WORKER_RETURN_TIMEOUT_MS: "500" });
   const refusal = async () => {
     const error = await assertRejects(() => complete(fleet.client(0)), InternalServerError);
     return [error.status, error.code, error.headers?.get("retry-after")];

@@ -2,6 +2,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
 import { join } from "@std/path/mod.js";
+import { freePort } from "../kit/ports.ts";
 import { denoRun, isRunning, Program, runProgram } from "../kit/program.ts";
 import { eventually } from "../kit/waits.ts";
 
@@ -67,12 +68,9 @@ Deno.test("start warns of a variable that it does not know", async () => {
 Deno.test("doctor ends with code 1 and the reasons when something would stop Baton", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
-  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const gone = silent.addr.port;
-  silent.close();
   const { code, text } = await start(
     ["doctor", "--port", String(port), "--model", "/no/such.gguf"],
-    { NATS_URL: `nats://127.0.0.1:${gone}` },
+    { NATS_URL: `nats://127.0.0.1:${freePort()}` },
   );
   assertEquals(code, 1);
   assertMatch(text, /^STOP {2}nats {6}Cannot connect to NATS at .*correct `NATS_URL`/m);

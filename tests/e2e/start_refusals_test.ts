@@ -3,6 +3,7 @@
 import { assertEquals, assertMatch } from "@std/assert/mod.js";
 import { join } from "@std/path/mod.js";
 import { FileServer } from "../kit/file_server.ts";
+import { freePort } from "../kit/ports.ts";
 import { denoRun, runProgram } from "../kit/program.ts";
 
 /** A start with a cache and a folder for temporary files of its own. */
@@ -88,9 +89,7 @@ Deno.test("start refuses a model file that is cut off or none", async () => {
 
 Deno.test("start without a network says whom it could not reach", async () => {
   await using scene = await Scene.create();
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const nobody = `http://127.0.0.1:${listener.addr.port}`;
-  listener.close();
+  const nobody = `http://127.0.0.1:${freePort()}`;
   const mirrors = { npm_config_registry: nobody, PIP_INDEX_URL: `${nobody}/simple` };
   assertMatch(
     await scene.refusal("stories15m", mirrors),

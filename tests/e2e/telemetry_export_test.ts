@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertObjectMatch } from "@std/assert/mod.js";
 import { startTelemetry, type Telemetry } from "../../shared/telemetry/mod.ts";
 import { findOrphans, startOtlpSink } from "../kit/otlp_sink.ts";
+import { freePort } from "../kit/ports.ts";
 import { denoRun, Program, runProgram } from "../kit/program.ts";
 import { telemetryTestOptions } from "../kit/telemetry_options.ts";
 import { traceFaults } from "../kit/trace_faults.ts";
@@ -21,10 +22,7 @@ function makeRequests(telemetry: Telemetry, count: number): void {
 }
 
 function unusedUrl(): string {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return `http://127.0.0.1:${port}/v1/traces`;
+  return `http://127.0.0.1:${freePort()}/v1/traces`;
 }
 
 /** Milliseconds that the call took. */

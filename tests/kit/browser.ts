@@ -19,10 +19,17 @@ export function findChromium(env: Readonly<Record<string, string>>): string | nu
   return (given ? [given] : PLACES).find(isFile) ?? null;
 }
 
+/** It takes a second or two, and many times that where all cores are busy. */
+const LAUNCH_TIMEOUT_MS = 120_000;
+
 /** A browser without a window. Chromium has no sandbox for root. */
 export function launchChromium(executablePath: string): Promise<Browser> {
   const isRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
-  return chromium.launch({ executablePath, chromiumSandbox: !isRoot });
+  return chromium.launch({
+    executablePath,
+    chromiumSandbox: !isRoot,
+    timeout: LAUNCH_TIMEOUT_MS,
+  });
 }
 
 function isFile(path: string): boolean {

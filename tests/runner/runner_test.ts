@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert/mod.js";
+import { exists } from "@std/fs/exists.js";
 import { join } from "@std/path/mod.js";
 import { isRunning, runProgram } from "../kit/program.ts";
 import { eventually } from "../kit/waits.ts";
@@ -95,9 +96,9 @@ Deno.test("runTier ends a test that hangs, also one that never yields, and runs 
     });
     Deno.test("passes", () => {});
     Deno.test("takes its own time", { timeout: 20_000 }, () =>
-      new Promise((resolve) => setTimeout(resolve, 1500)));
+      new Promise((resolve) => setTimeout(resolve, 2500)));
     `,
-    { testTimeoutMs: 1000 },
+    { testTimeoutMs: 2000 },
   );
   assertEquals(counts, { passed: 2, failed: 3, skipped: 0 });
 });
@@ -128,14 +129,16 @@ Deno.test({
   fn: async () => {
     const folder = await Deno.makeTempDir();
     const pids = join(folder, "pids");
-    const counts = await runOf(
+    const text =
       `const child = new Deno.Command("sleep", { args: ["600"], stdout: "null" }).spawn();
        Deno.writeTextFileSync(Deno.env.get("PIDS"), [Deno.pid, child.pid].join(" "));
        await child.status;
-       Deno.test("is never reached", () => {});`,
-      { env: { PIDS: pids }, timeoutMs: 5000 },
-    );
-    assertEquals(counts, { passed: 0, failed: 1, skipped: 0 });
+       Deno.test("is never reached", () => {});`;
+    // Where it did not get so far as to start its child, it gets more time.
+    for (let timeoutMs = 5_000; !await exists(pids); timeoutMs *= 2) {
+      const counts = await runOf(text, { env: { PIDS: pids }, timeoutMs });
+      assertEquals(counts, { passed: 0, failed: 1, skipped: 0 });
+    }
     const [tests, child] = (await Deno.readTextFile(pids)).split(" ").map(Number);
     await eventually(() => ![tests, child].some((pid = 0) => isRunning(pid)));
     await Deno.remove(folder, { recursive: true });

@@ -1,7 +1,7 @@
 /** The text of an answer, whose pieces tell when they came and what made them: by pointer or arrow keys. */
 
 import { formatDuration } from "../../../shared/trace_view/format.ts";
-import { type AnswerTimings, tokensOfPieces, type TokenTiming } from "./answer_timings.ts";
+import type { TokenTiming } from "./answer_timings.ts";
 import { h } from "./dom.ts";
 
 const HELP = "Point at a token, or go through them with the arrow keys, to see its time.";
@@ -10,7 +10,7 @@ interface Piece {
   readonly element: HTMLElement;
   /** Since the click. */
   readonly atMs: number;
-  words: string;
+  readonly words: string;
 }
 
 export class AnswerText {
@@ -24,6 +24,12 @@ export class AnswerText {
   });
   readonly #info = h("p.token_info", [], { attributes: { "aria-live": "polite" } });
   readonly #pieces: Piece[] = [];
+  /** Those that came without text. */
+  #heldTokens: readonly TokenTiming[] = [];
+  /** Somebody tells which tokens a piece came with. */
+  #isTold = false;
+  #tokenCount = 0;
+  #lastTokenMs: number | null = null;
   #selected = -1;
 
   constructor() {
@@ -39,35 +45,44 @@ export class AnswerText {
     return this.#pieces.map(({ atMs }) => atMs);
   }
 
-  add(text: string, atMs: number): void {
+  /** Tokens of the pieces; as many as those where nobody tells of tokens. */
+  get tokenCount(): number {
+    return this.#tokenCount + this.#heldTokens.length;
+  }
+
+  /** Takes the next piece of the text, with the tokens that it came with where they are told. */
+  add(text: string, atMs: number, tokens: readonly TokenTiming[]): void {
+    const made = [...this.#heldTokens, ...tokens];
+    this.#isTold ||= made.length > 0;
+    this.#heldTokens = text === "" ? made : [];
+    if (text === "") return;
     if (this.#pieces.length === 0) this.#info.textContent = HELP;
-    const lastMs = this.#pieces.at(-1)?.atMs;
-    const gap = lastMs === undefined ? "" : `, ${milliseconds(atMs - lastMs)} after the last`;
-    const words = `token ${this.#pieces.length + 1} at ${milliseconds(atMs)}${gap}`;
+    const words = this.#words(made, atMs);
     const element = h("span.token", [text], { attributes: { title: words } });
     this.#pieces.push({ element, atMs, words });
     this.#text.append(element);
   }
 
-  /** Says of each piece what made it. */
-  explain({ tokens }: AnswerTimings): void {
-    let number = 1;
-    let lastMs: number | undefined;
-    tokensOfPieces(tokens, this.piecesMs).forEach((made, index) => {
-      const piece = this.#pieces[index];
-      const [first] = made;
-      if (piece === undefined || first === undefined) return;
-      const last = made.at(-1) ?? first;
-      const gap = lastMs === undefined
-        ? ""
-        : `, ${milliseconds(first.offsetMs - lastMs)} after the last`;
-      piece.words =
-        `${tokenNumbers(number, made.length)} at ${milliseconds(first.offsetMs)}${gap}` +
-        `${makerWords(first, last)}; on this page at ${milliseconds(piece.atMs)}`;
-      piece.element.title = piece.words;
-      number += made.length;
-      lastMs = last.offsetMs;
-    });
+  /** By the frontend's clock where it tells, and what made them. */
+  #words(made: readonly TokenTiming[], atMs: number): string {
+    const [first] = made;
+    const last = made.at(-1);
+    const onPage = `on this page at ${milliseconds(atMs)}`;
+    if (first === undefined || last === undefined) {
+      if (this.#isTold) return `the rest of token ${this.#tokenCount}, ${onPage}`;
+      return this.#count(1, { firstMs: atMs, lastMs: atMs });
+    }
+    const counted = this.#count(made.length, { firstMs: first.offsetMs, lastMs: last.offsetMs });
+    return `${counted}${makerWords(first, last)}; ${onPage}`;
+  }
+
+  #count(tokens: number, { firstMs, lastMs }: { firstMs: number; lastMs: number }): string {
+    const beforeMs = this.#lastTokenMs;
+    const number = this.#tokenCount + 1;
+    this.#tokenCount += tokens;
+    this.#lastTokenMs = lastMs;
+    const gap = beforeMs === null ? "" : `, ${milliseconds(firstMs - beforeMs)} after the last`;
+    return `${tokenNumbers(number, this.#tokenCount)} at ${milliseconds(firstMs)}${gap}`;
   }
 
   #onPointer({ target }: Event): void {
@@ -91,8 +106,8 @@ export class AnswerText {
   }
 }
 
-function tokenNumbers(first: number, count: number): string {
-  return count === 1 ? `token ${first}` : `tokens ${first} to ${first + count - 1}`;
+function tokenNumbers(first: number, last: number): string {
+  return first === last ? `token ${first}` : `tokens ${first} to ${last}`;
 }
 
 /** `, step 90 of decode 2681a704`. */

@@ -1,4 +1,4 @@
-/** What the frontend tells of an answer's tokens (`x-baton-timings`), brought together with its text. */
+/** What the frontend tells of an answer's tokens (`x-baton-timings`), in its chunks. */
 
 import { asNumber, asRecord, asRecords, asText } from "./json.ts";
 
@@ -12,7 +12,8 @@ export interface TokenTiming {
 }
 
 export interface AnswerTimings {
-  readonly tokens: readonly TokenTiming[];
+  /** Those without text too. */
+  readonly tokenCount: number;
   /** Stages of the services in their order, those that the request got to. */
   readonly stages: readonly { readonly name: string; readonly ms: number }[];
 }
@@ -26,24 +27,13 @@ const STAGES: readonly [string, string][] = [
   ["decode_ms", "decode"],
 ];
 const ID_SHOWN = 8;
-/** Of the page's clock beside the frontend's. */
-const SLACK_MS = 1;
 
 /** Null where the chunk tells none. */
 export function readTimings(value: unknown): AnswerTimings | null {
   const timings = asRecord(value);
   if (!Array.isArray(timings.token_offsets_ms)) return null;
-  const steps: unknown[] = Array.isArray(timings.token_steps) ? timings.token_steps : [];
-  const workerOf: unknown[] = Array.isArray(timings.token_workers) ? timings.token_workers : [];
-  const workers = asRecords(timings.workers).map(({ phase, instance_id: id }) =>
-    `${asText(phase)} ${asText(id).slice(0, ID_SHOWN)}`
-  );
   return {
-    tokens: timings.token_offsets_ms.map((offset: unknown, index: number) => ({
-      offsetMs: asNumber(offset),
-      step: asNumber(steps[index]),
-      worker: workers[asNumber(workerOf[index])] ?? "",
-    })),
+    tokenCount: timings.token_offsets_ms.length,
     stages: STAGES.flatMap(([key, name]) => {
       const ms = asNumber(timings[key]);
       return Number.isNaN(ms) ? [] : [{ name, ms }];
@@ -51,24 +41,11 @@ export function readTimings(value: unknown): AnswerTimings | null {
   };
 }
 
-/**
- * The tokens of each piece of text. A piece is one token's, but text may wait for the token after it,
- * and the last token may have none. Where their numbers differ by more than that, a piece has what had
- * arrived when it came: `piecesMs`, since the click.
- */
-export function tokensOfPieces(
-  tokens: readonly TokenTiming[],
-  piecesMs: readonly number[],
-): TokenTiming[][] {
-  const [firstMs = 0] = piecesMs;
-  const isPaired = tokens.length - piecesMs.length <= 1;
-  const delayMs = firstMs - (tokens[0]?.offsetMs ?? 0);
-  let at = 0;
-  return piecesMs.map((pieceMs, index) => {
-    const start = at++;
-    const arrivedMs = pieceMs - delayMs + SLACK_MS;
-    const hasMore = () => tokens.length - at > piecesMs.length - index - 1;
-    while (!isPaired && hasMore() && (tokens[at]?.offsetMs ?? Infinity) <= arrivedMs) at++;
-    return tokens.slice(start, at);
-  });
+/** Of the tokens that a chunk's text came with; empty where the chunk tells of none. */
+export function readTokenTimings(value: unknown): TokenTiming[] {
+  return asRecords(value).map(({ offset_ms: offset, step, phase, instance_id: id }) => ({
+    offsetMs: asNumber(offset),
+    step: asNumber(step),
+    worker: `${asText(phase)} ${asText(id).slice(0, ID_SHOWN)}`.trim(),
+  }));
 }

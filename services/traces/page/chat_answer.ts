@@ -8,7 +8,7 @@ import { curl } from "./request_curl.ts";
 import { fetchTrace } from "./trace_queries.ts";
 import { AnswerText } from "./answer_text.ts";
 import type { AnswerTimings } from "./answer_timings.ts";
-import { readChatStream } from "./chat_stream.ts";
+import { type ChatPiece, readChatStream } from "./chat_stream.ts";
 import { copyButton } from "./copy_button.ts";
 import { h, notice, painted, pause } from "./dom.ts";
 import { nowMs, type PageOutcome, PageSpan } from "./page_span.ts";
@@ -92,7 +92,7 @@ export class ChatAnswer {
       const stream = await send(this.#body, { traceparent: this.#span.traceparent, signal });
       let finishReason = "";
       for await (const piece of readChatStream(stream)) {
-        if (piece.text !== "") this.#addPiece(piece.text);
+        this.#addPiece(piece);
         if (piece.finishReason !== "") finishReason = piece.finishReason;
         this.#toldTimings ??= piece.timings;
       }
@@ -112,8 +112,9 @@ export class ChatAnswer {
     }
   }
 
-  #addPiece(text: string): void {
-    this.#text.add(text, nowMs() - this.#startMs);
+  #addPiece({ text, tokens }: ChatPiece): void {
+    this.#text.add(text, nowMs() - this.#startMs, tokens);
+    if (text === "") return;
     this.#firstShown ??= painted().then((atMs) => this.#span.event("first_token", atMs));
     this.#timings.textContent = this.#timingWords().join(" · ");
     this.#onGrowth();
@@ -127,7 +128,6 @@ export class ChatAnswer {
     const endWords = [...this.#timingWords(), ...(word === "" ? [] : [word])];
     this.#timings.textContent = endWords.join(" · ");
     if (this.#toldTimings !== null) {
-      this.#text.explain(this.#toldTimings);
       const stages = this.#toldTimings.stages
         .map(({ name, ms }) => `${name} ${formatDuration(ms * 1000)}`);
       if (stages.length > 0) {
@@ -151,7 +151,7 @@ export class ChatAnswer {
     const [firstMs] = piecesMs;
     const total = `${formatDuration((nowMs() - this.#startMs) * 1000)} in all`;
     if (firstMs === undefined) return [total];
-    const count = this.#toldTimings?.tokens.length ?? piecesMs.length;
+    const count = this.#toldTimings?.tokenCount ?? this.#text.tokenCount;
     const decodeMs = (piecesMs.at(-1) ?? firstMs) - firstMs;
     return [
       `first token after ${formatDuration(firstMs * 1000)}`,

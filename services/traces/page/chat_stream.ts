@@ -1,12 +1,19 @@
 /** A streamed chat answer, event by event. */
 
-import { type AnswerTimings, readTimings } from "./answer_timings.ts";
+import {
+  type AnswerTimings,
+  readTimings,
+  readTokenTimings,
+  type TokenTiming,
+} from "./answer_timings.ts";
 import { errorText } from "./backend.ts";
 import { asRecord, asRecords, asText } from "./json.ts";
 
 export interface ChatPiece {
   /** Text to add to the answer; empty in the first and last pieces. */
   readonly text: string;
+  /** The tokens that the text came with, where they were asked for. */
+  readonly tokens: readonly TokenTiming[];
   /** Why it ended: "stop", "length"; empty before. */
   readonly finishReason: string;
   /** In the last piece, where they were asked for. */
@@ -48,6 +55,7 @@ function readPiece(data: string): ChatPiece {
   const [choice = {}] = asRecords(event.choices);
   return {
     text: asText(asRecord(choice.delta).content),
+    tokens: readTokenTimings(event.token_timings),
     finishReason: asText(choice.finish_reason),
     timings: readTimings(event.timings),
   };

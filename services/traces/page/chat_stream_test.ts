@@ -22,8 +22,8 @@ Deno.test("readChatStream gives the text however the bytes are cut", async () =>
   const text = `: keep-alive\n\n${piece("Grüße 🌊")}${piece("", "stop")}data: [DONE]\n\n`;
   for (const size of [1, 2, 5, 1000]) {
     assertEquals(await read(text, size), [
-      { text: "Grüße 🌊", finishReason: "", timings: null },
-      { text: "", finishReason: "stop", timings: null },
+      { text: "Grüße 🌊", tokens: [], finishReason: "", timings: null },
+      { text: "", tokens: [], finishReason: "stop", timings: null },
     ]);
   }
 });
@@ -36,12 +36,16 @@ Deno.test("readChatStream fails with the server's words, and when the stream bre
 
 Deno.test("readChatStream reads pieces without the parts it looks for", async () => {
   const text = `data: {}\ndata: {"choices":[]}\ndata: {"choices":[{"delta":{"content":3}}]}\n`;
-  const empty = { text: "", finishReason: "", timings: null };
+  const empty = { text: "", tokens: [], finishReason: "", timings: null };
   assertEquals(await read(`${text}data: [DONE]\n`), [empty, empty, empty]);
 });
 
-Deno.test("readChatStream passes on the timings of the last piece", async () => {
-  const last = { choices: [], timings: { token_offsets_ms: [5], token_steps: [1] } };
-  const pieces = await read(`${piece("a")}data: ${JSON.stringify(last)}\n\ndata: [DONE]\n\n`);
-  assertEquals(pieces.at(-1)?.timings?.tokens, [{ offsetMs: 5, step: 1, worker: "" }]);
+Deno.test("readChatStream passes on the tokens of each piece and the timings of the last", async () => {
+  const first = { token_timings: [{ offset_ms: 5, step: 1 }] };
+  const last = { choices: [], timings: { token_offsets_ms: [5] } };
+  const pieces = await read(
+    `data: ${JSON.stringify(first)}\n\ndata: ${JSON.stringify(last)}\n\ndata: [DONE]\n\n`,
+  );
+  assertEquals(pieces.map(({ tokens }) => tokens), [[{ offsetMs: 5, step: 1, worker: "" }], []]);
+  assertEquals(pieces.at(-1)?.timings, { tokenCount: 1, stages: [] });
 });

@@ -50,11 +50,16 @@ export function indent(element: HTMLElement, depth: number): void {
   element.style.setProperty("--depth", String(Math.min(depth, MAX_DEPTH)));
 }
 
+/** Replaces what is in an element and leaves the reader where they are. */
+export function redraw(element: HTMLElement, children: readonly Node[]): void {
+  keepPlace(element, () => element.replaceChildren(...children));
+}
+
 /**
- * Replaces what is in an element and leaves the reader where they are: the keyboard on what has the same
+ * Changes what is in an element and leaves the reader where they are: the keyboard on what has the same
  * `data-key`, unfolded what is, tables as far to the side as they were scrolled.
  */
-export function redraw(element: HTMLElement, children: readonly Node[]): void {
+export function keepPlace(element: HTMLElement, change: () => void): void {
   const { activeElement } = document;
   const keyed = (selector: string) => [...element.querySelectorAll<HTMLElement>(selector)];
   const unfolded = new Set(keyed("details[open] > [data-key]").map(({ dataset }) => dataset.key));
@@ -63,7 +68,7 @@ export function redraw(element: HTMLElement, children: readonly Node[]): void {
     : undefined;
   const tables = () => [...element.querySelectorAll(".table_scroll")];
   const scrolledPx = tables().map(({ scrollLeft }) => scrollLeft);
-  element.replaceChildren(...children);
+  change();
   tables().forEach((table, index) => table.scrollLeft = scrolledPx[index] ?? 0);
   for (const { dataset, parentElement } of keyed("details > [data-key]")) {
     if (unfolded.has(dataset.key)) parentElement?.setAttribute("open", "");

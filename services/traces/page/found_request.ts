@@ -10,6 +10,19 @@ export function spanOf(trace: FoundTrace): Pick<FoundSpan, "durationMs" | "attri
     { durationMs, attributes: {} };
 }
 
+/** Baton's id of the request; without it the trace's. */
+export function requestIdOf(trace: FoundTrace): string {
+  return String(spanOf(trace).attributes.request_id ?? trace.traceId);
+}
+
+/** Ids of all requests whose own spans were found: several may be in one trace. */
+export function endedRequestIds(found: readonly FoundTrace[]): ReadonlySet<string> {
+  const spans = found.flatMap(({ spans }) =>
+    spans.filter(({ name }) => name === REQUEST_SPAN_NAME)
+  );
+  return new Set(spans.map(({ attributes }) => String(attributes.request_id)));
+}
+
 /** `success 200`, `rejected 404 model_not_found`. */
 export function outcomeWords(trace: FoundTrace): string {
   const { attributes } = spanOf(trace);

@@ -1,25 +1,21 @@
 /** The live list of requests, by filters or by a TraceQL query of one's own. */
 
-import { formatDuration } from "../../../shared/trace_view/format.ts";
 import { REQUEST_SPAN_NAME } from "../../../shared/trace_view/request_facts.ts";
-import { button, field, h, redraw, repeat, showProblem } from "./dom.ts";
-import { itlP99Ms, outcomeWords, spanOf, tokenWords } from "./found_request.ts";
-import { listTable } from "./list_table.ts";
+import { button, field, h, repeat } from "./dom.ts";
+import { RequestList } from "./request_list.ts";
 import { requestTrends } from "./request_trends.ts";
-import { gapFigures } from "./token_gaps.ts";
-import { type FoundTrace, lastSeconds, searchTraces } from "./trace_queries.ts";
-import { traceHref } from "./waterfall.ts";
+import { fetchRunning, type RunningRequest } from "./running_requests.ts";
+import { lastSeconds, searchTraces } from "./trace_queries.ts";
 
 const POLL_MS = 2_000;
+const RUNNING_POLL_MS = 1_000;
 /** They read every request of the period. */
 const TRENDS_POLL_MS = 10_000;
 const LIMIT = 100;
 /** Something after a spanset: the query says itself what it selects. */
 const PIPELINE = /\|\s*\w+\(/;
-const ID_SHOWN = 8;
-/** A request of so many medians of the list stands out. */
-const SLOW_FACTOR = 2;
 const SELECTED = [
+  "request_id",
   "request.outcome",
   "gen_ai.request.model",
   "gen_ai.usage.input_tokens",
@@ -79,6 +75,15 @@ export function requestQuery(filters: RequestFilters): string {
   return `${spansets} | select(${columns})`;
 }
 
+/** Whether a request that runs is one of those that the filters mean; TraceQL finds only spans. */
+export function isWantedNow(
+  { ageMs, model }: Pick<RunningRequest, "ageMs" | "model">,
+  filters: RequestFilters,
+): boolean {
+  return filters.traceql.trim() === "" && filters.outcome === "" &&
+    ageMs >= Number(filters.minMs) && (filters.model === "" || filters.model === model);
+}
+
 /** Where the list of a TraceQL query is; an empty query is that of all requests. */
 export function requestsHref(query: string): string {
   return query === "" ? "#/requests" : `#/requests/${encodeURIComponent(query)}`;
@@ -102,7 +107,6 @@ export function requestsView(query: string, signal: AbortSignal): HTMLElement {
       value: query,
     },
   });
-  const list = h("div", [h("p.hint", ["Looking…"])]);
   const marked = new Set<string>();
   const compare = button("Compare", () => {
     location.hash = `#/compare/${[...marked].join("/")}`;
@@ -122,14 +126,19 @@ export function requestsView(query: string, signal: AbortSignal): HTMLElement {
     traceql: traceql.value,
   });
   const trends = requestTrends(signal);
-  let drawn = "";
-  let running = new AbortController();
+  const list = new RequestList({
+    limit: LIMIT,
+    marked,
+    mark,
+    isWanted: (request) => isWantedNow(request, filters()),
+  });
+  let searching = new AbortController();
   let listing = Promise.resolve();
   /** Only the newest search is drawn. */
   const search = () => {
-    running.abort();
-    running = new AbortController();
-    listing = find(AbortSignal.any([signal, running.signal]));
+    searching.abort();
+    searching = new AbortController();
+    listing = find(AbortSignal.any([signal, searching.signal]));
     return listing;
   };
   const find = async (signal: AbortSignal) => {
@@ -139,15 +148,16 @@ export function requestsView(query: string, signal: AbortSignal): HTMLElement {
         ...lastSeconds(Number(period.value)),
         signal,
       });
-      // An unchanged list stays as it is, with the reader's focus.
-      const state = JSON.stringify(found);
-      if (state === drawn) return;
-      drawn = state;
-      redraw(list, [requestTable(found, { marked, mark })]);
+      list.found(found);
     } catch (error) {
-      if (signal.aborted) return;
-      drawn = "";
-      showProblem(list, error);
+      if (!signal.aborted) list.searchFailed(error);
+    }
+  };
+  const lookAtRunning = async () => {
+    try {
+      list.running(await fetchRunning(signal));
+    } catch (error) {
+      if (!signal.aborted) list.runningFailed(error);
     }
   };
   const showTrends = async () => {
@@ -156,9 +166,11 @@ export function requestsView(query: string, signal: AbortSignal): HTMLElement {
     await trends.show(requestSpanset(filters()), { sinceSeconds: Number(period.value) });
   };
   void repeat(search, { intervalMs: POLL_MS, signal });
+  void repeat(lookAtRunning, { intervalMs: RUNNING_POLL_MS, signal });
   void repeat(showTrends, { intervalMs: TRENDS_POLL_MS, signal });
   const changed = () => {
     history.replaceState(null, "", requestsHref(traceql.value.trim()));
+    list.draw();
     void search();
     void showTrends();
   };
@@ -181,7 +193,7 @@ export function requestsView(query: string, signal: AbortSignal): HTMLElement {
       change: changed,
     },
   });
-  return h("section.requests", [h("h1", ["Requests"]), form, trends.element, list]);
+  return h("section.requests", [h("h1", ["Requests"]), form, trends.element, list.element]);
 }
 
 function options(name: string, choices: readonly [string, string][]): HTMLSelectElement {
@@ -190,95 +202,4 @@ function options(name: string, choices: readonly [string, string][]): HTMLSelect
     choices.map(([value, label]) => h("option", [label], { attributes: { value } })),
     { attributes: { name } },
   );
-}
-
-interface Marks {
-  readonly marked: ReadonlySet<string>;
-  readonly mark: (traceId: string, isMarked: boolean) => void;
-}
-
-function requestTable(found: readonly FoundTrace[], marks: Marks): HTMLElement {
-  if (found.length === 0) return h("p.hint", ["No request matches. New ones show by themselves."]);
-  const durations = found.map((trace) => spanOf(trace).durationMs);
-  const longestMs = Math.max(...durations, 1e-6);
-  const slowMs = (gapFigures(durations)?.medianMs ?? 0) * SLOW_FACTOR;
-  const head = [
-    "",
-    "Time",
-    "Duration",
-    "Outcome",
-    "First token",
-    "Between",
-    "Between p99",
-    "Tokens",
-    "Model",
-    "Workers",
-  ];
-  const rows = found.map((request) => requestRow(request, { ...marks, longestMs, slowMs }));
-  return h("div", [
-    listTable(head, rows),
-    found.length < LIMIT ? null : h("p.hint", [`The newest ${LIMIT} of those that match.`]),
-  ]);
-}
-
-interface RowOptions extends Marks {
-  readonly longestMs: number;
-  readonly slowMs: number;
-}
-
-function requestRow(trace: FoundTrace, options: RowOptions): HTMLElement {
-  const { traceId } = trace;
-  const { durationMs, attributes } = spanOf(trace);
-  const { longestMs, slowMs, marked, mark } = options;
-  const time = new Date(trace.startMs).toLocaleTimeString([], { hour12: false });
-  const outcome = outcomeWords(trace);
-  const isFailed = trace.errorCount > 0 || /^(error|rejected)/.test(outcome);
-  const isSlow = slowMs > 0 && durationMs > slowMs;
-  const bar = h("i.size_bar");
-  bar.style.width = `${(durationMs / longestMs * 100).toFixed(1)}%`;
-  const check = h("input", [], {
-    attributes: {
-      type: "checkbox",
-      "aria-label": `Compare ${traceId}`,
-      "data-key": `compare ${traceId}`,
-      checked: marked.has(traceId),
-    },
-    on: { change: (event) => mark(traceId, (event.target as HTMLInputElement).checked) },
-  });
-  const cells: (Node | string)[] = [
-    check,
-    h("a", [time], {
-      attributes: { href: traceHref(traceId), title: traceId, "data-key": traceId },
-    }),
-    h("span.size", [
-      h("span", [duration(durationMs), isSlow ? h("strong.slow_mark", [" slow"]) : null]),
-      bar,
-    ]),
-    h("span.outcome", [outcome]),
-    duration(attributes.ttft_ms),
-    duration(attributes.avg_itl_ms),
-    duration(itlP99Ms(trace)),
-    tokenWords(trace),
-    String(attributes["gen_ai.request.model"] ?? ""),
-    workers(trace),
-  ];
-  const row = h("tr", cells.map((cell) => h("td", [cell])));
-  row.classList.toggle("failed", isFailed);
-  row.classList.toggle("slow", isSlow);
-  return row;
-}
-
-/** Where it ran: the beginnings of the workers' ids, and all of them in the title. */
-function workers(trace: FoundTrace): Node | string {
-  const { attributes } = spanOf(trace);
-  const ids = [attributes.prefill_worker_id, attributes.decode_worker_id]
-    .filter((id) => typeof id === "string");
-  if (ids.length === 0) return trace.services.join(", ");
-  return h("span", [ids.map((id) => id.slice(0, ID_SHOWN)).join(" → ")], {
-    attributes: { title: ids.join(" → ") },
-  });
-}
-
-function duration(ms: string | number | undefined): string {
-  return typeof ms === "number" ? formatDuration(ms * 1000) : "";
 }

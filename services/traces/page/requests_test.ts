@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert/mod.js";
 import { parseQuery } from "../../../shared/traceql/mod.ts";
-import { type RequestFilters, requestQuery, requestSpanset } from "./requests.ts";
+import { isWantedNow, type RequestFilters, requestQuery, requestSpanset } from "./requests.ts";
 
 const NONE: RequestFilters = { outcome: "", minMs: "", model: "", traceql: "" };
 
@@ -31,4 +31,14 @@ Deno.test("requestQuery adds the columns to a query of one's own unless it has a
   parseQuery(own);
   assertEquals(requestQuery({ ...NONE, traceql: "{} | count() > 2" }), "{} | count() > 2");
   assertEquals(requestSpanset({ ...NONE, traceql: "{} | count() > 2" }), null);
+});
+
+Deno.test("isWantedNow takes what runs by model and age, and nothing where only what ended can match", () => {
+  const request = { ageMs: 700, model: "tiny" };
+  const wanted = (changes: Partial<RequestFilters>) =>
+    isWantedNow(request, { ...NONE, ...changes });
+  assertEquals([wanted({}), wanted({ traceql: " " })], [true, true]);
+  assertEquals([wanted({ minMs: "700" }), wanted({ minMs: "701" })], [true, false]);
+  assertEquals([wanted({ model: "tiny" }), wanted({ model: "other" })], [true, false]);
+  assertEquals([wanted({ outcome: "success" }), wanted({ traceql: "{}" })], [false, false]);
 });

@@ -193,6 +193,15 @@ Deno.test("redactArguments hides the word after a flag that names a secret", () 
   );
 });
 
+/** Whether one of three tries takes less than two seconds: a busy machine holds up one, or two. */
+function isQuick(text: string): boolean {
+  return [1, 2, 3].some(() => {
+    const startedAtMs = performance.now();
+    redactText(text);
+    return performance.now() - startedAtMs < 2_000;
+  });
+}
+
 Deno.test("redactText ends soon on hostile text", () => {
   const pieces = [
     "a://b:",
@@ -217,11 +226,7 @@ Deno.test("redactText ends soon on hostile text", () => {
     `-----BEGIN PRIVATE KEY-----${"\\".repeat(200_000)}x`,
     `with ${"-a".repeat(100_000)}!`,
   ];
-  for (const text of texts) {
-    const startedAtMs = performance.now();
-    redactText(text);
-    assert(performance.now() - startedAtMs < 2_000, text.slice(0, 40));
-  }
+  for (const text of texts) assert(isQuick(text), text.slice(0, 40));
 });
 
 Deno.test("hideEverySecret leaves ordinary text as it is", () => {

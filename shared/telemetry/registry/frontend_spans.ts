@@ -138,7 +138,7 @@ export const FRONTEND_SPANS = {
     kind: "INTERNAL",
     parents: ["http_request"],
     level: 1,
-    description: "Waiting for a decode worker that has just gone to come back",
+    description: "Waiting for a decode worker that leaves or has just gone to come back",
     attributes: {
       "router.worker_returned": { type: "boolean", description: "Whether one came in time" },
     },

@@ -4,6 +4,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert/mod.js";
+import { freePort } from "../../kit/ports.ts";
 import { answerOf } from "./answer_stream.ts";
 import { GoldenStack } from "./golden_stack.ts";
 
@@ -38,13 +39,10 @@ Deno.test("golden: two_attempts", async () => {
 });
 
 Deno.test("golden: collector_down", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
   await using golden = await GoldenStack.start({
     env: {
       ...SIMULATED,
-      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${port}/v1/traces`,
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${freePort()}/v1/traces`,
       // Each service tries so long to deliver its last spans.
       OTEL_EXPORTER_OTLP_TIMEOUT: "300",
     },
