@@ -13,7 +13,13 @@ import {
   StoreError,
   type TraceStore,
 } from "../../shared/trace_store/mod.ts";
-import { MetricsWindow, parseQuery, type Query, QueryError } from "../../shared/traceql/mod.ts";
+import {
+  MetricsWindow,
+  parseQuery,
+  type Query,
+  QueryError,
+  QueryLimitError,
+} from "../../shared/traceql/mod.ts";
 import { metricsAnswer, searchAnswer } from "./answer_shapes.ts";
 import { logfmtQuery } from "./logfmt_query.ts";
 import {
@@ -76,7 +82,7 @@ export function createQueryApi(options: QueryApiOptions): Hono {
   addTagRoutes(app, options);
   app.notFound((c) => c.text("404 page not found", 404));
   app.onError((error, c) => {
-    if (error instanceof ParameterError || error.name === "QueryLimitError") {
+    if (error instanceof ParameterError || error instanceof QueryLimitError) {
       return c.text(error.message, 400);
     }
     if (error instanceof QueryError) return c.text(`invalid TraceQL query: ${error.message}`, 400);

@@ -161,6 +161,8 @@ export interface Engine extends AsyncDisposable {
   readonly stepStartedAtMs: number | null;
   /** Throws a RangeError when the job itself is wrong: an empty prompt, ids outside the vocabulary. */
   submit(job: SequenceJob): EngineSequence;
+  /** Ends it without waiting for the step in progress: every sequence fails with the reason. */
+  end(reason: Error): void;
   /** Resolves when the engine thread is gone: the reason where it failed, null after a close. */
   readonly closed: Promise<Error | null>;
 }

@@ -8,7 +8,7 @@
 
 import { deadline } from "@std/async/deadline.js";
 import { OtlpError } from "../otlp/mod.ts";
-import type { Series, Static } from "../traceql/mod.ts";
+import { QueryLimitError, type Series, type Static } from "../traceql/mod.ts";
 import type { TimeRange } from "./block_source.ts";
 import type { MetricsInput } from "./query_thread.ts";
 import type { SearchOptions, SearchResult } from "./search.ts";
@@ -210,6 +210,7 @@ function rethrow(error: unknown): never {
   if (error instanceof ThreadEndedError) throw new StoreError("unavailable", error.message);
   if (!(error instanceof ThreadCallError)) throw error;
   if (error.name === "OtlpError") throw new OtlpError(error.message);
+  if (error.name === "QueryLimitError") throw new QueryLimitError(error.message);
   if (error.name === "QueryTimeoutError") throw new QueryTimeoutError(error.message);
   if (error.name === "QueryCancelledError") throw new QueryCancelledError();
   if (STORE_FAILURES.has(error.detail)) {

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert/m
 import { join } from "@std/path/mod.js";
 import { OtlpError, type SpanData } from "../otlp/mod.ts";
 import { encodeSpans } from "../otlp/testing/encode_spans.ts";
-import { parseQuery } from "../traceql/mod.ts";
+import { parseQuery, QueryLimitError } from "../traceql/mod.ts";
 import type { SearchOptions } from "./search.ts";
 import { StoreError } from "./store_error.ts";
 import { Random, randomTrace } from "./testing/random_traces.ts";
@@ -54,6 +54,15 @@ Deno.test("TraceStore.write() resolves when the spans can be read", async () => 
 Deno.test("TraceStore.write() rejects a broken request with an OtlpError", async () => {
   await withStore(async (store) => {
     await assertRejects(() => store.write(new Uint8Array([1, 2, 3])), OtlpError);
+  });
+});
+
+Deno.test("TraceStore.search() rejects with a QueryLimitError where a query asks for too much work", async () => {
+  await withStore(async (store) => {
+    await store.write(encodeSpans(TRACE.map((span) => ({ ...span, name: "x".repeat(1_000_000) }))));
+    const query = searchFor("{ name =~ `.*a.{400}b.*` }");
+    await assertRejects(() => store.search(query), QueryLimitError, "1000000 characters");
+    assertEquals((await store.search(searchFor("{ }"))).traces.length, 1);
   });
 });
 

@@ -146,6 +146,61 @@ test("requests leaves the keyboard where it is when a new one comes", async () =
   assertEquals(await page.evaluate(() => document.activeElement?.getAttribute("title")), shortId);
 });
 
+test("requests shows one that runs, and its own row takes its place and the keyboard", async () => {
+  await using tab = await kit.open("#/requests");
+  const { page } = tab;
+  const traceId = "c5".repeat(16);
+  const leaving = new AbortController();
+  const settings = { stream: true, max_tokens: 8000, ignore_eos: true };
+  await startChat(traceId, { settings, signal: leaving.signal });
+  const link = `a[title="${traceId}"]`;
+  const running = page.locator(".list .running tr", { has: page.locator(link) });
+  const tokens = async () => Number(/\+ (\d+)$/.exec(await running.innerText())?.[1]);
+  await running.filter({ hasText: "running: decode" }).waitFor();
+  const before = await tokens();
+  await eventually(async () => await tokens() > before);
+  const cells = await running.locator("td").allInnerTexts();
+  assertMatch(cells[2] ?? "", /^[\d.]+ (ms|s)$/);
+  assertEquals([cells[3], cells[8]], ["running: decode", MODEL]);
+  assertMatch(cells[9] ?? "", /^[0-9a-f]{8} → [0-9a-f]{8}$/);
+  await running.locator("a").focus();
+  leaving.abort();
+  await page.locator(`.list tbody:not(.running) ${link}`).waitFor();
+  assertEquals(await running.count(), 0);
+  const focused = await page.evaluate(() => document.activeElement?.closest("tr")?.innerText ?? "");
+  assertMatch(focused, /cancelled/);
+  await page.keyboard.press("Enter");
+  await page.locator(".waterfall").waitFor();
+  assertStringIncludes(page.url(), traceId);
+});
+
+test("requests marks one that gets no token, and says where the frontend does not tell", async () => {
+  await using tab = await kit.open("#/requests", { expects: /ERR_FAILED/ });
+  const { page } = tab;
+  const evil = "<img src=x>";
+  await page.route("**/frontend/requests", (route) => {
+    const request = { request_id: "r", trace_id: "t", stage: "kv_transfer", model: evil };
+    const times = { received_at: new Date(0).toISOString(), age_ms: 9000, last_token_age_ms: 7000 };
+    return route.fulfill({ json: { requests: [{ ...request, ...times }], more: 2 } });
+  });
+  const row = page.locator(".list .running tr.slow");
+  await row.waitFor();
+  assertMatch(await row.innerText(), /9\.00 s\s+running: KV transfer no token for 7\.00 s/);
+  assertStringIncludes(await row.innerText(), evil);
+  await page.getByText("2 more run").waitFor();
+  await page.getByLabel("Outcome").selectOption("success");
+  await row.waitFor({ state: "detached" });
+  await page.getByLabel("Outcome").selectOption("");
+  await row.waitFor();
+  await page.unroute("**/frontend/requests");
+  await page.route("**/frontend/requests", (route) => route.abort());
+  const word = page.getByText("the frontend does not tell");
+  await word.waitFor();
+  assertEquals(await row.count(), 0);
+  await page.unroute("**/frontend/requests");
+  await word.waitFor({ state: "detached" });
+});
+
 test("requests says so when the traces service is gone, and goes on when it is back", async () => {
   await using tab = await kit.open("#/requests", { expects: /ERR_FAILED/ });
   const { page } = tab;

@@ -15,7 +15,6 @@ const LIMIT = 100;
 /** Something after a spanset: the query says itself what it selects. */
 const PIPELINE = /\|\s*\w+\(/;
 const SELECTED = [
-  "request_id",
   "request.outcome",
   "gen_ai.request.model",
   "gen_ai.usage.input_tokens",
@@ -27,6 +26,7 @@ const SELECTED = [
   "itl_p99_ms",
   "prefill_worker_id",
   "decode_worker_id",
+  "request_id",
 ];
 
 const OUTCOMES: readonly [string, string][] = [
