@@ -40,6 +40,7 @@ await runService("traces", async (context) => {
 /** Takes spans, keeps them, and answers from them. */
 async function keepTraces({ settings, env, telemetry, stopping }: ServiceContext): Promise<void> {
   const { log } = telemetry;
+  const threadLog = telemetry.logger("trace_store");
   const path = databasePath(settings, env);
   await using store = await TraceStore.open({
     path,
@@ -49,6 +50,7 @@ async function keepTraces({ settings, env, telemetry, stopping }: ServiceContext
     },
     queryTimeoutMs: settings.DYN_TRACES_QUERY_TIMEOUT_MS,
     onNotice: (message) => log.warn(message),
+    onOutput: ({ level, text, fields }) => threadLog[level](text, fields),
   });
   let isReady = true;
   const hostname = settings.DYN_TRACES_HOST;

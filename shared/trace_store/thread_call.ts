@@ -1,9 +1,16 @@
 /**
- * Calls to a Worker: one message there, one back, errors by name and message.
+ * Calls to a Worker: one message there, one back, errors by name and message. What libraries and the
+ * runtime say in the thread comes as messages too.
  *
  * A call that is cancelled is pending until the thread has answered, with an error as a rule: so whoever
  * waits for it, or ends a thread that does not answer, knows what the thread is still at.
  */
+
+import {
+  type CapturedOutput,
+  captureOutput,
+  captureUncaught,
+} from "../runtime_output/captured_output.ts";
 
 interface CallMessage {
   readonly call: number;
@@ -19,6 +26,20 @@ interface ReplyMessage {
   readonly call: number;
   readonly output?: unknown;
   readonly error?: { readonly name: string; readonly message: string; readonly detail?: unknown };
+}
+
+interface OutputMessage {
+  readonly output: CapturedOutput;
+}
+
+/** Nobody caught an error: the thread is not to be trusted any more. */
+interface UncaughtMessage {
+  readonly uncaught: string;
+}
+
+/** What a thread posts by itself. */
+export interface ThreadEvent {
+  readonly event: string;
 }
 
 /** An error that a call ended with on the thread. */
@@ -45,6 +66,15 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface ThreadClientOptions {
+  /** What libraries and the runtime say in the thread. */
+  readonly onOutput: (output: CapturedOutput) => void;
+  readonly onEvent?: (event: ThreadEvent) => void;
+  readonly onEnd: (error: ThreadEndedError) => void;
+}
+
+type ThreadMessage = ReplyMessage | OutputMessage | UncaughtMessage | ThreadEvent;
+
 export class ThreadClient {
   readonly #worker: Worker;
   readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
@@ -52,19 +82,14 @@ export class ThreadClient {
   #nextCall = 1;
   #hasEnded = false;
 
-  /** Events that are no reply go to `onEvent`. */
-  constructor(
-    url: URL,
-    options: {
-      readonly onEvent: (event: unknown) => void;
-      readonly onEnd: (error: ThreadEndedError) => void;
-    },
-  ) {
+  constructor(url: URL, options: ThreadClientOptions) {
     this.#onEnd = options.onEnd;
     this.#worker = new Worker(url, { type: "module" });
-    this.#worker.onmessage = ({ data }: MessageEvent<ReplyMessage>) => {
-      if (typeof data.call === "number") this.#settle(data);
-      else options.onEvent(data);
+    this.#worker.onmessage = ({ data }: MessageEvent<ThreadMessage>) => {
+      if ("call" in data) this.#settle(data);
+      else if ("output" in data) options.onOutput(data.output);
+      else if ("uncaught" in data) this.end(data.uncaught);
+      else options.onEvent?.(data);
     };
     this.#worker.onerror = (event) => {
       event.preventDefault();
@@ -122,6 +147,13 @@ export function serveCalls(
   scope: ThreadScope,
   handlers: Readonly<Record<string, (input: never, signal: AbortSignal) => unknown>>,
 ): void {
+  const postOutput = (output: CapturedOutput) =>
+    scope.postMessage({ output } satisfies OutputMessage);
+  captureOutput(postOutput);
+  captureUncaught(
+    postOutput,
+    ({ message }) => scope.postMessage({ uncaught: message } satisfies UncaughtMessage),
+  );
   const running = new Map<number, AbortController>();
   scope.onmessage = async ({ data }) => {
     if ("cancelled" in data) return running.get(data.cancelled)?.abort();

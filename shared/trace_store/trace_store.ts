@@ -8,6 +8,7 @@
 
 import { deadline } from "@std/async/deadline.js";
 import { OtlpError } from "../otlp/mod.ts";
+import type { CapturedOutput } from "../runtime_output/captured_output.ts";
 import { QueryLimitError, type Series, type Static } from "../traceql/mod.ts";
 import type { TimeRange } from "./block_source.ts";
 import type { MetricsInput } from "./query_thread.ts";
@@ -25,6 +26,8 @@ export interface TraceStoreOptions {
   readonly queryTimeoutMs: number;
   /** Something happened that people should know. */
   readonly onNotice: (message: string) => void;
+  /** What libraries and the runtime say in the store's threads. */
+  readonly onOutput: (output: CapturedOutput) => void;
 }
 
 export interface StoreStats extends WriterStats {
@@ -58,6 +61,7 @@ export class TraceStore implements AsyncDisposable {
     // Whoever awaits it hears of it.
     this.failed.catch(() => {});
     this.#writer = new ThreadClient(new URL("./writer_thread.ts", import.meta.url), {
+      onOutput: options.onOutput,
       onEvent: (event) => this.#onWriterEvent(event as WriterEvent),
       onEnd: (error) => failure.reject(new Error(`The writer of traces ended: ${error.message}`)),
     });
@@ -168,7 +172,7 @@ export class TraceStore implements AsyncDisposable {
   async #startQueries(): Promise<ThreadClient> {
     const { path, queryTimeoutMs } = this.#options;
     const thread = new ThreadClient(new URL("./query_thread.ts", import.meta.url), {
-      onEvent: () => {},
+      onOutput: this.#options.onOutput,
       onEnd: () => {
         if (this.#isClosing) return;
         this.#queryThreadRestarts++;

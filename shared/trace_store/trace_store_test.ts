@@ -33,6 +33,7 @@ async function withStore(
       retention: { maxAgeMs: 1e12, maxBytes: 1e12 },
       queryTimeoutMs,
       onNotice: (message) => notices.push(message),
+      onOutput: ({ text }) => notices.push(text),
     });
     await body(store, notices, path);
   }
@@ -78,42 +79,46 @@ function crowded(span: SpanData, count: number): SpanData {
   };
 }
 
-/** Stores spans, and asks of them what holds the thread longer than it is given, on any machine. */
-async function hold(store: TraceStore): Promise<{ readonly hostile: Promise<unknown> }> {
+/** Stores spans, and gives a query of them that holds the thread longer than it is given. */
+async function storeHostile(store: TraceStore): Promise<() => Promise<unknown>> {
   const spans = Array.from(
     { length: 4 },
     (_, index) => ({ ...TRACE[0], spanId: index.toString(16).padStart(16, "c") }),
   );
   await store.write(encodeSpans(spans.map((span) => crowded(span, 1_000))));
   const condition = Array.from({ length: 400 }, () => "event.a != link.a").join(" || ");
-  return { hostile: store.search(searchFor(`{ ${condition} }`)) };
+  return () => store.search(searchFor(`{ ${condition} }`));
 }
 
 Deno.test("TraceStore ends a query that does not look at its time, and answers the others", async () => {
   await withStore(async (store, notices) => {
     const small = { ...TRACE[0], traceId: "2".repeat(32) };
     await store.write(encodeSpans([small]));
-    const { hostile } = await hold(store);
-    const other = store.trace(small.traceId);
-    // The figures are the writer's.
-    assertEquals((await store.stats()).queryThreadRestarts, 0);
-    await assertRejects(() => hostile, QueryTimeoutError);
-    assertEquals((await other).length > 0, true);
+    const ask = await storeHostile(store);
+    // Where all cores are busy its time may be over before it holds the thread.
+    while (notices.length === 0) {
+      const hostile = ask();
+      const other = store.trace(small.traceId);
+      // The figures are the writer's.
+      assertEquals((await store.stats()).queryThreadRestarts, 0);
+      await assertRejects(() => hostile, QueryTimeoutError);
+      assertEquals((await other).length > 0, true);
+    }
     assertEquals(notices, ["the thread of queries was started again"]);
   }, { queryTimeoutMs: 1_000 });
 });
 
 Deno.test("TraceStore answers again when a file that could not be opened can be", async () => {
-  await withStore(async (store, _, path) => {
+  await withStore(async (store, notices, path) => {
     const move = async (from: string, to: string) => {
       for (const end of ["", "-wal", "-shm"]) await Deno.rename(`${from}${end}`, `${to}${end}`);
     };
     // The thread has the file open.
     const lookUp = () => store.trace("f".repeat(32));
     await lookUp();
-    const { hostile } = await hold(store);
+    const ask = await storeHostile(store);
     await move(path, `${path}.away`);
-    await assertRejects(() => hostile, QueryTimeoutError);
+    while (notices.length === 0) await assertRejects(ask, QueryTimeoutError);
     const { message } = await assertRejects(lookUp, StoreError);
     assertStringIncludes(message, `Cannot open the trace database ${path}: `);
     await move(`${path}.away`, path);

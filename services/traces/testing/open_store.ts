@@ -19,6 +19,7 @@ export async function openStore(options: Partial<TraceStoreOptions> = {}): Promi
     retention: FOREVER,
     queryTimeoutMs: 20_000,
     onNotice: (message) => notices.push(message),
+    onOutput: ({ text }) => notices.push(text),
     ...options,
     path,
   });
