@@ -12,8 +12,8 @@ import { runTier } from "./runner/run_tier.ts";
 import { testEnvironment } from "./runner/test_environment.ts";
 import { chooseTiers, type Tier } from "./runner/tiers.ts";
 
-/** Three times what the slowest tier takes on two cores. */
-const TIER_TIMEOUT_MS = 15 * 60_000;
+/** Six times what the slowest tier takes on two cores. */
+const TIER_TIMEOUT_MS = 30 * 60_000;
 
 async function runAll(tiers: readonly Tier[]): Promise<TestCounts> {
   const root = fromFileUrl(new URL("../", import.meta.url));

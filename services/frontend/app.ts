@@ -20,8 +20,10 @@ import { health, type HealthDeps } from "./health.ts";
 import { type FrontendEnv, type InferenceDeps, inferenceHandler } from "./inference.ts";
 import type { ListedModel } from "./models.ts";
 import { runningRequests } from "./running_requests.ts";
+import type { WorkerReturn } from "./worker_return.ts";
 
 export interface AppDeps extends InferenceDeps, HealthDeps {
+  readonly workerReturn: WorkerReturn;
   /** Version in the OpenAPI document. */
   readonly version: string;
 }
@@ -106,7 +108,7 @@ function addOperations(app: OpenAPIHono<FrontendEnv>, deps: AppDeps): void {
     const body = health(deps);
     return c.json(body, body.status === "healthy" ? 200 : 503);
   });
-  app.openapi(REQUESTS_ROUTE, (c) => c.json(runningRequests(deps.admission), 200));
+  app.openapi(REQUESTS_ROUTE, (c) => c.json(runningRequests(deps), 200));
   app.openAPIRegistry.registerPath(METRICS_ROUTE);
   app.get(METRICS_ROUTE.path, async (c) => {
     const { body, contentType } = await deps.metrics.render(c.req.header("accept") ?? "");

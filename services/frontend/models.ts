@@ -143,7 +143,8 @@ export class ModelCatalogue implements Disposable {
     if (!this.#bus.isConnected) return refusal("this frontend has no connection to NATS");
     if (isKnown) return refusal("no decode worker is up");
     if (this.#decodeInstances().length === 0) return refusal("no decode worker of any model is up");
-    return new ApiError("model_not_found", `The model ${name} does not exist`, { param: "model" });
+    const message = `The model ${name} does not exist: /v1/models lists those that do`;
+    return new ApiError("model_not_found", message, { param: "model" });
   }
 
   #refresh(instances: readonly InstanceRecord[]): void {

@@ -113,6 +113,7 @@ export class RequestRecord {
       trace_id: this.span.traceId,
       request_id: this.ids.requestId,
       x_request_id: this.ids.xRequestId,
+      sampled: this.span.isSampled,
       route: this.#endpoint.route,
       ...this.#metering.place(count),
       received_at: new Date(this.receivedAtMs).toISOString(),

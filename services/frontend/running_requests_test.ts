@@ -66,7 +66,8 @@ Deno.test("GET /requests tells in which stage a request is, and its tokens so fa
       );
       assertEquals([request.model, request.stream, request.attempts], ["tiny", stream, 1]);
       assertEquals([request.prefill_worker_id, request.decode_worker_id], ["p1", "d1"]);
-      assertEquals([request.route, request.x_request_id], ["/v1/chat/completions", "mine"]);
+      const { route, x_request_id, sampled } = request;
+      assertEquals([route, x_request_id, sampled], ["/v1/chat/completions", "mine", true]);
       assertEquals(request.trace_id, kit.telemetry.of("http_request")[0]?.traceId);
       assert(request.input_tokens > 0 && request.age_ms >= (request.last_token_age_ms ?? 0));
       assertEquals([request.last_token_age_ms, request.ttft_ms].map((ms) => ms === null), [
@@ -165,18 +166,45 @@ Deno.test("GET /requests leaves no span, no log line and no text of the request"
   await answer;
 });
 
-Deno.test("GET /requests lists the oldest and says how many it leaves out", async () => {
-  const admission = new Admission<InflightRequest>(200);
+Deno.test("GET /requests tells of a wait for a worker, before the first attempt and after a failed one", async () => {
+  using kit = await FrontendKit.start({ answer: "Hello", options: { workerReturnMs: 30_000 } });
+  const gates = new Gates();
+  await kit.worker({
+    role: "decode",
+    instanceId: "d1",
+    onToken: (index) => index === 2 ? kit.bus.kill("d1") : gates.at("token"),
+  });
+  const answer = kit.chat().then((response) => response.text());
+  await only(kit, ({ stage }) => stage === "prefill");
+  gates.open("token");
+  const request = await only(kit, ({ stage }) => stage === "wait_for_worker");
+  assertEquals([request.attempts, request.output_tokens], [1, 2]);
+  const other = kit.complete().then((response) => response.text());
+  await eventually(async () => {
+    const stages = (await list(kit)).requests.map(({ stage }) => stage);
+    return stages.join() === "wait_for_worker,wait_for_worker";
+  });
+  await kit.worker({ role: "decode", instanceId: "d2" });
+  await Promise.all([answer, other]);
+  assertEquals((await list(kit)).requests, []);
+});
+
+Deno.test("runningRequests lists the oldest and says how many it leaves out", async () => {
   using kit = await FrontendKit.start();
   const gates = new Gates();
   await kit.pair({ prefill: { onToken: () => gates.at("prefill") } });
   const answer = kit.chat().then((response) => response.text());
   const example = await only(kit, () => true);
+  const span = kit.telemetry.serverSpan("http_request", {}, { requestId: "r", xRequestId: "r" });
+  const admission = new Admission<InflightRequest>(200);
   for (let index = 0; index < 103; index++) {
-    const record = { running: () => ({ ...example, request_id: `request ${index}` }) };
+    const record = { span, running: () => ({ ...example, request_id: `request ${index}` }) };
     admission.enter({ record, outgoing: { writableNeedDrain: false } });
   }
-  const { requests, more } = runningRequests(admission);
+  const { requests, more } = runningRequests({
+    admission,
+    workerReturn: { isWaiting: () => false },
+  });
   assertEquals([requests.length, more], [100, 3]);
   assertEquals([requests[0]?.request_id, requests[99]?.request_id], ["request 0", "request 99"]);
   gates.open("prefill");

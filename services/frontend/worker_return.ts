@@ -36,6 +36,7 @@ export class WorkerReturn implements Disposable {
   readonly #stop: () => void;
   #present = new Map<string, InstanceRecord>();
   readonly #absent = new Map<string, Absence>();
+  readonly #waiting = new Set<WaitOptions["span"]>();
 
   constructor(directory: InstanceDirectory, graceMs: number) {
     this.#directory = directory;
@@ -60,15 +61,22 @@ export class WorkerReturn implements Disposable {
     if (leftMs() <= 0) return false;
     const wait = span.child("worker_wait");
     let hasReturned = false;
+    this.#waiting.add(span);
     try {
       while (!hasReturned && leftMs() > 0) {
         hasReturned = await this.#comesWithin(leftMs(), isReady, signal);
       }
     } finally {
+      this.#waiting.delete(span);
       wait.set({ "router.worker_returned": hasReturned });
       wait.end();
     }
     return true;
+  }
+
+  /** Whether the request of the span waits now. */
+  isWaiting(span: WaitOptions["span"]): boolean {
+    return this.#waiting.has(span);
   }
 
   [Symbol.dispose](): void {

@@ -39,6 +39,8 @@ const NAME_WIDTH = 10;
 export class Terminal {
   readonly #options: TerminalOptions;
   readonly #encoder = new TextEncoder();
+  /** Nobody reads them any more: what is written there costs its lines, and no service. */
+  readonly #broken = new Set<LineSink>();
   /** A progress line that the next output must clear. */
   #transient = "";
 
@@ -110,9 +112,15 @@ export class Terminal {
   }
 
   #write(sink: LineSink, text: string): void {
+    if (this.#broken.has(sink)) return;
     const bytes = this.#encoder.encode(text);
-    for (let offset = 0; offset < bytes.length;) {
-      offset += sink.writeSync(bytes.subarray(offset));
+    try {
+      for (let offset = 0; offset < bytes.length;) {
+        offset += sink.writeSync(bytes.subarray(offset));
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+      this.#broken.add(sink);
     }
   }
 }

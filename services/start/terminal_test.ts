@@ -43,6 +43,17 @@ Deno.test("Terminal says messages on stdout and names services on stderr", () =>
   assertEquals(stderr.text, "decode    | loaded\nprefill   | ended\n");
 });
 
+Deno.test("Terminal says on to whoever still reads when another reader has left", () => {
+  const { stdout, stderr, terminal: term } = terminal();
+  stdout.writeSync = () => {
+    throw new Deno.errors.BrokenPipe("Broken pipe");
+  };
+  term.say("Baton is ready");
+  term.say("Ctrl-C stops it.");
+  term.relay("decode", "loaded");
+  assertEquals(stderr.text, "decode    | loaded\n");
+});
+
 Deno.test("Terminal hides secrets in what it says and in what a service says as it crashes", () => {
   const { stdout, terminal: speaker } = terminal();
   const curl = "  curl -N http://h/v1 -H 'content-type: application/json' -d '{\"model\":\"m\"}'";

@@ -127,10 +127,10 @@ export const VARIABLES = {
   ),
   DYN_WORKER_RETURN_TIMEOUT_MS: variable(
     ["frontend"],
-    integer(10_000, 0, 600_000),
-    "`10000`",
-    "Time that a request waits for a decode worker to come back where the last one has gone, and while " +
-      "it leaves, milliseconds: as long as a worker takes to start; `0` refuses at once",
+    integer(15_000, 0, 600_000),
+    "`15000`",
+    "Time that a request waits for a decode worker where the last one has gone, beside the time that " +
+      "it takes to leave, milliseconds: give it what a worker's start takes; `0` refuses at once",
   ),
   DYN_LOCAL_PREFILL_MAX_TOKENS: variable(
     ["frontend"],
@@ -199,7 +199,7 @@ export const VARIABLES = {
     integer(60_000, 0, 3_600_000),
     "`60000`",
     "Time that one engine step may take before the worker counts as stuck and its requests move to " +
-      "others, milliseconds; `0` for any",
+      "others, milliseconds; after five times that the worker ends, to be started again; `0` for any",
   ),
   DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: variable(
     ALL,

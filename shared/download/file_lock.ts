@@ -3,7 +3,8 @@
  *
  * The lock is an advisory lock of the operating system on `<path>.lock`: it goes when its holder
  * dies, however it dies. The lock file stays behind, empty: removing it would let two processes
- * lock two different files of the same name.
+ * lock two different files of the same name. Where it cannot be written, as in an image with a filled
+ * cache, the one that is there is locked all the same.
  */
 
 import { delay } from "@std/async/delay.js";
@@ -34,6 +35,8 @@ async function openLockFile(path: string): Promise<Deno.FsFile> {
     await Deno.mkdir(dirname(path), { recursive: true });
     return await Deno.open(path, { create: true, write: true });
   } catch (error) {
-    throw describeWriteError(error, path);
+    return await Deno.open(path).catch(() => {
+      throw describeWriteError(error, path);
+    });
   }
 }

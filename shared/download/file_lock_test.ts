@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert/mod.js";
 import { join } from "@std/path/mod.js";
 import { Program } from "../../tests/kit/program.ts";
 import { within } from "../../tests/kit/waits.ts";
+import { DownloadError } from "./errors.ts";
 import { withFileLock } from "./file_lock.ts";
 
 Deno.test("withFileLock lets one body at a time in", async () => {
@@ -54,4 +55,27 @@ Deno.test("withFileLock stops waiting when its signal aborts", async () => {
     await assertRejects(() => waiting, Error);
   });
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test({
+  name: "withFileLock takes a lock that it can only read, and says so where there is none",
+  ignore: Deno.build.os === "windows" || Deno.uid() === 0,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const [there, missing] = [join(folder, "there"), join(folder, "missing")];
+    await withFileLock(there, () => Promise.resolve());
+    await Deno.chmod(`${there}.lock`, 0o444);
+    await Deno.chmod(folder, 0o555);
+    try {
+      assertEquals(await withFileLock(there, () => Promise.resolve("inside")), "inside");
+      await assertRejects(
+        () => withFileLock(missing, () => Promise.resolve()),
+        DownloadError,
+        "set DYN_CACHE_DIR to a folder that can be written",
+      );
+    } finally {
+      await Deno.chmod(folder, 0o755);
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert/mod.js";
-import { deadline } from "@std/async/deadline.js";
 import type { NoisyThreadMessage } from "../../tests/kit/programs/noisy_thread.ts";
+import { within } from "../../tests/kit/waits.ts";
 
 const THREAD = new URL("../../tests/kit/programs/noisy_thread.ts", import.meta.url);
 
@@ -19,7 +19,7 @@ async function said(how: "throw" | "reject"): Promise<NoisyThreadMessage[]> {
   };
   thread.postMessage(how);
   try {
-    await deadline(promise, 10_000);
+    await within("the end of the thread", promise);
     return messages;
   } finally {
     thread.terminate();

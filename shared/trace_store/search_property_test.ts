@@ -42,11 +42,17 @@ async function withTraces(
   await Deno.remove(folder, { recursive: true });
 }
 
-Deno.test("search() finds what a naive evaluation of every trace finds", async () => {
+// Each takes seconds of CPU time.
+for (const seed of [2, 6, 7]) {
+  Deno.test(`search() finds what a naive evaluation of every trace finds, for queries of seed ${seed}`, () =>
+    assertSearchesAlike(seed));
+}
+
+async function assertSearchesAlike(seed: number): Promise<void> {
   await withTraces(1, async (source, traces) => {
-    const random = new Random(2);
+    const random = new Random(seed);
     let matching = 0;
-    for (let round = 0; round < 150; round++) {
+    for (let round = 0; round < 50; round++) {
       const text = randomQuery(random);
       const query = parseQuery(text);
       const expected = new Map(
@@ -70,9 +76,9 @@ Deno.test("search() finds what a naive evaluation of every trace finds", async (
       assertEquals(sorted(found), sorted(expected), text);
       if (expected.size > 0) matching++;
     }
-    assertEquals(matching > 75, true, "most queries match something");
+    assertEquals(matching > 25, true, "most queries match something");
   });
-});
+}
 
 Deno.test("search() with a limit gives the latest traces", async () => {
   await withTraces(3, async (source, traces) => {

@@ -119,9 +119,10 @@ Deno.test("SpanWriter.retain() forgets whole blocks by age, the oldest first", a
   await withFolder((path) => {
     using writer = openWriter(path);
     const all = traces(800);
+    const before = Date.now();
     for (const spans of all) writer.write([encodeSpans(spans)]);
     const now = Date.now();
-    writer.retain({ ...FOREVER, maxAgeMs: 60_000 }, now + 59_000);
+    writer.retain({ ...FOREVER, maxAgeMs: 60_000 }, before + 59_000);
     assertEquals(storedSpanIds(path, all), spanIds(all));
     // The tail is sealed when nothing was added to it for long, and forgotten in its turn.
     writer.retain({ ...FOREVER, maxAgeMs: 60_000 }, now + 11 * 60_000);

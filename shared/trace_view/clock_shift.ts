@@ -99,10 +99,14 @@ function boundParent(bounds: Bounds, { parent, child, knownUs }: Edge): void {
   bounds.highestUs = Math.min(bounds.highestUs, parent.endUs - (child.endUs - knownUs));
 }
 
-/** It ended before it heard its child's end: that of a call that was called off, or not waited for. */
+/**
+ * It ended before it heard its child's end: that of a call that was called off, or not waited for, or
+ * of a chat that was stopped.
+ */
 function isEndUnheard(parent: ViewSpan): boolean {
   const stage = textAttribute(parent, "worker.stage");
   return textAttribute(parent, "cancellation.signal") !== undefined ||
+    textAttribute(parent, "request.outcome") === "cancelled" ||
     (stage !== undefined && stage !== "end");
 }
 

@@ -164,6 +164,18 @@ Deno.test("buildTree does not take a cancel that was heard late for a clock", ()
   assertEquals(tree.clockShifts, []);
 });
 
+Deno.test("buildTree does not take a chat that was stopped before its frontend heard of it for a clock", () => {
+  const shiftsOf = (outcome: string) => {
+    const attributes = { "request.outcome": outcome };
+    const page = { id: "page", service: "page", name: "chat.request", at: [0, 100] } as const;
+    return buildTree([
+      sampleSpan({ ...page, more: { attributes } }),
+      sampleSpan({ id: "root", parent: "page", name: "http-request", at: [40, 130] }),
+    ]).clockShifts.length;
+  };
+  assertEquals([shiftsOf("cancelled"), shiftsOf("success")], [0, 1]);
+});
+
 Deno.test("buildTree ends with its last span, whatever that hangs below", () => {
   const tree = buildTree(
     sampleTrace((sample) => sample.id === "root" ? { ...sample, at: [0, 90] } : sample),

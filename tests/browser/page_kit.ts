@@ -10,8 +10,8 @@ import { Stack } from "../kit/stack.ts";
 export const MODEL = "smollm2-135m-instruct";
 export const WIDTHS = [360, 1920] as const;
 export const THEMES = ["light", "dark"] as const;
-/** A software renderer shares the cores with the engine. */
-const TIMEOUT_MS = 60_000;
+/** A software renderer shares the cores with the engine, and a page that is slow looks less often. */
+const TIMEOUT_MS = 120_000;
 
 export interface PageOptions {
   readonly width?: number;
@@ -84,6 +84,7 @@ export class PageKit implements AsyncDisposable {
     return {
       page,
       async [Symbol.asyncDispose]() {
+        await page.unrouteAll({ behavior: "ignoreErrors" });
         await page.close();
         if (problems.length > 0) throw new Error(`The page has problems:\n${problems.join("\n")}`);
       },

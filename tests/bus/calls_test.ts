@@ -6,6 +6,7 @@ import {
   HandlerError,
   type IncomingCall,
 } from "../../shared/bus/mod.ts";
+import { epochMs } from "../../shared/clock/epoch_clock.ts";
 import { within } from "../kit/waits.ts";
 import { connectTestBus, generateSubject } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
@@ -119,10 +120,11 @@ Deno.test("a deadline ends a call at both ends", async () => {
   await using worker = await connectTestBus(server);
   const aborted = serveUntilAborted(worker);
   await worker.ping();
-  const deadlineAtMs = Date.now() + 500;
+  const deadlineAtMs = epochMs() + 500;
   const [failure] = await failureOf(caller.call(generateSubject("w"), null, { deadlineAtMs }));
   assertEquals(failure, "deadline_exceeded");
-  assert(Date.now() >= deadlineAtMs - 1);
+  // Timers count whole milliseconds.
+  assert(epochMs() >= deadlineAtMs - 2);
   assert(
     ["deadline_exceeded", "cancelled"].includes((await within("the abort", aborted)).abortCause),
   );
@@ -131,7 +133,7 @@ Deno.test("a deadline ends a call at both ends", async () => {
 Deno.test("a deadline in the past fails the call before it leaves", async () => {
   await using server = await NatsServer.start();
   await using caller = await connectTestBus(server);
-  const call = caller.call(generateSubject("nobody"), null, { deadlineAtMs: Date.now() - 1 });
+  const call = caller.call(generateSubject("nobody"), null, { deadlineAtMs: epochMs() - 1 });
   assertEquals(await failureOf(call), ["deadline_exceeded"]);
 });
 

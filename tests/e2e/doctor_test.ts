@@ -45,7 +45,7 @@ function troubles(report: DoctorReport): readonly (string | undefined)[] {
 }
 
 async function complete(stack: Stack, headers: Record<string, string> = {}): Promise<void> {
-  const body = { model: "simulated", prompt: "hello", max_tokens: 4 };
+  const body = { model: "simulated", prompt: "hello", max_tokens: 4, temperature: 0 };
   const response = await stack.post("completions", body, { headers });
   assertEquals(response.status, 200, await response.text());
 }

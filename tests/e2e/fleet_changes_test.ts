@@ -43,7 +43,7 @@ class Fleet implements AsyncDisposable {
   }
 
   client(maxRetries: number): OpenAI {
-    return new OpenAI({ baseURL: `${this.url}/v1`, apiKey: "none", maxRetries, timeout: 30_000 });
+    return new OpenAI({ baseURL: `${this.url}/v1`, apiKey: "none", maxRetries, timeout: 120_000 });
   }
 
   /** Resolves when it listens. */
@@ -118,7 +118,7 @@ async function begun(client: OpenAI, maxTokens: number) {
     while (await take());
     return pieces.join("");
   };
-  return () => within("the rest of the answer", takeAll());
+  return () => within("the rest of the answer", takeAll(), { timeoutMs: 120_000 });
 }
 
 Deno.test("two workers that start with one id in the same moment: one ends and says why, one serves", async () => {
@@ -142,7 +142,8 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   fn: async () => {
     await using fleet = await Fleet.start();
-    await fleet.frontend();
+    // The other worker takes its time to start.
+    await fleet.frontend({ DYN_WORKER_RETURN_TIMEOUT_MS: "60000" });
     const client = fleet.client(0);
     const slow = { DYN_SIM_STEP_US: "20000" };
     let worker = fleet.decoder(slow);
@@ -163,8 +164,8 @@ Deno.test({
 Deno.test("a stuck worker's stream goes on with another in one tree, and its blocks are free when it wakes", async () => {
   await using fleet = await Fleet.start();
   await fleet.frontend();
-  const env = { DYN_SIM_STEP_US: "20000", DYN_STEP_TIMEOUT_MS: "1000" };
-  const stuck = fleet.decoder({ ...env, DYN_SIM_FAULTS: "slow@20:7000" });
+  const env = { DYN_SIM_STEP_US: "20000", DYN_STEP_TIMEOUT_MS: "2000" };
+  const stuck = fleet.decoder({ ...env, DYN_SIM_FAULTS: "slow@20:8000" });
   const other = fleet.decoder(env);
   await fleet.untilReady(stuck, other);
   const client = fleet.client(0);
@@ -201,11 +202,13 @@ Deno.test("a stuck worker's stream goes on with another in one tree, and its blo
 
 Deno.test("a client's usual retries carry it over a frontend's restart, and a drain loses no answer", async () => {
   await using fleet = await Fleet.start();
-  const first = await fleet.frontend();
+  const first = await fleet.frontend({ DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: "60000" });
   const worker = fleet.decoder({ DYN_SIM_STEP_US: "20000" });
   await fleet.untilReady(worker);
-  const whole = await complete(fleet.client(0), 30);
-  const rest = await begun(fleet.client(0), 30);
+  // It drains as long as this takes.
+  const tokens = 200;
+  const whole = await complete(fleet.client(0), tokens);
+  const rest = await begun(fleet.client(0), tokens);
   first.signal("SIGTERM");
   await first.waitForErrorLine(/"message":"frontend draining"/);
   await assertRejects(() => complete(fleet.client(0)), InternalServerError, "shutting down");
@@ -213,7 +216,7 @@ Deno.test("a client's usual retries carry it over a frontend's restart, and a dr
   assertEquals((await first.end()).code, 0);
   await assertRejects(() => complete(fleet.client(0)), APIConnectionError);
   await fleet.frontend();
-  assertEquals(await complete(fleet.client(2), 30), whole);
+  assertEquals(await complete(fleet.client(2), tokens), whole);
 });
 
 Deno.test("the only worker is asked to leave and another started: its stream goes on there, and new requests wait for it", async () => {

@@ -9,7 +9,7 @@ const MODEL = "stories15m";
 const STORY_START =
   ", there was a little girl named Lily. She loved to play outside in the sunshine.";
 const TIME_ATTRIBUTE = { webgpu: "gpu.time_ms", cpu: "cpu.time_ms" } as const;
-const LOAD_TIMEOUT_MS = 60_000;
+const LOAD_TIMEOUT_MS = 180_000;
 
 for (const [prefill, decode] of [["webgpu", "cpu"], ["cpu", "webgpu"]] as const) {
   Deno.test(`a request is prefilled on ${prefill} and decoded on ${decode}`, async () => {

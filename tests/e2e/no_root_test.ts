@@ -12,8 +12,8 @@ const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 /** Who everybody is that is nobody else. */
 const NOBODY = 65_534;
 const REACH_TIMEOUT_MS = 10_000;
-const READY_TIMEOUT_MS = 120_000;
-const STOP_TIMEOUT_MS = 30_000;
+const READY_TIMEOUT_MS = 300_000;
+const STOP_TIMEOUT_MS = 60_000;
 const DIRECTORY_MODE = 0o755;
 const PROGRAM_MODE = 0o755;
 /** What would lead to caches, settings or drivers of whoever runs the tests. */

@@ -12,7 +12,7 @@ function startService(...args: string[]): Program {
 
 /** `run_with_parent` around a program that knows nothing of its parent. */
 function startWrapped(...args: string[]): Program {
-  const wrapper = denoRun("shared/provision/run_with_parent.ts", "200");
+  const wrapper = denoRun("shared/provision/run_with_parent.ts", "2000");
   return new Program([...wrapper, ...PLAIN_PROGRAM, ...args], { input: "open" });
 }
 

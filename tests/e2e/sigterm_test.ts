@@ -9,7 +9,7 @@ import { traceFaults } from "../kit/trace_faults.ts";
 
 const QUEUED_SPANS = 5000;
 /** What telemetry_process.ts allows itself. */
-const DRAIN_MS = 5_000;
+const DRAIN_MS = 30_000;
 const SERVICES = ["baton-decode", "baton-frontend", "baton-prefill"];
 
 async function stream(stack: Stack, maxTokens: number): Promise<Response> {
@@ -17,6 +17,7 @@ async function stream(stack: Stack, maxTokens: number): Promise<Response> {
     model: "simulated",
     prompt: "Once upon a time",
     max_tokens: maxTokens,
+    temperature: 0,
     stream: true,
   });
 }
@@ -57,6 +58,7 @@ Deno.test("SIGTERM after one response and during another loses no span and no li
       DYN_LOGGING_SPAN_EVENTS: "1",
       // Nothing leaves before the drain.
       OTEL_BSP_SCHEDULE_DELAY: "600000",
+      DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: "30000",
     },
   });
   const running = await stream(stack, 200);

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert/mod.js";
 import { NatsServer } from "../bus/nats_server_kit.ts";
+import type { SinkSpan } from "../kit/otlp_sink.ts";
 import { Stack } from "../kit/stack.ts";
 import { eventually } from "../kit/waits.ts";
 
@@ -63,9 +64,9 @@ Deno.test("a simulated stack says what it is, and answers 200 streams at once as
   }
   assertEquals(textOf(answers[7]!), alone);
   assertEquals(new Set(answers.map(textOf)).size, 200);
-  const spans = await stack.sink.waitFor((all) =>
-    all.filter(({ name }) => name === "handle_payload").length >= 402
-  );
+  const areAllServed = (all: readonly SinkSpan[]) =>
+    all.filter(({ name }) => name === "handle_payload").length >= 402;
+  const spans = await stack.sink.waitFor(areAllServed, 120_000);
   const backends = spans.filter(({ name }) => name === "handle_payload")
     .map(({ attributes }) => attributes["engine.backend"]);
   assertEquals([...new Set(backends)], ["simulated"]);
@@ -131,7 +132,12 @@ Deno.test("a NATS server that goes and comes back costs a request no text, with 
   await using nats = await NatsServer.start();
   await using stack = await Stack.start({
     prefillCount: 0,
-    env: { ...ENV, NATS_URL: nats.url, DYN_SIM_STEP_US: "20000" },
+    env: {
+      ...ENV,
+      NATS_URL: nats.url,
+      DYN_SIM_STEP_US: "20000",
+      DYN_WORKER_RETURN_TIMEOUT_MS: "60000",
+    },
   });
   const whole = textOf(await complete(stack, "a", { max_tokens: 40 }));
   const response = await stack.post("completions", {

@@ -30,7 +30,7 @@ Deno.test.afterAll(() => stack[Symbol.asyncDispose]());
 async function spansOf(traceId: string, headers: Record<string, string>) {
   const { data: [model] } = await (await fetch(`${stack.url}/v1/models`)).json();
   const messages = [{ role: "user", content: "Hello" }];
-  const body = { model: model.id, messages, max_tokens: 4 };
+  const body = { model: model.id, messages, max_tokens: 4, temperature: 0 };
   const response = await stack.post("chat/completions", body, { headers });
   assertEquals(response.status, 200, await response.text());
   const spans = await stack.sink.waitForTrace(

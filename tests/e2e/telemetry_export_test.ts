@@ -7,7 +7,7 @@ import { freePort } from "../kit/ports.ts";
 import { denoRun, Program, runProgram } from "../kit/program.ts";
 import { telemetryTestOptions } from "../kit/telemetry_options.ts";
 import { traceFaults } from "../kit/trace_faults.ts";
-import { eventually } from "../kit/waits.ts";
+import { eventually, within } from "../kit/waits.ts";
 
 const PROCESS = "tests/kit/telemetry_process.ts";
 
@@ -23,13 +23,6 @@ function makeRequests(telemetry: Telemetry, count: number): void {
 
 function unusedUrl(): string {
   return `http://127.0.0.1:${freePort()}/v1/traces`;
-}
-
-/** Milliseconds that the call took. */
-async function timed(call: () => Promise<void>): Promise<number> {
-  const startMs = performance.now();
-  await call();
-  return performance.now() - startMs;
 }
 
 Deno.test("shutdown delivers 5,000 queued spans, whatever the number of batches", async () => {
@@ -85,19 +78,19 @@ Deno.test("shutdown gives up within its time when the collector hangs", async ()
   const released = Promise.withResolvers<null>();
   await using sink = startOtlpSink({ respond: () => released.promise });
   const telemetry = startTelemetry(
-    telemetryTestOptions(sink.tracesUrl, { exportTimeoutMs: 2_000 }),
+    telemetryTestOptions(sink.tracesUrl, { exportTimeoutMs: 600_000 }),
   );
   makeRequests(telemetry, 3);
-  const tookMs = await timed(() => telemetry.shutdown("test", 500));
-  assert(tookMs < 1_900, `took ${tookMs} ms`);
+  await within("the end of the shutdown", telemetry.shutdown("test", 500));
   released.resolve(null);
 });
 
 Deno.test("shutdown resolves within its time when nobody listens", async () => {
-  const telemetry = startTelemetry(telemetryTestOptions(unusedUrl(), { scheduleDelayMs: 60_000 }));
+  const telemetry = startTelemetry(
+    telemetryTestOptions(unusedUrl(), { exportTimeoutMs: 600_000, scheduleDelayMs: 60_000 }),
+  );
   makeRequests(telemetry, 3);
-  const tookMs = await timed(() => telemetry.shutdown("test", 500));
-  assert(tookMs < 1_900, `took ${tookMs} ms`);
+  await within("the end of the shutdown", telemetry.shutdown("test", 500));
 });
 
 Deno.test("spans made before the collector started arrive when it does", async () => {

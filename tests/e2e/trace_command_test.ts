@@ -7,6 +7,7 @@ import type { ViewSpan } from "../../shared/trace_view/span.ts";
 import type { SinkSpan } from "../kit/otlp_sink.ts";
 import { denoRun, runProgram } from "../kit/program.ts";
 import { Stack } from "../kit/stack.ts";
+import { eventually } from "../kit/waits.ts";
 
 const MODEL = "stories15m";
 /** Of a streamed request with one prefill and one decode worker, at level 1. */
@@ -25,7 +26,10 @@ Deno.test.afterAll(async () => {
   await Deno.remove(logDir, { recursive: true });
 });
 
-/** Sends a streamed request; resolves with its trace id when all of its spans were exported. */
+/**
+ * Sends a streamed request; resolves with its trace id when all of its spans were exported, and are in
+ * the logs.
+ */
 async function complete(xRequestId: string, maxTokens = 8): Promise<string> {
   const body = {
     model: MODEL,
@@ -43,6 +47,10 @@ async function complete(xRequestId: string, maxTokens = 8): Promise<string> {
     const ids = new Set(spans.map(({ spanId }) => spanId));
     return spans.length === SPAN_COUNT && spans.some(({ name }) => name === "http-request") &&
       spans.every(({ parentSpanId: id }) => id === undefined || ids.has(id));
+  });
+  await eventually(async () => {
+    const logged = await loggedSpans(traceId);
+    return logged.length === SPAN_COUNT && logged.every(({ endUs }) => endUs !== null);
   });
   return traceId;
 }
@@ -62,6 +70,12 @@ async function allLogLines(): Promise<string> {
   const entries = await Array.fromAsync(Deno.readDir(logDir));
   const texts = entries.map(({ name }) => Deno.readTextFile(join(logDir, name)));
   return (await Promise.all(texts)).join("");
+}
+
+async function loggedSpans(traceId: string): Promise<ViewSpan[]> {
+  const collection = new SpanCollection();
+  for (const line of (await allLogLines()).split("\n")) collection.addLine(line, "file");
+  return collection.spans.filter((span) => span.traceId === traceId);
 }
 
 /** What both ways must agree on, apart from the times. */
@@ -87,10 +101,7 @@ function facts(span: ViewSpan | SinkSpan): Record<string, unknown> {
 
 Deno.test("the tree from the log lines of a request is the one that it exported", async () => {
   const traceId = await complete("compared");
-  const collection = new SpanCollection();
-  for (const line of (await allLogLines()).split("\n")) collection.addLine(line, "file");
-  const logged = collection.spans.filter((span) => span.traceId === traceId)
-    .sort((a, b) => a.spanId < b.spanId ? -1 : 1);
+  const logged = (await loggedSpans(traceId)).sort((a, b) => a.spanId < b.spanId ? -1 : 1);
   const exported = stack.sink.spans().filter((span) => span.traceId === traceId)
     .toSorted((a, b) => a.spanId < b.spanId ? -1 : 1);
   assertEquals(logged.length, SPAN_COUNT);
@@ -156,7 +167,7 @@ Deno.test("trace says which part of a request is missing where a log is", async 
 
 Deno.test("trace diff says what grew between two requests", async () => {
   await complete("short", 4);
-  await complete("long", 64);
+  await complete("long", 240);
   const { code, text } = await trace(["diff", "short", "long"]);
   assertEquals(code, 0);
   assert(/engine\.decode \[baton-decode\] .*\+\d/m.test(text), text);

@@ -18,7 +18,13 @@ const MISSPELT = { DYN_MISSPELT: "1" };
 let stack: Stack;
 
 Deno.test.beforeAll(async () => {
-  stack = await Stack.start({ env: { DYN_ENGINE: "simulated", ...MISSPELT } });
+  stack = await Stack.start({
+    env: {
+      DYN_ENGINE: "simulated",
+      DYN_GRACEFUL_SHUTDOWN_TIMEOUT_MS: "30000",
+      ...MISSPELT,
+    },
+  });
 });
 
 Deno.test.afterAll(() => stack[Symbol.asyncDispose]());
@@ -137,6 +143,11 @@ Deno.test("each line on stderr is one JSON object, whoever wrote it", async () =
   const [prefill] = stack.workers;
   Deno.kill(await stack.pidOf(prefill!), "SIGKILL");
   await stack.waitForLog(({ target }) => target === "start.prefill");
+  const readyCount = () =>
+    stack.logs.filter(({ target, message }) =>
+      target === "baton-prefill" && message === "worker ready"
+    ).length;
+  await stack.waitForLog(() => readyCount() === 2);
   const lines = stack.errorLines.map((line) => JSON.parse(line));
   for (const { time, level, target, message } of lines) {
     assertMatch(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$/);

@@ -95,7 +95,7 @@ Deno.test({
           }
         });
         await within("an acknowledgement of 1500 batches", enough.promise, {
-          timeoutMs: 60_000,
+          timeoutMs: 180_000,
           seen: () => `${acknowledged.length} in all`,
         });
         await traces.stop("SIGKILL");

@@ -8,7 +8,7 @@ import { TextLineStream } from "@std/streams/mod.js";
 import { within } from "./waits.ts";
 
 const ROOT = new URL("../../", import.meta.url);
-const END_TIMEOUT_MS = 60_000;
+const END_TIMEOUT_MS = 120_000;
 
 export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;

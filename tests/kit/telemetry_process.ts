@@ -38,7 +38,7 @@ function runQueue(telemetry: Telemetry, spans: number): void {
 
 function waitForSigterm(telemetry: Telemetry): void {
   Deno.addSignalListener("SIGTERM", async () => {
-    await telemetry.shutdown("SIGTERM", 5_000);
+    await telemetry.shutdown("SIGTERM", 30_000);
     Deno.exit(0);
   });
   setInterval(() => {}, 60_000);

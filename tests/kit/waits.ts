@@ -1,6 +1,6 @@
 /** How tests wait: each wait ends by itself, and then says what did not come and what was there instead. */
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 const POLL_MS = 25;
 
 export interface WaitOptions {

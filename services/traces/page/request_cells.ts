@@ -6,6 +6,20 @@ import { traceHref } from "./waterfall.ts";
 
 const ID_SHOWN = 8;
 
+/** Of the columns: the first is for marks. */
+export const REQUEST_HEAD = [
+  "",
+  "Time",
+  "Duration",
+  "Outcome",
+  "First token",
+  "Between",
+  "Between p99",
+  "Tokens",
+  "Model",
+  "Workers",
+];
+
 export interface RequestLink {
   readonly traceId: string;
   /** By which the keyboard finds it again. */

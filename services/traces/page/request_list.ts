@@ -3,7 +3,12 @@
 import { h, keepPlace, showProblem } from "./dom.ts";
 import { endedRequestIds } from "./found_request.ts";
 import { type Marks, requestTable } from "./request_table.ts";
-import { type RunningAnswer, type RunningRequest, RunningRequests } from "./running_requests.ts";
+import {
+  type RunningAnswer,
+  type RunningRequest,
+  RunningRequests,
+  type ShownRequests,
+} from "./running_requests.ts";
 import { RunningRows } from "./running_rows.ts";
 import type { FoundTrace } from "./trace_queries.ts";
 
@@ -50,10 +55,7 @@ export class RequestList {
 
   running(answer: RunningAnswer): void {
     this.#running.update(answer, performance.now());
-    const { more } = answer;
-    this.#note.replaceChildren(
-      ...(more > 0 ? [h("p.hint", [`${more} more run, which came later.`])] : []),
-    );
+    this.#note.replaceChildren();
     this.#showRunning();
   }
 
@@ -71,24 +73,23 @@ export class RequestList {
   /** Draws it by what the reader looks for now. */
   draw(): void {
     keepPlace(this.#place, () => {
-      this.#rows.show(this.#wanted());
+      this.#rows.show(this.#chosen());
       this.#place.replaceChildren(...this.#parts());
     });
   }
 
   /** Leaves those that have ended as they are. */
   #showRunning(): void {
-    const wanted = this.#wanted();
+    const chosen = this.#chosen();
     const hasTable = this.#place.contains(this.#rows.element);
-    const needsTable = wanted.length > 0 || this.#found.length > 0;
+    const needsTable = chosen.shown.length > 0 || this.#found.length > 0;
     if (hasTable !== needsTable) this.draw();
-    else this.#rows.show(wanted);
+    else this.#rows.show(chosen);
   }
 
-  #wanted() {
-    const { isWanted } = this.#options;
-    return this.#running.without(endedRequestIds(this.#found))
-      .filter(({ request }) => isWanted(request));
+  #chosen(): ShownRequests {
+    const arrivedIds = endedRequestIds(this.#found);
+    return this.#running.choose({ arrivedIds, isWanted: this.#options.isWanted });
   }
 
   #parts(): HTMLElement[] {

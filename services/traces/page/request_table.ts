@@ -3,24 +3,12 @@
 import { h } from "./dom.ts";
 import { itlP99Ms, outcomeWords, requestIdOf, spanOf, tokenWords } from "./found_request.ts";
 import { listTable } from "./list_table.ts";
-import { durationText, requestLink, workerCell } from "./request_cells.ts";
+import { durationText, REQUEST_HEAD, requestLink, workerCell } from "./request_cells.ts";
 import { gapFigures } from "./token_gaps.ts";
 import type { FoundTrace } from "./trace_queries.ts";
 
 /** A request of so many medians of the list stands out. */
 const SLOW_FACTOR = 2;
-const HEAD = [
-  "",
-  "Time",
-  "Duration",
-  "Outcome",
-  "First token",
-  "Between",
-  "Between p99",
-  "Tokens",
-  "Model",
-  "Workers",
-];
 
 /** Those that are to be compared, by their trace ids. */
 export interface Marks {
@@ -41,7 +29,7 @@ export function requestTable(
   const longestMs = Math.max(...durations, 1e-6);
   const slowMs = (gapFigures(durations)?.medianMs ?? 0) * SLOW_FACTOR;
   const rows = found.map((request) => requestRow(request, { ...marks, longestMs, slowMs }));
-  return listTable(HEAD, rows, { first: running });
+  return listTable(REQUEST_HEAD, rows, { first: running });
 }
 
 interface RowOptions extends Marks {

@@ -8,8 +8,10 @@ import { asNumber, asRecord, asRecords, asText, type Json } from "./json.ts";
 
 /** A frontend that does not answer in this time tells nothing. */
 const TIMEOUT_MS = 5_000;
-/** So long an ended request stays in sight without its trace, which may never come: it was not sampled. */
-const ENDED_SHOWN_MS = 10_000;
+/** So long an ended request stays in sight without its trace. */
+const ENDED_SHOWN_MS = 30_000;
+/** Those that have ended stand below, in a list of their own length. */
+const MOST_SHOWN = { running: 20, ended: 5 };
 /** A request that gets no token for so long stands out. */
 const QUIET_MS = 5_000;
 
@@ -17,6 +19,8 @@ const QUIET_MS = 5_000;
 export interface RunningRequest {
   readonly requestId: string;
   readonly traceId: string;
+  /** Its trace will come. */
+  readonly isSampled: boolean;
   readonly receivedAtMs: number;
   readonly ageMs: number;
   /** As in Server-Timing. */
@@ -58,6 +62,7 @@ function readRequest(request: Json): RunningRequest {
   return {
     requestId: asText(request.request_id),
     traceId: asText(request.trace_id),
+    isSampled: request.sampled === true,
     receivedAtMs: Date.parse(asText(request.received_at)),
     ageMs: asNumber(request.age_ms),
     stage: asText(request.stage),
@@ -87,32 +92,62 @@ export interface ShownRequest {
   readonly hasEnded: boolean;
 }
 
+export interface ShownRequests {
+  /** Those without a token first, then the oldest; those that have ended last. */
+  readonly shown: readonly ShownRequest[];
+  /** How many more run; 0 unless the wanted ones are more than are shown. */
+  readonly more: number;
+}
+
+export interface Choice {
+  /** Requests whose traces have come. */
+  readonly arrivedIds: ReadonlySet<string>;
+  readonly isWanted: (request: RunningRequest) => boolean;
+}
+
 export class RunningRequests {
-  readonly #known = new Map<string, { request: RunningRequest; endedAtMs: number | null }>();
+  #running: readonly RunningRequest[] = [];
+  /** By request id, with the time at which it was missed. */
+  readonly #ended = new Map<string, { request: RunningRequest; atMs: number }>();
+  #more = 0;
 
   /** Takes what the frontend told at a time. */
-  update({ requests }: RunningAnswer, nowMs: number): void {
-    const running = new Set(requests.map(({ requestId }) => requestId));
-    for (const [requestId, known] of this.#known) {
-      if (running.has(requestId)) continue;
-      known.endedAtMs ??= nowMs;
-      if (nowMs - known.endedAtMs > ENDED_SHOWN_MS) this.#known.delete(requestId);
+  update({ requests, more }: RunningAnswer, nowMs: number): void {
+    const runningIds = new Set(requests.map(({ requestId }) => requestId));
+    for (const request of this.#running) {
+      const { requestId, isSampled } = request;
+      if (isSampled && !runningIds.has(requestId)) {
+        this.#ended.set(requestId, { request, atMs: nowMs });
+      }
     }
-    for (const request of requests) {
-      this.#known.set(request.requestId, { request, endedAtMs: null });
+    for (const [requestId, { atMs }] of this.#ended) {
+      if (nowMs - atMs > ENDED_SHOWN_MS) this.#ended.delete(requestId);
     }
+    this.#running = requests;
+    this.#more = more;
   }
 
   /** Nothing is known any more. */
   clear(): void {
-    this.#known.clear();
+    this.#running = [];
+    this.#ended.clear();
+    this.#more = 0;
   }
 
-  /** The oldest first, without those whose traces have come. */
-  without(requestIds: ReadonlySet<string>): ShownRequest[] {
-    return [...this.#known.values()]
-      .filter(({ request }) => !requestIds.has(request.requestId))
-      .map(({ request, endedAtMs }) => ({ request, hasEnded: endedAtMs !== null }))
-      .sort((a, b) => a.request.receivedAtMs - b.request.receivedAtMs);
+  choose({ arrivedIds, isWanted }: Choice): ShownRequests {
+    const isShown = (request: RunningRequest) =>
+      !arrivedIds.has(request.requestId) && isWanted(request);
+    const running = this.#running.filter(isShown)
+      .sort((a, b) => Number(quietMs(b) !== null) - Number(quietMs(a) !== null));
+    const hidden = running.length - MOST_SHOWN.running;
+    const ended = [...this.#ended.values()].map(({ request }) => request).filter(isShown);
+    return {
+      shown: [
+        ...running.slice(0, MOST_SHOWN.running)
+          .map((request) => ({ request, hasEnded: false })),
+        ...ended.slice(-MOST_SHOWN.ended).map((request) => ({ request, hasEnded: true })),
+      ],
+      more: hidden > 0 ? hidden + this.#more : 0,
+    };
   }
 }

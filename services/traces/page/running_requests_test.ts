@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert/mod.js";
-import { quietMs, readRunning, RunningRequests, type ShownRequest } from "./running_requests.ts";
+import { quietMs, readRunning, RunningRequests } from "./running_requests.ts";
 
 /** As the frontend tells it. */
 function told(id: string, changes: Record<string, unknown> = {}) {
@@ -7,6 +7,7 @@ function told(id: string, changes: Record<string, unknown> = {}) {
     trace_id: `trace ${id}`,
     request_id: id,
     x_request_id: id,
+    sampled: true,
     route: "/v1/chat/completions",
     model: "tiny",
     stream: true,
@@ -30,10 +31,10 @@ function answer(...requests: ReturnType<typeof told>[]) {
   return readRunning({ requests, more: 0 });
 }
 
-const NOBODY: ReadonlySet<string> = new Set();
-
-function states(shown: readonly ShownRequest[]) {
-  return shown.map(({ request, hasEnded }) => [request.requestId, hasEnded]);
+/** Who is shown, an ended one with a dot; `arrived` are those whose traces have come. */
+function shown(running: RunningRequests, arrived: readonly string[] = []): string {
+  return running.choose({ arrivedIds: new Set(arrived), isWanted: () => true }).shown
+    .map(({ request, hasEnded }) => `${request.requestId}${hasEnded ? "." : ""}`).join(" ");
 }
 
 Deno.test("readRunning reads what the frontend tells, and leaves open what it does not know yet", () => {
@@ -51,6 +52,7 @@ Deno.test("readRunning reads what the frontend tells, and leaves open what it do
   assertEquals(one, {
     requestId: "a",
     traceId: "trace a",
+    isSampled: true,
     receivedAtMs: Date.UTC(2026, 10, 26, 10),
     ageMs: 900,
     stage: "decode",
@@ -69,20 +71,42 @@ Deno.test("readRunning reads what the frontend tells, and leaves open what it do
   assertEquals(readRunning("<html>"), { requests: [], more: 0 });
 });
 
-Deno.test("RunningRequests keeps one that has ended until its trace has come, or for ten seconds", () => {
+Deno.test("RunningRequests keeps one that has ended until its trace has come, or for half a minute", () => {
   const running = new RunningRequests();
-  const early = { received_at: "2026-11-26T09:59:59.000Z" };
-  running.update(answer(told("a"), told("b"), told("c", early)), 0);
-  assertEquals(states(running.without(NOBODY)), [["c", false], ["a", false], ["b", false]]);
-  running.update(answer(told("a")), 1_000);
-  assertEquals(states(running.without(NOBODY)), [["c", true], ["a", false], ["b", true]]);
-  assertEquals(states(running.without(new Set(["b"]))), [["c", true], ["a", false]]);
-  running.update(answer(told("a")), 11_000);
-  assertEquals(states(running.without(new Set(["b"]))), [["c", true], ["a", false]]);
-  running.update(answer(told("a")), 11_001);
-  assertEquals(states(running.without(NOBODY)), [["a", false]]);
+  const unsampled = { sampled: false };
+  running.update(answer(told("a"), told("b"), told("c"), told("d", unsampled)), 0);
+  assertEquals(shown(running), "a b c d");
+  running.update(answer(told("b")), 1_000);
+  assertEquals(shown(running), "b a. c.");
+  assertEquals(shown(running, ["a"]), "b c.");
+  running.update(answer(told("b")), 31_000);
+  assertEquals(shown(running, ["a", "b"]), "c.");
+  running.update(answer(), 31_001);
+  assertEquals(shown(running), "b.");
   running.clear();
-  assertEquals(running.without(NOBODY), []);
+  assertEquals(shown(running), "");
+});
+
+Deno.test("RunningRequests shows those without a token first, a few of many, and those that are wanted", () => {
+  const running = new RunningRequests();
+  const names = Array.from({ length: 24 }, (_, index) => `r${index}`);
+  const quiet = told("quiet", { last_token_age_ms: 6_000 });
+  const all = [...names.map((name) => told(name)), quiet];
+  running.update(readRunning({ requests: all, more: 7 }), 0);
+  const isWanted = (): boolean => true;
+  const { shown: first, more } = running.choose({ arrivedIds: new Set(), isWanted });
+  assertEquals(
+    first.map(({ request }) => request.requestId),
+    ["quiet", ...names.slice(0, 19)],
+  );
+  assertEquals(more, 5 + 7);
+  const few = running.choose({
+    arrivedIds: new Set(),
+    isWanted: ({ requestId }) => /^r[12]$/.test(requestId),
+  });
+  assertEquals([few.shown.length, few.more], [2, 0]);
+  running.update(answer(), 1);
+  assertEquals(shown(running), "r20. r21. r22. r23. quiet.");
 });
 
 Deno.test("quietMs is the time without a token where that is long and not the client's doing", () => {

@@ -1,30 +1,42 @@
 /** The rows of the requests that run now: each stays the same element, so that its link can be held. */
 
 import { type Child, h, keepPlace } from "./dom.ts";
-import { durationText, requestLink, workerCell } from "./request_cells.ts";
-import { quietMs, type ShownRequest } from "./running_requests.ts";
+import { durationText, REQUEST_HEAD, requestLink, workerCell } from "./request_cells.ts";
+import { quietMs, type ShownRequest, type ShownRequests } from "./running_requests.ts";
 
-const STAGE_WORDS: Readonly<Record<string, string>> = { kv_transfer: "KV transfer" };
+/** Where the stage's own name is not plain. */
+const STAGE_WORDS: Readonly<Record<string, string>> = {
+  wait_for_worker: "no worker yet",
+  dispatch: "sent to a worker",
+  queue: "in the queue",
+  kv_transfer: "KV transfer",
+};
 
 export class RunningRows {
   /** Goes into the table of requests, above those that have ended. */
   readonly element = h("tbody.running");
+  readonly #more = h("td", [], { attributes: { colspan: String(REQUEST_HEAD.length) } });
+  readonly #moreRow = h("tr.more", [this.#more]);
   #rows = new Map<string, RunningRow>();
+  #state = "";
 
   get isEmpty(): boolean {
     return this.#rows.size === 0;
   }
 
-  show(requests: readonly ShownRequest[]): void {
-    const rows = new Map(requests.map((shown): [string, RunningRow] => {
-      const { requestId } = shown.request;
-      return [requestId, this.#rows.get(requestId) ?? new RunningRow(shown)];
+  show({ shown, more }: ShownRequests): void {
+    const rows = new Map(shown.map((one): [string, RunningRow] => {
+      const { requestId } = one.request;
+      return [requestId, this.#rows.get(requestId) ?? new RunningRow(one)];
     }));
-    for (const shown of requests) rows.get(shown.request.requestId)?.update(shown);
-    const isSame = [...rows.keys()].join() === [...this.#rows.keys()].join();
+    for (const one of shown) rows.get(one.request.requestId)?.update(one);
     this.#rows = rows;
-    if (isSame) return;
+    this.#more.textContent = `${more} more run`;
+    const state = [...rows.keys(), more > 0].join();
+    if (state === this.#state) return;
+    this.#state = state;
     const elements = [...rows.values()].map(({ element }) => element);
+    if (more > 0) elements.push(this.#moreRow);
     keepPlace(this.element, () => this.element.replaceChildren(...elements));
   }
 }

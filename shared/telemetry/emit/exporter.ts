@@ -12,6 +12,7 @@
  */
 
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
+import { OTLPExporterError } from "@opentelemetry/otlp-exporter-base";
 import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 import { delay } from "@std/async/delay.js";
 import type { Logger } from "../telemetry.ts";
@@ -151,8 +152,7 @@ export class ReliableExporter implements SpanExporter {
     this.#outage = { sinceMs: performance.now(), droppedBefore: stats.droppedSpans };
     log.warn("cannot export spans; they are kept while the queue has room", {
       url: tracesUrl,
-      error: error.message,
-      status: "code" in error ? String(error.code) : undefined,
+      ...reasonOf(error),
     });
   }
 
@@ -176,6 +176,14 @@ class UnsendableBatch extends Error {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(`Cannot encode the batch: ${reason}`, { cause });
   }
+}
+
+/** For the log. Of an answer that asks to come later the exporter below does not tell the status. */
+function reasonOf(error: Error): { readonly error: string; readonly status?: string } {
+  const status = "code" in error && error.code !== undefined ? String(error.code) : undefined;
+  if (status !== undefined) return { error: error.message, status };
+  const isLater = error instanceof OTLPExporterError;
+  return { error: isLater ? "the collector answers 429, 502, 503 or 504" : error.message };
 }
 
 /** Whether trying this batch again is useless: the collector's answer, or no way to encode it. */

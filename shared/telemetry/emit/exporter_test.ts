@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert/mod.js";
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
+import { OTLPExporterError } from "@opentelemetry/otlp-exporter-base";
 import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 import { eventually, within } from "../../../tests/kit/waits.ts";
 import { LineLogger, parseLogFilter } from "../log/mod.ts";
@@ -96,6 +97,20 @@ Deno.test("ReliableExporter tries a failed batch again, in order, and tells one 
     ["WARN", "cannot export spans; they are kept while the queue has room"],
     ["INFO", "span export works again"],
   ]);
+});
+
+Deno.test("ReliableExporter tells why: the collector's status, or what is known of it", async () => {
+  const later = new OTLPExporterError("Export failed with retryable status");
+  const { send, lines } = createExporter([later, "ok", refusal(404), "ok", OFFLINE]);
+  for (let batch = 0; batch < 4; batch++) await send(1);
+  assertEquals(
+    lines.filter(({ level }) => level === "WARN").map(({ error, status }) => [error, status]),
+    [
+      ["the collector answers 429, 502, 503 or 504", undefined],
+      ["refused", "404"],
+      [OFFLINE.message, undefined],
+    ],
+  );
 });
 
 Deno.test("ReliableExporter tells a second outage again", async () => {

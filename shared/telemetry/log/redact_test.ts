@@ -1,3 +1,4 @@
+import process from "node:process";
 import { assert, assertEquals } from "@std/assert/mod.js";
 import { SPANS } from "../registry/mod.ts";
 import type { SpanSpec } from "../registry/spec.ts";
@@ -193,13 +194,16 @@ Deno.test("redactArguments hides the word after a flag that names a secret", () 
   );
 });
 
-/** Whether one of three tries takes less than two seconds: a busy machine holds up one, or two. */
+/**
+ * Whether it takes less than two seconds, by the clock or by the CPU time of this process: other
+ * programs add to the one, other threads to the other.
+ */
 function isQuick(text: string): boolean {
-  return [1, 2, 3].some(() => {
-    const startedAtMs = performance.now();
-    redactText(text);
-    return performance.now() - startedAtMs < 2_000;
-  });
+  const startedAtMs = performance.now();
+  const before = process.cpuUsage();
+  redactText(text);
+  const { user, system } = process.cpuUsage(before);
+  return Math.min(performance.now() - startedAtMs, (user + system) / 1000) < 2_000;
 }
 
 Deno.test("redactText ends soon on hostile text", () => {

@@ -34,7 +34,6 @@ export interface Scenario {
 }
 
 const REQUEST_ENDED = /^request (completed|cancelled|rejected)$/;
-const COMPLETE_MS = 20_000;
 const STEP = "engine.step";
 const ROOTS: ReadonlySet<string> = new Set(["http-request", STEP]);
 
@@ -176,7 +175,7 @@ export class GoldenStack implements AsyncDisposable {
         .json();
       return instances.length === this.#workerCount &&
         instances.every(({ running, waiting }) => running + waiting === 0);
-    }, 30_000);
+    });
   }
 
   /** The spans that ended and were to be exported, by id, from both sources. */
@@ -198,7 +197,7 @@ export class GoldenStack implements AsyncDisposable {
       return open.length === 0 && logged.some(({ name }) => ROOTS.has(name)) &&
         (!isExported || exported.length >= logged.length);
     };
-    await eventually(() => Promise.resolve(isWhole()), COMPLETE_MS).catch((cause) => {
+    await eventually(isWhole).catch((cause) => {
       const { open, logged, exported } = state();
       const names = (spans: readonly ViewSpan[]) =>
         spans.map(({ name, service }) => `${name} [${service}]`).sort().join("\n  ");

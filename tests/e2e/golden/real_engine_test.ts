@@ -8,6 +8,9 @@ import { answerOf, AnswerStream } from "./answer_stream.ts";
 import { GoldenStack, newClient } from "./golden_stack.ts";
 
 const MODEL = "stories15m";
+/** Each of its tokens takes long enough on any machine to kill a worker before the last. */
+const LARGER_MODEL = "smollm2-135m-instruct";
+const ONE_CORE = { DYN_DEVICE: "cpu", DYN_CPU_THREADS: "1" };
 
 /** They tell where the first worker was when it died. */
 const DIVIDED_COUNTS = [
@@ -24,7 +27,7 @@ Deno.test.beforeAll(async () => {
   golden = await GoldenStack.start({
     model: MODEL,
     decodeCount: 2,
-    env: { DYN_DEVICE: "cpu", DYN_CPU_THREADS: "1", DYN_TRACE_LEVEL_REMOTE: "3" },
+    env: { ...ONE_CORE, DYN_TRACE_LEVEL_REMOTE: "3" },
   });
 });
 
@@ -64,14 +67,28 @@ Deno.test("golden: real_unary", async () => {
 });
 
 Deno.test("golden: killed_in_decode", async () => {
-  const body = { ...completion("Tom had a red ball", true), max_tokens: 200 };
+  await using larger = await GoldenStack.start({
+    model: LARGER_MODEL,
+    decodeCount: 2,
+    env: ONE_CORE,
+  });
+  const processes = new Map(
+    await Promise.all(
+      larger.stack.workers.map(async (it) => [it.name, await larger.processOf(it)] as const),
+    ),
+  );
+  const body = {
+    ...completion("Tom had a red ball", true),
+    model: LARGER_MODEL,
+    max_tokens: 150,
+  };
   const client = newClient();
-  const stream = new AnswerStream(await golden.ask("completions", body, client));
+  const stream = new AnswerStream(await larger.ask("completions", body, client));
   await stream.read(4);
-  const decode = await golden.processOf(await golden.busy("decode"));
+  const decode = processes.get((await larger.busy("decode")).name)!;
   Deno.kill(decode.pid, "SIGKILL");
   const text = await stream.text();
-  await golden.assertTrace("killed_in_decode", {
+  await larger.assertTrace("killed_in_decode", {
     about:
       "The decode worker of a real model is killed in mid-stream; the other one goes on where it was",
     traceId: client.traceId,
@@ -79,7 +96,7 @@ Deno.test("golden: killed_in_decode", async () => {
     killed: [decode.instance],
     varying: DIVIDED_COUNTS,
   });
-  assertEquals(text, await new AnswerStream(await golden.ask("completions", body)).text());
+  assertEquals(text, await new AnswerStream(await larger.ask("completions", body)).text());
 });
 
 Deno.test("golden: step_cpu", async () => {

@@ -6,7 +6,7 @@
 import { exitWithParent } from "../../../shared/provision/parent_watch.ts";
 import { say } from "../say.ts";
 
-const DRAIN_MS = 200;
+const DRAIN_MS = 2_000;
 const DRAINED_CODE = 7;
 
 exitWithParent({ args: Deno.args, drainTimeMs: DRAIN_MS });

@@ -100,3 +100,25 @@ export function scratchOf(control: usize, thread: u32): usize {
 export function take(op: usize, count: u32): u32 {
   return atomic.add<u32>(op, count, 64);
 }
+
+// Takes a share of the `items` of an operation, at most `most`; returns the first, `items` when none
+// is left.
+export function takeShare(op: usize, items: u32, threads: u32, most: u32): u32 {
+  let first = atomic.load<u32>(op, 64);
+  while (first < items) {
+    const end = first + shareOf(items - first, threads, most);
+    const seen = atomic.cmpxchg<u32>(op, first, end, 64);
+    if (seen == first) break;
+    first = seen;
+  }
+  return first;
+}
+
+// How many of `left` items are taken at once: many at first, so that threads seldom meet at the
+// counter, and few in the end, so that they end together. An even number, so that results which
+// different threads write are seldom in one cache line.
+@inline
+export function shareOf(left: u32, threads: u32, most: u32): u32 {
+  const share = min(most, left * 3 / (threads * 4));
+  return share < 2 ? 1 : share & ~1;
+}

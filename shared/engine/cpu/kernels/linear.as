@@ -6,7 +6,7 @@
 // not depend on how many rows run together, on the thread, on the kind of dot product, or on the
 // CPU.
 
-import { scratchOf, take } from "./barrier";
+import { scratchOf, shareOf, takeShare } from "./barrier";
 import { multiplyFloats, unpackFloats } from "./linear_floats";
 import { multiplyByBytes } from "./linear_bytes";
 import { multiplyRowsByWords } from "./linear_rows_words";
@@ -24,12 +24,13 @@ export function linear(op: usize, control: usize, thread: u32): void {
   const columns = load<u32>(op, 28);
   const outputs = load<u32>(op, 32);
   const panels = (outputs + 7) >> 3;
-  // Some shares for each thread: few enough to take cheaply, small enough to end together. A panel
-  // by many rows is much work already.
-  const share = max<u32>(1, panels / (load<u32>(control, 4) * 6 * min<u32>(rows, 8)));
+  const threads = load<u32>(control, 4);
+  // Two panels by many rows are much work already.
+  const most = max<u32>(2, 256 / rows);
   const scratch = scratchOf(control, thread);
-  for (let first = take(op, share); first < panels; first = take(op, share)) {
-    const end = min(first + share, panels);
+  let first = takeShare(op, panels, threads, most);
+  for (; first < panels; first = takeShare(op, panels, threads, most)) {
+    const end = first + shareOf(panels - first, threads, most);
     for (let index = first; index < end; index++) {
       const panel = weights + index * panelBytes;
       if (format <= BF16) {
