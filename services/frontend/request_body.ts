@@ -99,6 +99,6 @@ async function readUpTo(
 function tooLarge(maxBytes: number): ApiError {
   return new ApiError(
     "request_too_large",
-    `Cannot read the request body: it is larger than ${maxBytes} bytes`,
+    `Cannot read the request body: it is larger than ${maxBytes} bytes, shorten it`,
   );
 }

@@ -55,7 +55,12 @@ export function createReceiver(options: ReceiverOptions): (request: Request) => 
     }
     const startMs = performance.now();
     const counts = { bytes: 0, acceptedSpans: 0, rejectedSpans: 0 };
-    const response = await take(request, { ...options, setOutage, counts });
+    const response = await take(request, {
+      ...options,
+      getOutage: () => outage,
+      setOutage,
+      counts,
+    });
     const { status } = response;
     options.onExport({ ...counts, status, durationMs: performance.now() - startMs });
     return response;
@@ -63,13 +68,15 @@ export function createReceiver(options: ReceiverOptions): (request: Request) => 
 }
 
 interface Taking extends ReceiverOptions {
+  /** Why the last spans could not be stored; null where they were. */
+  readonly getOutage: () => string | null;
   readonly setOutage: (message: string | null) => void;
   /** Filled in as the request is read and stored. */
   readonly counts: { bytes: number; acceptedSpans: number; rejectedSpans: number };
 }
 
 async function take(request: Request, options: Taking): Promise<Response> {
-  const { store, budget, setOutage, counts } = options;
+  const { store, budget, getOutage, setOutage, counts } = options;
   const [mediaType] = (request.headers.get("content-type") ?? "").split(";");
   const encoding = MEDIA_TYPES.get(mediaType.trim().toLowerCase());
   if (encoding === undefined) {
@@ -84,6 +91,11 @@ async function take(request: Request, options: Taking): Promise<Response> {
     counts.bytes = bytes.length;
     const { acceptedSpans, rejectedSpans, reason } = await store.write(bytes);
     Object.assign(counts, { acceptedSpans, rejectedSpans });
+    const outage = getOutage();
+    // A probe without spans was not stored either.
+    if (outage !== null && acceptedSpans + rejectedSpans === 0) {
+      return failureAnswer(503, outage, encoding);
+    }
     setOutage(null);
     const partial = rejectedSpans === 0 ? null : { rejectedSpans, errorMessage: reason };
     return answer(200, encoding, encodeSuccess(encoding, partial));

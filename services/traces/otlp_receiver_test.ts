@@ -129,8 +129,9 @@ Deno.test("the receiver asks to wait while too much is being stored, and then st
 
 Deno.test("the receiver answers 503 while the store fails, and tells of the outage once", async () => {
   let error: Error | null = new StoreError("full", "Cannot store spans: the disk is full");
+  let result = STORED;
   const { send, outages } = kit(() =>
-    error === null ? Promise.resolve(STORED) : Promise.reject(error)
+    error === null ? Promise.resolve(result) : Promise.reject(error)
   );
   for (let round = 0; round < 2; round++) {
     const answer = await send(JSON_BODY);
@@ -141,6 +142,9 @@ Deno.test("the receiver answers 503 while the store fails, and tells of the outa
     });
   }
   error = null;
+  result = { acceptedSpans: 0, rejectedSpans: 0, reason: "" };
+  assertEquals((await send(JSON_BODY)).status, 503);
+  result = STORED;
   assertEquals((await send(JSON_BODY)).status, 200);
   assertEquals(outages, ["Cannot store spans: the disk is full", null]);
 });

@@ -1,5 +1,7 @@
 /** Answers of an OTLP/HTTP trace receiver, in the encoding of the request. */
 
+import { OtlpError } from "./errors.ts";
+import { WireReader } from "./wire_reader.ts";
 import { WireWriter } from "./wire_writer.ts";
 
 export type OtlpEncoding = "json" | "protobuf";
@@ -46,4 +48,20 @@ export function encodeFailure(
   writer.uint32(1, failure.code);
   writer.string(2, failure.message);
   return writer.finish();
+}
+
+/** The message of a google.rpc.Status in protobuf; undefined for what is none. */
+export function failureMessage(body: Uint8Array): string | undefined {
+  try {
+    const reader = new WireReader(body);
+    let message: string | undefined;
+    while (reader.next()) {
+      if (reader.field === 2) message = reader.string();
+      else reader.skip();
+    }
+    return message;
+  } catch (error) {
+    if (error instanceof OtlpError) return undefined;
+    throw error;
+  }
 }

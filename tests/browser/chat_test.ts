@@ -146,10 +146,12 @@ test("chat is where it was when the reader comes back from another view", async 
   const { page } = tab;
   await ask(page, { text: "Count.", maxTokens: 12, isEndless: true });
   await answered(page);
-  await page.evaluate(() => scrollTo(0, 200));
-  await page.waitForFunction(() => scrollY === 200);
-  // Neither a pointer nor the keyboard, which would bring the link into view first.
-  await page.evaluate(() => document.querySelector<HTMLElement>(".answer .links a")?.click());
+  // Neither a pointer nor the keyboard, which would bring the link into view first; and no frame in
+  // between, as on a busy machine.
+  await page.evaluate(() => {
+    scrollTo(0, 200);
+    document.querySelector<HTMLElement>(".answer .links a")?.click();
+  });
   await page.locator(".trace .waterfall").waitFor();
   await page.goBack();
   await page.locator(".chat").waitFor();

@@ -68,6 +68,46 @@ Deno.test("ThreadPool.run() gives the same results on any number of threads, lau
   }
 });
 
+Deno.test("ThreadPool.run() computes each panel of a matrix once, however many threads, panels and rows there are", async () => {
+  for (const panels of [1, 3, 40, 301]) {
+    for (const rows of [1, 4, 130]) {
+      const results: Float32Array[] = [];
+      for (const threads of [1, 2, 5]) results.push(await addedProducts({ threads, panels, rows }));
+      assert(results[0].every((value) => value > 0));
+      assertEquals(results[1], results[0]);
+      assertEquals(results[2], results[0]);
+    }
+  }
+});
+
+/** y += x * w^T ten times over: a panel that is left out or done twice gives another sum. */
+async function addedProducts(
+  { threads, panels, rows }: {
+    readonly threads: number;
+    readonly panels: number;
+    readonly rows: number;
+  },
+): Promise<Float32Array> {
+  const plan = new MemoryPlan();
+  const outputs = panels * 8 - 3;
+  const panelBytes = COLUMNS * 8 * 4;
+  const reserve = (bytes: number) => plan.reserve("activations", bytes);
+  const weights = reserve(panels * panelBytes);
+  const [x, y] = [reserve(rows * COLUMNS * 4), reserve(rows * outputs * 4)];
+  const [count, address] = [reserve(4), reserve(programBytes(1))];
+  const layout = planPool(plan, { threads, scratchBytes: 64 });
+  const memory = plan.create();
+  new Float32Array(memory.buffer, weights, panels * panelBytes / 4).fill(0.5);
+  new Float32Array(memory.buffer, x, rows * COLUMNS).forEach((_, i, all) => all[i] = i + 1);
+  new Uint32Array(memory.buffer, count, 1)[0] = rows;
+  const parameters = [0, weights, panelBytes, COLUMNS, outputs, x, 0, 0, 0, y, outputs, 1];
+  const pool = await ThreadPool.start(layout, { module: await compileKernels(), memory });
+  const program = writeProgram(memory, address, [{ kind: "linear", count, parameters }]);
+  for (let launch = 0; launch < 10; launch++) pool.run(program);
+  await pool.close();
+  return new Float32Array(memory.buffer, y, rows * outputs).slice();
+}
+
 Deno.test("ThreadPool.run() works where addresses have their highest bit set, and the pool closes", async () => {
   const results: Float32Array[] = [];
   for (const bytes of [0, 2 ** 31]) {

@@ -9,13 +9,17 @@
 const FIRST_PORT = 20_000;
 const PORT_COUNT = 12_000;
 const ATTEMPTS = 100;
+/** Who got one may not listen there yet. */
+const given = new Set<number>();
 
 /** A port that nobody has, and nobody gets who does not ask for it by its number. */
 export function freePort(): number {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const port = FIRST_PORT + Math.floor(Math.random() * PORT_COUNT);
+    if (given.has(port)) continue;
     try {
       Deno.listen({ hostname: "127.0.0.1", port }).close();
+      given.add(port);
       return port;
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;

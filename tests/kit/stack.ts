@@ -14,7 +14,7 @@ const READY_TIMEOUT_MS = 180_000;
 const WAIT_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 60_000;
 /** Of a request, to the last byte of its answer: many share a software adapter. */
-const REQUEST_TIMEOUT_MS = 300_000;
+const REQUEST_TIMEOUT_MS = 450_000;
 
 export interface StackOptions {
   /** Absent for what DYN_ENGINE=simulated of `env` makes up. */

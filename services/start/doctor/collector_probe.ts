@@ -5,7 +5,7 @@
  * plain HTTP/1.1 does not know.
  */
 
-import { CONTENT_TYPES } from "../../../shared/otlp/mod.ts";
+import { CONTENT_TYPES, failureMessage } from "../../../shared/otlp/mod.ts";
 import type { TelemetryOptions } from "../../../shared/telemetry/telemetry.ts";
 import { fetchFailure } from "../../../shared/process/fetch_failure.ts";
 import { tlsClient } from "../../../shared/process/tls_client.ts";
@@ -22,7 +22,7 @@ export type CollectorTarget = Pick<
 >;
 
 const TIMEOUT_MS = 3_000;
-const MAX_WORDS = 120;
+const MAX_WORDS = 240;
 /** What servers of HTTP/2 alone answer to HTTP/1.1, where they answer at all. */
 const NOT_HTTP_1: ReadonlySet<number> = new Set([400, 426, 464, 505]);
 const PREFACE = new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -46,14 +46,19 @@ export async function askCollector(target: CollectorTarget): Promise<CollectorAn
       redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    const words = (await response.text()).trim().slice(0, MAX_WORDS);
+    const body = await response.bytes();
     if (response.ok) return { kind: "takes" };
     if (NOT_HTTP_1.has(response.status) && await speaksHttp2(url)) return { kind: "speaks_grpc" };
-    return { kind: "refuses", status: response.status, words };
+    return { kind: "refuses", status: response.status, words: wordsOf(body).slice(0, MAX_WORDS) };
   } catch (error) {
     if (await speaksHttp2(url)) return { kind: "speaks_grpc" };
     return { kind: "unreachable", reason: fetchFailure(error, TIMEOUT_MS) };
   }
+}
+
+/** The message of an OTLP status in protobuf, or else the text of the answer. */
+function wordsOf(body: Uint8Array): string {
+  return failureMessage(body) ?? new TextDecoder().decode(body).trim();
 }
 
 /** Whether a server takes HTTP/2 without TLS and without asking in HTTP/1.1. */

@@ -2,6 +2,7 @@ import { createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { assertEquals, assertStringIncludes } from "@std/assert/mod.js";
 import { startOtlpSink } from "../../../tests/kit/otlp_sink.ts";
+import { encodeFailure } from "../../../shared/otlp/mod.ts";
 import { askCollector, type CollectorTarget } from "./collector_probe.ts";
 
 function target(port: number, overrides: Partial<CollectorTarget> = {}): CollectorTarget {
@@ -63,6 +64,17 @@ Deno.test("askCollector tells a refusal with its status and words", async () => 
   );
   const answer = await askCollector(target(server.addr.port));
   assertEquals(answer, { kind: "refuses", status: 404, words: "no such path" });
+});
+
+Deno.test("askCollector reads the message of a refusal in protobuf", async () => {
+  const words = `Cannot store spans: the disk is full; free some space${" or move".repeat(20)}`;
+  const body = encodeFailure("protobuf", { code: 14, message: words });
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response(body, { status: 503 }),
+  );
+  const answer = await askCollector(target(server.addr.port));
+  assertEquals(answer, { kind: "refuses", status: 503, words });
 });
 
 Deno.test("askCollector tells HTTP/2 alone, as on a gRPC port, from HTTP/1.1 and from silence", async () => {

@@ -147,7 +147,8 @@ export const SYMPTOMS = {
     sign: "No trace arrives and `dynamo_telemetry_dropped_spans_total` grows",
     remedy: "401 and 403 want `OTEL_EXPORTER_OTLP_HEADERS`; 404 another path, which " +
       "`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` names as it is; 415 another " +
-      "`OTEL_EXPORTER_OTLP_PROTOCOL`.",
+      "`OTEL_EXPORTER_OTLP_PROTOCOL`. With 429 and 503 it asks to come later: its own words, and its " +
+      "log, say why, and spans wait meanwhile.",
   },
   "spans-dropped": {
     subject: "export",

@@ -74,6 +74,11 @@ export class ChatView {
     addEventListener("keydown", (event) => this.#onEscape(event));
   }
 
+  /** Called before another view may be shown. */
+  keepPlace(): void {
+    this.#place.keep();
+  }
+
   /** Back to where the reader was; called when the view is shown again. */
   restorePlace(): void {
     this.#place.restore();

@@ -23,6 +23,7 @@ let leave = new AbortController();
 
 /** Shows what the address names. */
 function show(): void {
+  chat.keepPlace();
   leave.abort();
   leave = new AbortController();
   const [name = "", ...parts] = addressParts();

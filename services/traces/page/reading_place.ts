@@ -39,6 +39,11 @@ export class ReadingPlace {
     });
   }
 
+  /** Before another view is shown: the browser tells of the last scrolling only with the next frame. */
+  keep(): void {
+    this.#onScroll();
+  }
+
   /** After another view was shown in between. */
   restore(): void {
     scrollTo(0, this.#follows ? Math.max(this.#endY(), this.#lastY) : this.#lastY);

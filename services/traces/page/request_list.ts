@@ -40,6 +40,7 @@ export class RequestList {
   /** What a search found. An unchanged list stays as it is. */
   found(found: readonly FoundTrace[]): void {
     this.#problem.replaceChildren();
+    this.#running.arrived(endedRequestIds(found));
     if (this.#isKnown && JSON.stringify(found) === JSON.stringify(this.#found)) return;
     this.#isKnown = true;
     this.#found = found;

@@ -7,9 +7,9 @@ import { fetchJson } from "./backend.ts";
 import { asNumber, asRecord, asRecords, asText, type Json } from "./json.ts";
 
 /** A frontend that does not answer in this time tells nothing. */
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 10_000;
 /** So long an ended request stays in sight without its trace. */
-const ENDED_SHOWN_MS = 30_000;
+const ENDED_SHOWN_MS = 60_000;
 /** Those that have ended stand below, in a list of their own length. */
 const MOST_SHOWN = { running: 20, ended: 5 };
 /** A request that gets no token for so long stands out. */
@@ -125,6 +125,11 @@ export class RunningRequests {
     }
     this.#running = requests;
     this.#more = more;
+  }
+
+  /** The traces of these have come: nobody waits for them any more, whatever is searched for next. */
+  arrived(requestIds: ReadonlySet<string>): void {
+    for (const requestId of requestIds) this.#ended.delete(requestId);
   }
 
   /** Nothing is known any more. */

@@ -71,7 +71,7 @@ Deno.test("readRunning reads what the frontend tells, and leaves open what it do
   assertEquals(readRunning("<html>"), { requests: [], more: 0 });
 });
 
-Deno.test("RunningRequests keeps one that has ended until its trace has come, or for half a minute", () => {
+Deno.test("RunningRequests keeps one that has ended until its trace has come, or for a minute", () => {
   const running = new RunningRequests();
   const unsampled = { sampled: false };
   running.update(answer(told("a"), told("b"), told("c"), told("d", unsampled)), 0);
@@ -79,9 +79,11 @@ Deno.test("RunningRequests keeps one that has ended until its trace has come, or
   running.update(answer(told("b")), 1_000);
   assertEquals(shown(running), "b a. c.");
   assertEquals(shown(running, ["a"]), "b c.");
-  running.update(answer(told("b")), 31_000);
-  assertEquals(shown(running, ["a", "b"]), "c.");
-  running.update(answer(), 31_001);
+  running.arrived(new Set(["a", "b"]));
+  assertEquals(shown(running), "b c.");
+  running.update(answer(told("b")), 61_000);
+  assertEquals(shown(running), "b c.");
+  running.update(answer(), 61_001);
   assertEquals(shown(running), "b.");
   running.clear();
   assertEquals(shown(running), "");

@@ -1,5 +1,7 @@
 /** A thread that says things by itself, as a library or the runtime would. */
 
+// deno-lint-ignore-file no-console
+
 import process from "node:process";
 import { serveCalls, type ThreadScope } from "../thread_call.ts";
 

@@ -26,7 +26,7 @@ export function rotateAndStore(op: usize): void {
   const headBytes = headDim * 4;
   const width = kvHeads * headBytes;
   const scale: f32 = 1 / sqrt<f32>(<f32>headDim);
-  for (let row = take(op, 1); row < count; row = take(op, 1)) {
+  for (let row = take(op); row < count; row = take(op)) {
     const record = load<usize>(op, 32) + row * 16;
     const position = load<u32>(record, 4);
     const angles = load<usize>(op, 52) + position * ropeDim * 4;
@@ -92,7 +92,7 @@ export function attend(op: usize, control: usize, thread: u32): void {
   const rowStep = isSplit ? 1 : max<u32>(1, min(NEIGHBOURS, most / enough));
   const rowParts = (count + rowStep - 1) / rowStep;
   const items = spread * headParts * kvHeads * rowParts;
-  for (let item = take(op, 1); item < items; item = take(op, 1)) {
+  for (let item = take(op); item < items; item = take(op)) {
     const chunk = item % spread;
     const headPart = item / spread % headParts;
     const kvHead = item / spread / headParts % kvHeads;
@@ -121,7 +121,7 @@ export function mergeAttention(op: usize): void {
   const isSplit = load<u32>(header, 16) != 0;
   const spread: u32 = isSplit ? load<u32>(header, 12) : 1;
   const partialBytes = PARTIAL_HEAD + headDim * 4;
-  for (let row = take(op, 1); row < count; row = take(op, 1)) {
+  for (let row = take(op); row < count; row = take(op)) {
     const position = load<u32>(load<usize>(op, 32) + row * 16, 4);
     const chunks: u32 = isSplit ? position / CHUNK + 1 : 1;
     const y = load<usize>(op, 36) + row * heads * headDim * 4;

@@ -95,10 +95,10 @@ export function scratchOf(control: usize, thread: u32): usize {
   return load<u32>(control, 16) + thread * load<u32>(control, 20);
 }
 
-// Takes the next `count` of an operation's work items; returns the first.
+// Takes the next of an operation's work items.
 @inline
-export function take(op: usize, count: u32): u32 {
-  return atomic.add<u32>(op, count, 64);
+export function take(op: usize): u32 {
+  return atomic.add<u32>(op, 1, 64);
 }
 
 // Takes a share of the `items` of an operation, at most `most`; returns the first, `items` when none
@@ -115,8 +115,8 @@ export function takeShare(op: usize, items: u32, threads: u32, most: u32): u32 {
 }
 
 // How many of `left` items are taken at once: many at first, so that threads seldom meet at the
-// counter, and few in the end, so that they end together. An even number, so that results which
-// different threads write are seldom in one cache line.
+// counter, and few in the end, so that they end together, on cores of different speeds too. An even
+// number, so that results which different threads write are seldom in one cache line.
 @inline
 export function shareOf(left: u32, threads: u32, most: u32): u32 {
   const share = min(most, left * 3 / (threads * 4));

@@ -18,7 +18,7 @@ export function embed(op: usize): void {
   const columns = load<u32>(op, 28);
   const rows = load<usize>(op, 32);
   const y = load<usize>(op, 36);
-  for (let row = take(op, 1); row < count; row = take(op, 1)) {
+  for (let row = take(op); row < count; row = take(op)) {
     const token = load<u32>(rows + row * 16);
     const panel = weights + (token >> 3) * panelBytes;
     const at = y + row * columns * 4;
@@ -39,7 +39,7 @@ export function normalise(op: usize): void {
   const gather = load<usize>(op, 32);
   const y = load<usize>(op, 36);
   const bytes = columns * 4;
-  for (let row = take(op, 1); row < count; row = take(op, 1)) {
+  for (let row = take(op); row < count; row = take(op)) {
     const from = x + (gather != 0 ? load<u32>(gather + row * 4) : row) * bytes;
     const to = y + row * bytes;
     let squares0 = f32x4.splat(0);
@@ -76,7 +76,7 @@ export function swiglu(op: usize): void {
   const y = load<usize>(op, 36);
   const bytes = columns * 4;
   const one = f32x4.splat(1);
-  for (let row = take(op, 1); row < count; row = take(op, 1)) {
+  for (let row = take(op); row < count; row = take(op)) {
     const gate = x + row * bytes * 2;
     const up = gate + bytes;
     const to = y + row * bytes;

@@ -1,13 +1,17 @@
 // How a token is chosen: what shared/engine/sampling/sample_reference.ts defines.
 //
 // A logit is compared as an ordinary number: NaN as the lowest, infinities as the largest ones.
-// Thresholds are found by halving an interval of float keys, keeping the candidates inside it.
+// Thresholds are found by halving an interval of float keys, keeping the candidates inside it. Which
+// logits are candidates at all is seen four at a time: those above a bound which the threshold is
+// known not to be below. Loops over many logits do not branch on each: that would be mispredicted.
 
 import { scratchOf, take } from "./barrier";
 import { exp4 } from "./exponential";
 
 const LARGEST: f32 = 3.4028234663852886e38;
 const NO_TOKEN: u32 = 0xffffffff;
+// Logits of which one maximum is taken.
+const GROUP: u32 = 32;
 
 // Chooses a token for each sampled row. Parameters: logits, vocab, records, tokens. Records are 64
 // bytes: temperature f64, topP f64, seed (low, high), position, topK.
@@ -15,7 +19,7 @@ export function sample(op: usize, control: usize, thread: u32): void {
   const count = load<u32>(load<usize>(op, 4));
   const vocab = load<u32>(op, 20);
   const scratch = scratchOf(control, thread);
-  for (let row = take(op, 1); row < count; row = take(op, 1)) {
+  for (let row = take(op); row < count; row = take(op)) {
     const logits = load<usize>(op, 16) + row * vocab * 4;
     const record = load<usize>(op, 24) + row * 64;
     store<u32>(load<usize>(op, 28) + row * 4, choose(logits, vocab, record, scratch));
@@ -41,13 +45,16 @@ function choose(logits: usize, vocab: u32, record: usize, scratch: usize): u32 {
   const topK = load<u32>(record, 28);
   let lowest = -LARGEST;
   if (topK > 0 && topK < vocab) {
-    const candidates = collect(logits, vocab, lowest, scratch);
+    const bound = topBound(logits, vocab, topK, scratch);
+    const candidates = collect(logits, vocab, bound, scratch);
     lowest = threshold(scratch, scratch + vocab * 4, candidates, <f64>topK);
   }
   if (topP < 1) {
-    const candidates = collect(logits, vocab, lowest, scratch);
-    const mass = weigh(scratch, scratch + vocab * 4, candidates, largest, temperature);
-    lowest = threshold(scratch, scratch + vocab * 4, candidates, topP * mass);
+    const goal = topP * massOf(logits, vocab, lowest, largest, temperature);
+    const bound = max(lowest, massBound(vocab, largest, temperature, topP));
+    const candidates = collect(logits, vocab, bound, scratch);
+    weigh(scratch, scratch + vocab * 4, candidates, largest, temperature);
+    lowest = threshold(scratch, scratch + vocab * 4, candidates, goal);
   }
   return draw(logits, vocab, record, largest, lowest);
 }
@@ -73,32 +80,85 @@ function firstEqual(logits: usize, vocab: u32, value: f32): u32 {
   return 0;
 }
 
-// Candidates: their logits at `values`, weights of 1 behind room for the whole vocabulary.
+// At most the `count`-th largest logit: the `count`-th largest of the groups' maxima.
+function topBound(logits: usize, vocab: u32, count: u32, scratch: usize): f32 {
+  const groups = (vocab + GROUP - 1) / GROUP;
+  if (count > groups) return -LARGEST;
+  const weights = scratch + vocab * 4;
+  for (let group: u32 = 0; group < groups; group++) {
+    const first = group * GROUP;
+    store<f32>(scratch + group * 4, largestOf(logits + first * 4, min(GROUP, vocab - first)));
+    store<f32>(weights + group * 4, 1);
+  }
+  return threshold(scratch, weights, groups, <f64>count);
+}
+
+// A logit such that all those below it together weigh less than 1 - topP of the largest one alone.
+function massBound(vocab: u32, largest: f32, temperature: f64, topP: f64): f32 {
+  const range = Math.log(<f64>vocab / (1 - topP)) + 1;
+  return <f32>max(<f64>largest - max(temperature, 1e-30) * range, -LARGEST);
+}
+
+// Candidates, logits of at least `lowest`: these at `values`, weights of 1 behind room for the whole
+// vocabulary.
 function collect(logits: usize, vocab: u32, lowest: f32, values: usize): u32 {
   const weights = values + vocab * 4;
+  const bound = f32x4.splat(lowest);
   let count: u32 = 0;
-  for (let token: u32 = 0; token < vocab; token++) {
-    const value = comparable(load<f32>(logits + token * 4));
-    if (value < lowest) continue;
-    store<f32>(values + count * 4, value);
-    store<f32>(weights + count * 4, 1);
-    count++;
+  for (let token: u32 = 0; token < vocab; token += 4) {
+    const at = logits + token * 4;
+    if (!v128.any_true(f32x4.ge(comparable4(v128.load(at)), bound))) continue;
+    for (let lane: u32 = 0; lane < min<u32>(4, vocab - token); lane++) {
+      const value = comparable(load<f32>(at + lane * 4));
+      store<f32>(values + count * 4, value);
+      store<f32>(weights + count * 4, 1);
+      count += u32(value >= lowest);
+    }
   }
   return count;
 }
 
-// Gives candidates their share of the softmax, unnormalised; returns the sum.
-function weigh(values: usize, weights: usize, count: u32, largest: f32, temperature: f64): f64 {
-  const inverse = f32x4.splat(<f32>min(1 / temperature, 1e30));
-  const top = f32x4.splat(largest);
-  let mass: f64 = 0;
-  // Whole vectors: what lies behind the last candidate is overwritten or not read.
-  for (let i: u32 = 0; i < count; i += 4) {
-    const scaled = f32x4.mul(f32x4.sub(v128.load(values + i * 4), top), inverse);
-    v128.store(weights + i * 4, exp4(scaled));
-    for (let lane = i; lane < min(i + 4, count); lane++) mass += <f64>load<f32>(weights + lane * 4);
+// Shares of the softmax, unnormalised.
+@inline
+function shares(values: v128, top: v128, inverse: v128): v128 {
+  return exp4(f32x4.mul(f32x4.sub(values, top), inverse));
+}
+
+@inline
+function inverseOf(temperature: f64): v128 {
+  return f32x4.splat(<f32>min(1 / temperature, 1e30));
+}
+
+// The sum of the shares of logits of at least `lowest`.
+function massOf(logits: usize, vocab: u32, lowest: f32, largest: f32, temperature: f64): f64 {
+  const inverse = inverseOf(temperature);
+  const top = f32x4.splat(largest), bound = f32x4.splat(lowest);
+  let even = f64x2.splat(0), odd = f64x2.splat(0);
+  let token: u32 = 0;
+  for (; token + 4 <= vocab; token += 4) {
+    const values = comparable4(v128.load(logits + token * 4));
+    const kept = v128.and(shares(values, top, inverse), f32x4.ge(values, bound));
+    even = f64x2.add(even, f64x2.promote_low_f32x4(kept));
+    odd = f64x2.add(odd, f64x2.promote_low_f32x4(v128.shuffle<i32>(kept, kept, 2, 3, 2, 3)));
+  }
+  const sums = f64x2.add(even, odd);
+  let mass = f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
+  for (; token < vocab; token++) {
+    const value = comparable(load<f32>(logits + token * 4));
+    if (value < lowest) continue;
+    mass += <f64>f32x4.extract_lane(shares(f32x4.splat(value), top, inverse), 0);
   }
   return mass;
+}
+
+// Gives candidates their shares as weights.
+function weigh(values: usize, weights: usize, count: u32, largest: f32, temperature: f64): void {
+  const inverse = inverseOf(temperature);
+  const top = f32x4.splat(largest);
+  // Whole vectors: what lies behind the last candidate is overwritten or not read.
+  for (let i: u32 = 0; i < count; i += 4) {
+    v128.store(weights + i * 4, shares(v128.load(values + i * 4), top, inverse));
+  }
 }
 
 // An integer that orders as the float does.
@@ -130,16 +190,16 @@ function threshold(values: usize, weights: usize, candidates: u32, goal: f64): f
     const pivot = valueOf(middle);
     let mass: f64 = 0;
     for (let i: u32 = 0; i < count; i++) {
-      if (load<f32>(values + i * 4) >= pivot) mass += <f64>load<f32>(weights + i * 4);
+      const isAbove = load<f32>(values + i * 4) >= pivot;
+      mass += <f64>select<f32>(load<f32>(weights + i * 4), 0, isAbove);
     }
     const isReached = above + mass >= goal;
     let kept: u32 = 0;
     for (let i: u32 = 0; i < count; i++) {
       const value = load<f32>(values + i * 4);
-      if ((value >= pivot) != isReached) continue;
       store<f32>(values + kept * 4, value);
       store<f32>(weights + kept * 4, load<f32>(weights + i * 4));
-      kept++;
+      kept += u32((value >= pivot) == isReached);
     }
     count = kept;
     if (isReached) {
@@ -184,14 +244,15 @@ function scrambled(word: v128): v128 {
 // that is cheap to see for four tokens, and few pass it.
 function draw(logits: usize, vocab: u32, record: usize, largest: f32, lowest: f32): u32 {
   const temperature = load<f64>(record);
-  const inverse = f32x4.splat(<f32>min(1 / temperature, 1e30));
-  const top = f32x4.splat(largest);
+  const inverse = inverseOf(temperature);
+  const top = f32x4.splat(largest), bound = f32x4.splat(lowest);
   let bestToken = NO_TOKEN;
   let bestScore: f64 = -Infinity;
   for (let token: u32 = 0; token < vocab; token += 4) {
+    const values = comparable4(v128.load(logits + token * 4));
+    if (!v128.any_true(f32x4.ge(values, bound))) continue;
     const hashes = hashTokens(record, i32x4.add(i32x4.splat(token), i32x4(0, 1, 2, 3)));
     if (bestToken != NO_TOKEN) {
-      const values = comparable4(v128.load(logits + token * 4));
       const scaled = f32x4.mul(f32x4.sub(values, top), inverse);
       const limit = exp4(f32x4.sub(scaled, f32x4.splat(<f32>bestScore)));
       const share = f32x4.mul(f32x4.convert_i32x4_u(hashes), f32x4.splat(2.3280e-10));
