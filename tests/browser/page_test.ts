@@ -345,6 +345,7 @@ test("a trace is downloaded as one file that needs nothing else", async () => {
 test("two requests are compared span by span", async () => {
   await using tab = await kit.open("#/requests");
   const { page } = tab;
+  await trendsDrawn(page);
   for (const traceId of [shortId, longId]) await page.getByLabel(`Compare ${traceId}`).check();
   await page.locator(".requests").getByRole("button", { name: "Compare" }).click();
   const row = page.locator(".diff tbody tr", { hasText: "engine.decode" });
@@ -435,6 +436,7 @@ test("the page shows a Tempo's traces in the same views, and leaves out with a w
   await answer.cancel();
   // The made-up Tempo never has its trace.
   await running.filter({ hasText: "ended" }).waitFor();
+  await trendsDrawn(page);
   await page.locator(`.list tbody a[title="${FAKE_TEMPO_TRACE}"]`).click();
   await page.locator(".waterfall").waitFor();
   assertStringIncludes(await page.locator(".waterfall").innerText(), "POST /v1/chat/completions");
@@ -451,6 +453,7 @@ test("what spans say is shown as text and never run", async () => {
   const evil = `<img src=x onerror="document.title='owned'"><script>alert(1)</script>`;
   const traceId = "ee".repeat(16);
   const startTimeUnixNano = `${Date.now() - 5000}000000`;
+  const endTimeUnixNano = `${Date.now() - 4000}000000`;
   const attribute = (key: string) => ({ key, value: { stringValue: evil } });
   const number = (key: string, intValue: number) => ({ key, value: { intValue } });
   const span = (spanId: string, name: string) => ({
@@ -459,7 +462,7 @@ test("what spans say is shown as text and never run", async () => {
     name,
     kind: 2,
     startTimeUnixNano,
-    endTimeUnixNano: startTimeUnixNano,
+    endTimeUnixNano,
     status: { code: 2, message: evil },
   });
   const answer = await fetch(`${kit.url}/v1/traces`, {
@@ -499,6 +502,10 @@ test("what spans say is shown as text and never run", async () => {
   assertStringIncludes(await page.locator(".trace ul.notice").innerText(), evil);
   assertStringIncludes(await page.locator(".timeline .list").innerText(), evil);
   await page.getByText("It had all its steps to itself").waitFor();
+  // The name is on the critical path, which screen readers are told behind it.
+  assert(await page.locator(".waterfall .unseen").count() > 0);
+  await page.setViewportSize({ width: 360, height: 740 });
+  assertEquals(await page.evaluate(() => document.documentElement.scrollWidth), 360);
   await page.evaluate((id) => location.hash = `#/compare/${id}/${id}`, traceId);
   await page.locator(".diff").waitFor();
   await page.evaluate(() => location.hash = "#/system");
@@ -545,6 +552,11 @@ test("the theme can be chosen against the system's, and is remembered", async ()
   await page.getByRole("button", { name: "Theme: dark" }).waitFor();
   assertEquals(await background(), "rgb(13, 17, 23)");
 });
+
+/** Waits until what stands above the list of requests is there: a pointer hits what no longer moves. */
+async function trendsDrawn(page: Page): Promise<void> {
+  await page.locator(".trends > *").nth(3).waitFor({ state: "attached" });
+}
 
 /** Waits until a view shows what it is for. */
 async function settled(page: Page): Promise<void> {
