@@ -161,7 +161,8 @@ function report(cells: readonly Cell[], options: PlaneBenchOptions): string {
     `${options.kvTokenBytes} bytes of KV a token. The client is a raw socket without special ` +
     `settings on the same machine. Medians of ${options.rounds} interleaved rounds over ${STARTS} starts, each after ` +
     `${WARM_UP.streams} streams. "On" is export, JSON lines and span events. \`× off\`: median of ` +
-    "the rounds' ratios of frontend CPU, with its 95 % interval.",
+    "the rounds' ratios of frontend CPU, with its 95 % interval. Where it goes: " +
+    "[docs/design/2026-11-tracing-cost.md](../design/2026-11-tracing-cost.md).",
     table(head, rows),
     "The reference system on 2 cores, its frontend in Rust, its client with immediate ACK (without, " +
     "its TTFT at one connection is 44 ms), at 1 / 16 / 64 connections. Its on/off ratio of CPU is " +
