@@ -31,6 +31,7 @@ import { genAiLatencies } from "./gen_ai_latencies.ts";
 import type { PreparedPrompt } from "./preprocess.ts";
 import { requestIds } from "./request_ids.ts";
 import { RequestMetering } from "./request_metering.ts";
+import { bodyAttributes, openRequestSpan } from "./request_span.ts";
 import { StageTimes } from "./stage_times.ts";
 import { TokenTimes } from "./token_times.ts";
 import { TokenTimings } from "./token_timings.ts";
@@ -65,25 +66,8 @@ export class RequestRecord {
     this.ids = requestIds(request.headers.get("x-request-id"));
     const wantsTimings = request.headers.get(TIMINGS_HEADER) === TIMINGS_WANTED;
     this.#timings = wantsTimings ? new TokenTimings() : null;
-    const url = new URL(request.url);
-    const userAgent = request.headers.get("user-agent");
-    this.span = deps.telemetry.serverSpan(
-      "http_request",
-      Object.fromEntries(request.headers),
-      this.ids,
-      {
-        startMs: this.receivedAtMs,
-        attributes: {
-          "http.request.method": request.method,
-          "http.route": endpoint.route,
-          "url.path": url.pathname,
-          "url.scheme": url.protocol.slice(0, -1),
-          "gen_ai.operation.name": endpoint.operation,
-          "gen_ai.provider.name": "baton",
-          ...(userAgent === null ? {} : { "user_agent.original": userAgent }),
-        },
-      },
-    );
+    const { ids, receivedAtMs: startMs } = this;
+    this.span = openRequestSpan(deps.telemetry, request, { endpoint, ids, startMs });
     deps.metrics.contextReceived(traceContextOf(request.headers, this.span.traceId));
   }
 
@@ -107,22 +91,18 @@ export class RequestRecord {
 
   /** How far it is: reads what is known, and changes nothing. */
   running(nowMs: number): Omit<RunningRequest, "waits_for_client"> {
-    const { count, lastAtMs } = this.#times;
-    const averageItlMs = this.#times.averageGapMs();
     return {
       trace_id: this.span.traceId,
       request_id: this.ids.requestId,
       x_request_id: this.ids.xRequestId,
       sampled: this.span.isSampled,
       route: this.#endpoint.route,
-      ...this.#metering.place(count),
+      ...this.#metering.place(this.#times.count),
       received_at: new Date(this.receivedAtMs).toISOString(),
       age_ms: toWholeUs(nowMs - this.receivedAtMs),
       input_tokens: this.#inputTokens,
-      output_tokens: count,
-      last_token_age_ms: lastAtMs === null ? null : toWholeUs(nowMs - lastAtMs),
+      ...this.#times.progress(nowMs),
       ttft_ms: this.#ttftMs === null ? null : toWholeUs(this.#ttftMs),
-      avg_itl_ms: averageItlMs === null ? null : toWholeUs(averageItlMs),
       attempts: this.#attempts,
     };
   }
@@ -130,16 +110,7 @@ export class RequestRecord {
   /** The body was read and understood. */
   parsed(request: ChatRequest | CompletionRequest, bodyBytes: number): void {
     this.#metering.parsed(request.isStream ? "stream" : "unary");
-    const { maxTokens } = request;
-    this.span.set({
-      "http.request.body.size": bodyBytes,
-      "gen_ai.request.model": request.model,
-      "gen_ai.request.stream": request.isStream,
-      "gen_ai.request.temperature": request.temperature,
-      "gen_ai.request.top_p": request.topP,
-      "gen_ai.request.top_k": request.topK,
-      ...(maxTokens === undefined ? {} : { "gen_ai.request.max_tokens": maxTokens }),
-    });
+    this.span.set(bodyAttributes(request, bodyBytes));
   }
 
   /** A worker serves the model, or has: its name may be a label from here on. */

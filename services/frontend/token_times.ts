@@ -1,3 +1,6 @@
+import { toWholeUs } from "../../shared/clock/whole_us.ts";
+import type { RunningRequest } from "./api_document.ts";
+
 /** `count` gaps of equal length. */
 export interface TokenGaps {
   readonly count: number;
@@ -12,11 +15,6 @@ export class TokenTimes {
 
   get count(): number {
     return this.#count;
-  }
-
-  /** Null before the first. */
-  get lastAtMs(): number | null {
-    return this.#count === 0 ? null : this.#lastAtMs;
   }
 
   /** Takes `count` tokens, at least one. Returns the gaps before them; the first token has none. */
@@ -34,5 +32,17 @@ export class TokenTimes {
   averageGapMs(): number | null {
     if (this.#count < 2) return null;
     return (this.#lastAtMs - this.#firstAtMs) / (this.#count - 1);
+  }
+
+  /** How far the answer is. */
+  progress(
+    nowMs: number,
+  ): Pick<RunningRequest, "output_tokens" | "last_token_age_ms" | "avg_itl_ms"> {
+    const averageGapMs = this.averageGapMs();
+    return {
+      output_tokens: this.#count,
+      last_token_age_ms: this.#count === 0 ? null : toWholeUs(nowMs - this.#lastAtMs),
+      avg_itl_ms: averageGapMs === null ? null : toWholeUs(averageGapMs),
+    };
   }
 }

@@ -64,7 +64,9 @@ export class WorkerReturn implements Disposable {
     this.#waiting.add(span);
     try {
       while (!hasReturned && leftMs() > 0) {
-        hasReturned = await this.#comesWithin(leftMs(), isReady, signal);
+        await this.#comesWithin(leftMs(), isReady, signal);
+        // Another request's failure may have dropped it again before this one is told.
+        hasReturned = this.#directory.list().some(isReady);
       }
     } finally {
       this.#waiting.delete(span);
@@ -94,17 +96,15 @@ export class WorkerReturn implements Disposable {
     return Math.max(...sinceMs) + this.#graceMs - performance.now();
   }
 
-  /** Whether one is ready within the time. Rejects with the signal's reason. */
-  async #comesWithin(timeMs: number, isReady: Filter, signal: AbortSignal): Promise<boolean> {
+  /** Resolves when one is ready, or the time is over. Rejects with the signal's reason. */
+  async #comesWithin(timeMs: number, isReady: Filter, signal: AbortSignal): Promise<void> {
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(), timeMs);
     const either = AbortSignal.any([signal, timeout.signal]);
     try {
       await this.#directory.until((instances) => instances.some(isReady), either);
-      return true;
     } catch {
       signal.throwIfAborted();
-      return false;
     } finally {
       clearTimeout(timer);
     }

@@ -92,11 +92,9 @@ async function take(request: Request, options: Taking): Promise<Response> {
     const { acceptedSpans, rejectedSpans, reason } = await store.write(bytes);
     Object.assign(counts, { acceptedSpans, rejectedSpans });
     const outage = getOutage();
-    // A probe without spans was not stored either.
-    if (outage !== null && acceptedSpans + rejectedSpans === 0) {
-      return failureAnswer(503, outage, encoding);
-    }
-    setOutage(null);
+    // What stores nothing, such as a probe without spans, does not tell that the outage is over.
+    if (acceptedSpans > 0) setOutage(null);
+    else if (outage !== null && rejectedSpans === 0) return failureAnswer(503, outage, encoding);
     const partial = rejectedSpans === 0 ? null : { rejectedSpans, errorMessage: reason };
     return answer(200, encoding, encodeSuccess(encoding, partial));
   } catch (error) {

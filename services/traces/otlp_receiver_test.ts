@@ -144,6 +144,9 @@ Deno.test("the receiver answers 503 while the store fails, and tells of the outa
   error = null;
   result = { acceptedSpans: 0, rejectedSpans: 0, reason: "" };
   assertEquals((await send(JSON_BODY)).status, 503);
+  result = { acceptedSpans: 0, rejectedSpans: 1, reason: "no trace id" };
+  assertEquals((await send(JSON_BODY)).status, 200);
+  assertEquals(outages, ["Cannot store spans: the disk is full"]);
   result = STORED;
   assertEquals((await send(JSON_BODY)).status, 200);
   assertEquals(outages, ["Cannot store spans: the disk is full", null]);

@@ -38,7 +38,8 @@ async function complete(
   return { status: response.status, text: await response.text() };
 }
 
-function textOf({ text }: Answer): string {
+function textOf({ status, text }: Answer): string {
+  assertEquals(status, 200, text);
   const events = text.split("\n\n").filter((event) => event.startsWith("data: {"));
   return events.map((event) => JSON.parse(event.slice(6)).choices[0].text).join("");
 }

@@ -63,11 +63,8 @@ export class RequestList {
   runningFailed(error: unknown): void {
     this.#running.clear();
     const reason = error instanceof Error ? error.message : String(error);
-    this.#note.replaceChildren(
-      h("p.hint", ["Requests that run now: the frontend does not tell"], {
-        attributes: { title: reason },
-      }),
-    );
+    const hint = h("p.hint", [`Requests that run now: the frontend does not tell. ${reason}`]);
+    if (!hint.isEqualNode(this.#note.firstChild)) this.#note.replaceChildren(hint);
     this.#showRunning();
   }
 
