@@ -140,7 +140,10 @@ async function nextPlan(
   history: AttemptHistory,
   lastFailure: AttemptFailure | null,
 ): Promise<AttemptPlan> {
-  await deps.workerReturn.decoder(fitnessFor(job, history), job);
+  const isFit = fitnessFor(job, history);
+  let hasWaited: boolean;
+  // One that has come back may be gone again by now: another request's failure drops it.
+  do hasWaited = await deps.workerReturn.decoder(isFit, job); while (hasWaited);
   job.signal.throwIfAborted();
   try {
     return deps.dispatcher.plan(job, history);

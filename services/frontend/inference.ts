@@ -119,12 +119,13 @@ class InferenceRequest {
     this.#record.parsed(request, bytes);
     const isKnown = catalogue.knows(request.model);
     if (isKnown) this.#record.accepted(request.model);
-    const hasWaited = await workerReturn.decoder(({ model }) => model.name === request.model, {
-      span: this.#record.span,
-      signal: this.#abort.signal,
-      deadlineAtMs: this.#deadlineAtMs,
-    });
-    if (hasWaited) this.#preprocessFromMs = epochMs();
+    const comeBack = () =>
+      workerReturn.decoder(({ model }) => model.name === request.model, {
+        span: this.#record.span,
+        signal: this.#abort.signal,
+        deadlineAtMs: this.#deadlineAtMs,
+      });
+    while (await comeBack()) this.#preprocessFromMs = epochMs();
     const model = await catalogue.resolve(request.model);
     this.#abort.signal.throwIfAborted();
     if (!isKnown) this.#record.accepted(model.card.name);

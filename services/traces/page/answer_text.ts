@@ -112,10 +112,15 @@ function tokenNumbers(first: number, last: number): string {
 
 /** `, step 90 of decode 2681a704`. */
 function makerWords(first: TokenTiming, last: TokenTiming): string {
+  if (Number.isNaN(first.step)) return "";
+  const worker = (token: TokenTiming) => token.worker || "its worker";
+  if (first.worker !== last.worker) {
+    return `, step ${first.step} of ${worker(first)} to step ${last.step} of ${worker(last)}`;
+  }
   const steps = first.step === last.step
     ? `step ${first.step}`
     : `steps ${first.step} to ${last.step}`;
-  return Number.isNaN(first.step) ? "" : `, ${steps} of ${last.worker || "its worker"}`;
+  return `, ${steps} of ${worker(last)}`;
 }
 
 function milliseconds(ms: number): string {
