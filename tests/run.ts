@@ -13,7 +13,7 @@ import { testEnvironment } from "./runner/test_environment.ts";
 import { chooseTiers, type Tier } from "./runner/tiers.ts";
 
 /** Six times what the slowest tier takes on two cores. */
-const TIER_TIMEOUT_MS = 30 * 60_000;
+const TIER_TIMEOUT_MS = 20 * 60_000;
 
 async function runAll(tiers: readonly Tier[]): Promise<TestCounts> {
   const root = fromFileUrl(new URL("../", import.meta.url));

@@ -58,7 +58,7 @@ export interface GenerationDeps {
   readonly directory: InstanceDirectory;
   readonly dispatcher: Dispatcher;
   readonly migrationLimit: number;
-  readonly workerReturn: Pick<WorkerReturn, "decoder">;
+  readonly workerReturn: Pick<WorkerReturn, "decoder" | "has">;
   readonly stuckWorkers: Pick<StuckWorkers, "watch">;
 }
 
@@ -141,9 +141,10 @@ async function nextPlan(
   lastFailure: AttemptFailure | null,
 ): Promise<AttemptPlan> {
   const isFit = fitnessFor(job, history);
-  let hasWaited: boolean;
-  // One that has come back may be gone again by now: another request's failure drops it.
-  do hasWaited = await deps.workerReturn.decoder(isFit, job); while (hasWaited);
+  let isWaitedFor = true;
+  while (isWaitedFor && !deps.workerReturn.has(isFit)) {
+    isWaitedFor = await deps.workerReturn.decoder(isFit, job);
+  }
   job.signal.throwIfAborted();
   try {
     return deps.dispatcher.plan(job, history);

@@ -19,6 +19,7 @@ import {
   wholeResponse,
 } from "../../shared/openai/mod.ts";
 import { epochMs } from "../../shared/clock/epoch_clock.ts";
+import type { InstanceRecord } from "../../shared/messages/mod.ts";
 import type { Admission } from "./admission.ts";
 import { answer, type AnswerEnd, type AnswerPiece } from "./answer.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -119,13 +120,16 @@ class InferenceRequest {
     this.#record.parsed(request, bytes);
     const isKnown = catalogue.knows(request.model);
     if (isKnown) this.#record.accepted(request.model);
-    const comeBack = () =>
-      workerReturn.decoder(({ model }) => model.name === request.model, {
+    const isOfModel = ({ model }: InstanceRecord) => model.name === request.model;
+    let isWaitedFor = true;
+    while (isWaitedFor && !workerReturn.has(isOfModel)) {
+      isWaitedFor = await workerReturn.decoder(isOfModel, {
         span: this.#record.span,
         signal: this.#abort.signal,
         deadlineAtMs: this.#deadlineAtMs,
       });
-    while (await comeBack()) this.#preprocessFromMs = epochMs();
+      if (isWaitedFor) this.#preprocessFromMs = epochMs();
+    }
     const model = await catalogue.resolve(request.model);
     this.#abort.signal.throwIfAborted();
     if (!isKnown) this.#record.accepted(model.card.name);

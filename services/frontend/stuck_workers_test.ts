@@ -111,7 +111,7 @@ Deno.test("generate() is no longer watched once its job is aborted, though its r
       directory,
       dispatcher: new Dispatcher(directory, { localPrefillMaxTokens: 0 }),
       migrationLimit: 2,
-      workerReturn: { decoder: () => Promise.resolve(false) },
+      workerReturn: { has: () => true, decoder: () => Promise.resolve(false) },
       stuckWorkers: { watch: () => (watched++, () => watched--) },
     },
     {

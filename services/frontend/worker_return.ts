@@ -46,6 +46,14 @@ export class WorkerReturn implements Disposable {
   }
 
   /**
+   * Whether a decode worker that `matches` takes requests. To be asked after each wait: another request's
+   * failure may have dropped the one that came back.
+   */
+  has(matches: Filter): boolean {
+    return this.#directory.list("decode").some((each) => each.state === "ready" && matches(each));
+  }
+
+  /**
    * Resolves when a decode worker that `matches` takes requests, or need not be waited for any more, with
    * whether there was a wait: none when one is here, or none has gone lately. Rejects with the signal's
    * reason.
