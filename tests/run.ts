@@ -12,7 +12,7 @@ import { runTier } from "./runner/run_tier.ts";
 import { testEnvironment } from "./runner/test_environment.ts";
 import { chooseTiers, type Tier } from "./runner/tiers.ts";
 
-/** Six times what the slowest tier takes on two cores. */
+/** Four times what the slowest tier takes on two cores. */
 const TIER_TIMEOUT_MS = 20 * 60_000;
 
 async function runAll(tiers: readonly Tier[]): Promise<TestCounts> {
