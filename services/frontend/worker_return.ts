@@ -17,6 +17,10 @@ const LEAVING: ReadonlySet<InstanceState> = new Set(["draining", "failed"]);
 
 type Filter = (instance: InstanceRecord) => boolean;
 
+function readyAnd(matches: Filter): Filter {
+  return (instance) => instance.state === "ready" && matches(instance);
+}
+
 interface Absence {
   readonly instance: InstanceRecord;
   readonly sinceMs: number;
@@ -50,7 +54,7 @@ export class WorkerReturn implements Disposable {
    * failure may have dropped the one that came back.
    */
   has(matches: Filter): boolean {
-    return this.#directory.list("decode").some((each) => each.state === "ready" && matches(each));
+    return this.#directory.list("decode").some(readyAnd(matches));
   }
 
   /**
@@ -59,12 +63,11 @@ export class WorkerReturn implements Disposable {
    * reason.
    */
   async decoder(
-    matches: (instance: InstanceRecord) => boolean,
+    matches: Filter,
     { span, signal, deadlineAtMs }: WaitOptions,
   ): Promise<boolean> {
     const isFit: Filter = (instance) => instance.role === "decode" && matches(instance);
-    const isReady: Filter = (instance) => instance.state === "ready" && isFit(instance);
-    if (this.#directory.list().some(isReady)) return false;
+    if (this.has(matches)) return false;
     const leftMs = () => Math.min(this.#graceLeftMs(isFit), deadlineAtMs - epochMs());
     if (leftMs() <= 0) return false;
     const wait = span.child("worker_wait");
@@ -72,9 +75,9 @@ export class WorkerReturn implements Disposable {
     this.#waiting.add(span);
     try {
       while (!hasReturned && leftMs() > 0) {
-        await this.#comesWithin(leftMs(), isReady, signal);
+        await this.#comesWithin(leftMs(), readyAnd(isFit), signal);
         // Another request's failure may have dropped it again before this one is told.
-        hasReturned = this.#directory.list().some(isReady);
+        hasReturned = this.has(matches);
       }
     } finally {
       this.#waiting.delete(span);

@@ -155,3 +155,15 @@ export function endOf(frames: readonly WorkFrame[]): Extract<WorkFrame, { kind: 
   if (last?.kind !== "end") throw new Error(`the last frame is ${last?.kind}`);
   return last;
 }
+
+/** For the `onFrame` of several calls: `all` resolves when so many of them were accepted. */
+export function acceptances(
+  count: number,
+): { readonly all: Promise<void>; readonly onFrame: (frame: WorkFrame) => void } {
+  const all = Promise.withResolvers<void>();
+  let accepted = 0;
+  const onFrame = ({ kind }: WorkFrame) => {
+    if (kind === "accepted" && ++accepted === count) all.resolve();
+  };
+  return { all: all.promise, onFrame };
+}

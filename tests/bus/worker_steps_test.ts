@@ -2,13 +2,12 @@
 
 import { assert, assertEquals } from "@std/assert/mod.js";
 import { testSimulation } from "../../shared/engine/simulated/testing/test_simulation.ts";
-import type { WorkFrame } from "../../shared/messages/mod.ts";
 import { validateSpan } from "../../shared/telemetry/registry/validate.ts";
 import { type OtlpSink, type SinkSpan, startOtlpSink } from "../kit/otlp_sink.ts";
 import { within } from "../kit/waits.ts";
 import { connectTestBus } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
-import { collect, startWorker, workRequest } from "./worker_kit.ts";
+import { acceptances, collect, startWorker, workRequest } from "./worker_kit.ts";
 
 const LONG_PROMPT = 240;
 /** Of a step with that prompt: longer than a busy machine lets a step wait. */
@@ -47,12 +46,12 @@ function prompt(length: number): number[] {
 Deno.test("a long prompt beside a stream is the cause of its late token, and the trace links to it", async () => {
   await using server = await NatsServer.start();
   await using sink = startOtlpSink();
-  const accepted = Promise.withResolvers<void>();
+  const accepted = acceptances(1);
   await using _worker = await startWorker(server, sink, "decode", {
     maxRows: 256,
     async onStep(slices) {
       // The stream stands still here until the long prompt has come.
-      if (slices[0]?.startPosition === 30) await within("the other request", accepted.promise);
+      if (slices[0]?.startPosition === 30) await within("the other request", accepted.all);
       const isLong = slices.some(({ tokens }) => tokens.length === LONG_PROMPT);
       await new Promise((resolve) => setTimeout(resolve, isLong ? LONG_STEP_MS : STEP_MS));
     },
@@ -67,7 +66,7 @@ Deno.test("a long prompt beside a stream is the cause of its late token, and the
       if (frame.kind !== "tokens" || frame.index < 20) return;
       other ??= collect(caller, "decode", long, {
         headers: headersOf(TRACE_B),
-        onFrame: ({ kind }) => kind === "accepted" && accepted.resolve(),
+        onFrame: accepted.onFrame,
       });
     },
   });
@@ -197,19 +196,15 @@ Deno.test("a request of level 3 has its steps as traces that link to it, with th
 Deno.test("a step links to all of its requests of level 3, and to no other", async () => {
   await using server = await NatsServer.start();
   await using sink = startOtlpSink();
-  const accepted = Promise.withResolvers<void>();
+  const asked = [TRACE_A, TRACE_B];
+  const headers = [...asked.map((id) => headersOf(id, "baton=l:3")), headersOf(TRACE_C)];
+  const { all, onFrame } = acceptances(headers.length);
   await using worker = await startWorker(server, sink, "decode", {
     telemetry: { level: 1, remoteLevel: 3 },
-    onStep: () => within("the last of the requests", accepted.promise),
+    onStep: () => within("the last of the requests", all),
   });
   await using caller = await connectTestBus(server);
   const request = workRequest("aggregate", { promptTokens: prompt(4), maxTokens: 8 });
-  const asked = [TRACE_A, TRACE_B];
-  const headers = [...asked.map((id) => headersOf(id, "baton=l:3")), headersOf(TRACE_C)];
-  let acceptedCount = 0;
-  const onFrame = ({ kind }: WorkFrame) => {
-    if (kind === "accepted" && ++acceptedCount === headers.length) accepted.resolve();
-  };
   await Promise.all(
     headers.map((each) => collect(caller, "decode", request, { headers: each, onFrame })),
   );

@@ -9,14 +9,13 @@ import { CallError, type Headers } from "../../shared/bus/mod.ts";
 import {
   cancellationHeaders,
   endpointSubject,
-  type WorkFrame,
   type WorkRequest,
 } from "../../shared/messages/mod.ts";
 import { findOrphans, renderTree, type SinkSpan, startOtlpSink } from "../kit/otlp_sink.ts";
 import { within } from "../kit/waits.ts";
 import { connectTestBus, NAMESPACE } from "./bus_kit.ts";
 import { NatsServer } from "./nats_server_kit.ts";
-import { collect, endOf, startWorker, tokensOf, workRequest } from "./worker_kit.ts";
+import { acceptances, collect, endOf, startWorker, tokensOf, workRequest } from "./worker_kit.ts";
 
 Deno.test("generateHandler: prefill and decode together give what aggregated serving gives", async () => {
   await using server = await NatsServer.start();
@@ -174,17 +173,13 @@ Deno.test("generateHandler: every frame names the span that made it, and the spa
 Deno.test("generateHandler: a sequence that loses its blocks has the event on the span of its stage", async () => {
   await using server = await NatsServer.start();
   await using sink = startOtlpSink();
-  const accepted = Promise.withResolvers<void>();
+  const prompts = [1, 2, 3].map((first) => Array.from({ length: 16 }, (_, i) => first * 100 + i));
+  const { all, onFrame } = acceptances(prompts.length);
   await using _decode = await startWorker(server, sink, "decode", {
     totalBlocks: 8,
-    onStep: () => within("the last of the requests", accepted.promise),
+    onStep: () => within("the last of the requests", all),
   });
   await using caller = await connectTestBus(server);
-  let acceptedCount = 0;
-  const onFrame = ({ kind }: WorkFrame) => {
-    if (kind === "accepted" && ++acceptedCount === prompts.length) accepted.resolve();
-  };
-  const prompts = [1, 2, 3].map((first) => Array.from({ length: 16 }, (_, i) => first * 100 + i));
   await Promise.all(prompts.map((promptTokens, i) => {
     const request = workRequest("aggregate", { promptTokens, maxTokens: 60 });
     const headers = {
